@@ -1,0 +1,472 @@
+"""IR to architecture: holes filled, every block with its arguments, shapes, parameters and MACs; still without torch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from archdsl import ir
+from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks.base import Cost, measure, roles
+from archdsl.errors import Diagnostic, Span, SpecError
+from archdsl.arguments import calculate, misfit, show
+from archdsl.shapes import Shape, ShapeError
+from archdsl.units import Unit
+
+# Decides a hole: the index of the option taken, or for a float range the number itself.
+Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """A block at its place in a network.
+
+    Attributes:
+        path: module path (`stage2.block3`).
+        names: what it was called, outermost first, ending with its kind.
+        block: its arguments.
+        x: the shape that flows in.
+        cost: output shape, parameters, MACs.
+        stage: from 1, 0 for stem and head.
+        index: position in its stage, from 1; 0 for a downsampling layer.
+    """
+
+    path: str
+    kind: str
+    names: tuple[str, ...]
+    block: Block
+    x: Shape
+    cost: Cost
+    stage: int
+    index: int
+
+    @property
+    def label(self) -> str:
+        """As the spec writes it."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedStage:
+    """A stage with its blocks; `down` is the downsampling layer put before them, if any."""
+
+    width: int
+    stride: int
+    down: str
+    downsampling: PlacedBlock | None
+    blocks: tuple[PlacedBlock, ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network without holes."""
+
+    name: str
+    input: tuple[int, int, int]
+    classes: int
+    stem: tuple[PlacedBlock, ...]
+    stages: tuple[PlacedStage, ...]
+    head: tuple[PlacedBlock, ...]
+    letters: dict[str, ir.Letter]
+    decisions: dict[str, str]
+    train: dict[str, ir.Scalar] = field(default_factory=dict)
+    data: str | None = None
+
+    def blocks(self) -> Iterator[PlacedBlock]:
+        """All blocks in order, downsampling layers among them."""
+        yield from self.stem
+        for stage in self.stages:
+            if stage.downsampling:
+                yield stage.downsampling
+            yield from stage.blocks
+        yield from self.head
+
+    @property
+    def params(self) -> int:
+        """Learnable parameters."""
+        return sum(block.cost.params for block in self.blocks())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return sum(block.cost.macs for block in self.blocks())
+
+    @property
+    def depth(self) -> int:
+        """Blocks in the stages."""
+        return sum(len(stage.blocks) for stage in self.stages)
+
+    @property
+    def layout(self) -> list[list[str]]:
+        """The labels of the blocks, stage by stage."""
+        return [[block.label for block in stage.blocks] for stage in self.stages]
+
+    def count(self, name: str, stage: int | None = None) -> int:
+        """How many blocks of the stages (or of one stage) go by a name."""
+        chosen = self.stages if stage is None else self.stages[stage - 1 : stage]
+        return sum(name in block.names for s in chosen for block in s.blocks)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """SHA-256 of what the network computes: no names, no comments, no spelled-out defaults."""
+
+        def said(block: PlacedBlock) -> list[Any]:
+            return [block.kind, block.block.model_dump(exclude_defaults=True)]
+
+        content = {
+            "language": ir.LANGUAGE_VERSION,
+            "input": self.input,
+            "classes": self.classes,
+            "stem": [said(b) for b in self.stem],
+            "stages": [[said(b) for b in ((s.downsampling,) if s.downsampling else ()) + s.blocks] for s in self.stages],
+            "head": [said(b) for b in self.head],
+        }
+        return digest(content)
+
+    @functools.cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The residual units of the stages, for the analyses; bare convolutions count as such."""
+        found = []
+        for stage in self.stages:
+            for b in stage.blocks:
+                units = list(roles(b.block, b.x, b.path)) or ([(b.path, "conv", b.cost.out)] if b.kind == "conv" else [])
+                found += [
+                    Unit(path, b.label, role, b.stage, (out.height, out.width), out.prefix)  # type: ignore[arg-type]
+                    for path, role, out in units
+                ]
+        return tuple(found)
+
+    def table(self) -> dict[str, Any]:
+        """The network as plain data, as `archdsl compile --json` prints it."""
+        return {
+            "name": self.name,
+            "hash": self.hash,
+            "params": self.params,
+            "macs": self.macs,
+            "input": list(self.input),
+            "classes": self.classes,
+            "blocks": [
+                {
+                    "path": b.path,
+                    "stage": b.stage,
+                    "index": b.index,
+                    "kind": b.kind,
+                    "label": b.label,
+                    "out": b.cost.out.dims,
+                    "params": b.cost.params,
+                    "macs": b.cost.macs,
+                }
+                for b in self.blocks()
+            ],
+        }
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of plain data in canonical JSON, as 64 hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Misfit(Exception):
+    """A filled spec whose blocks do not fit together; carries the diagnostic."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def first_option(hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> float:
+    """The plainest way to decide a hole: its first option, the low end of a range."""
+    return hole.low if isinstance(hole, ir.FloatRange) else 0
+
+
+def resolve(spec: ir.Spec, choose: Choose = first_option) -> Architecture:
+    """The architecture of a spec, its holes decided by `choose` (each shared hole once).
+
+    Raises:
+        Misfit: the blocks do not fit together.
+    """
+    return _Resolving(spec, choose).architecture()
+
+
+def resolve_model(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
+    """The architecture of a spec without holes, its `require`s checked.
+
+    Raises:
+        SpecError: it has holes, does not fit together, or breaks a requirement.
+    """
+    hole = next(ir.holes(spec), None)
+    if hole is not None:
+        message = f"this file is a space: '{hole.name}' is still to be decided"
+        help = "take a member with 'archdsl space FILE --sample 1', or search it with 'archdsl search FILE'"
+        raise SpecError([Diagnostic(message, hole.at, help)], text, path)
+    try:
+        architecture = resolve(spec)
+    except Misfit as error:
+        raise SpecError([error.diagnostic], text, path) from None
+    broken = [d for c in spec.require if (d := unmet(c, architecture)) is not None]
+    if broken:
+        raise SpecError(broken, text, path)
+    return architecture
+
+
+class _Resolving:
+    """One walk through a spec: decides holes where they are met, and carries the shape along."""
+
+    def __init__(self, spec: ir.Spec, choose: Choose) -> None:
+        self.spec = spec
+        self.choose = choose
+        self.decided: dict[str, Any] = {}
+        self.decisions: dict[str, str] = {}
+        self.shape = Shape(*spec.input)
+        self.width = 0
+
+    def architecture(self) -> Architecture:
+        spec = self.spec
+        for hole in spec.holes:
+            self._value(hole)
+        stem = tuple(self._place(b, f"stem.{name}") for b, name in _named(self._flat(spec.stem)))
+        stages = tuple(self._stage(stage, i) for i, stage in enumerate(spec.stages, start=1))
+        head = tuple(self._place(b, f"head.{name}") for b, name in _named(self._flat(spec.head)))
+        if self.shape.is_vector is False or self.shape.channels != spec.classes:
+            last = spec.head[-1].at if spec.head else None
+            help = "end the head with: gap linear" if not self.shape.is_vector else "end the head with: linear"
+            raise Misfit(Diagnostic(f"the network ends in {self.shape}, not in {spec.classes} classes", last, help))
+        train = {name: self._value(value) for name, value in spec.train.items()}
+        return Architecture(
+            spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, self.decisions, train, spec.data
+        )
+
+    # ---- holes ----
+
+    def _decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
+        if hole.name not in self.decided:
+            chosen = self.choose(hole)
+            if isinstance(hole, ir.FloatRange):
+                self.decisions[hole.name] = show(float(chosen))
+            elif isinstance(hole, ir.IntRange):
+                chosen = hole.low + int(chosen) * hole.step
+                self.decisions[hole.name] = show(chosen)
+            else:
+                chosen = int(chosen)
+                self.decisions[hole.name] = option_labels(hole)[chosen]
+            self.decided[hole.name] = chosen
+        return self.decided[hole.name]
+
+    def _value(self, value: ir.Value) -> ir.Scalar:
+        if not isinstance(value, ir.Node):
+            return value
+        match value:
+            case ir.Pick():
+                return self._value(value.options[self._decide(value)])
+            case ir.IntRange() | ir.FloatRange():
+                decided: int | float = self._decide(value)
+                return decided
+            case ir.Width():
+                return self.width
+            case ir.Arithmetic():
+                left, right = self._value(value.left), self._value(value.right)
+                if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+                    raise Misfit(Diagnostic(f"'{value.op}' needs numbers", value.at))
+                try:
+                    return calculate(value.op, left, right)
+                except (ZeroDivisionError, OverflowError) as error:
+                    raise Misfit(Diagnostic(f"this cannot be calculated: {error}", value.at)) from None
+        raise TypeError(f"not a value: {value!r}")
+
+    def _flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
+        for item in items:
+            match item:
+                case ir.BlockSpec():
+                    yield item
+                case ir.ChoiceSpec():
+                    yield from self._flat(item.options[self._decide(item)])
+                case ir.RepeatSpec():
+                    times = self._value(item.times)
+                    for copy in item.copies[: int(times) if isinstance(times, (int, float)) else 0]:
+                        yield from self._flat(copy)
+
+    # ---- stages and blocks ----
+
+    def _stage(self, stage: ir.StageSpec, number: int) -> PlacedStage:
+        for hole in stage.holes:
+            self._value(hole)
+        self.width = self._stage_number(stage, "width", 1_000_000)
+        stride = self._stage_number(stage, "stride", 1_000_000)
+        down = str(self._value(stage.down))
+        downsampling: PlacedBlock | None = None
+        blocks: list[PlacedBlock] = []
+        for index, block in enumerate(self._flat(stage.items), start=1):
+            path = f"stage{number}.block{index}"
+            if index == 1:
+                cls = BLOCKS[block.kind]
+                strides = stride > 1 and not cls.takes("stride")
+                widens = self.shape.channels != self.width and not cls.takes("width")
+                if strides or widens:
+                    downsampling = self._downsample(stage, number, stride, down)
+                blocks.append(self._place(block, path, number, index, 1 if downsampling else stride))
+            else:
+                blocks.append(self._place(block, path, number, index))
+        if not blocks and (stride > 1 or self.shape.channels != self.width):
+            downsampling = self._downsample(stage, number, stride, down)
+        return PlacedStage(self.width, stride, down, downsampling, tuple(blocks))
+
+    def _stage_number(self, stage: ir.StageSpec, name: str, most: int) -> int:
+        value = self._value(getattr(stage, name))
+        if type(value) is not int or not 1 <= value <= most:
+            raise Misfit(Diagnostic(f"'{name}' is an integer from 1, not {show(value)}", stage.places.get(name, stage.at)))
+        return value
+
+    def _downsample(self, stage: ir.StageSpec, number: int, stride: int, down: str) -> PlacedBlock:
+        block = ir.BlockSpec(kind=f"down_{down}", arguments={}, names=(f"down_{down}",), at=stage.at, places=stage.places)
+        try:
+            return self._place(block, f"stage{number}.down", number, 0, stride)
+        except Misfit as error:
+            place = stage.places.get("stride") or stage.places.get("width") or stage.at
+            raise Misfit(Diagnostic(error.diagnostic.message, place, error.diagnostic.help)) from None
+
+    def _place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
+        arguments = {name: self._value(value) for name, value in spec.arguments.items()}
+        cls = BLOCKS[spec.kind]
+        if arguments.get("out_features") == ir.CLASSES:
+            arguments["out_features"] = self.spec.classes
+        if stage and cls.takes("width"):
+            arguments.setdefault("width", self.width)
+        if stride > 1 and cls.takes("stride"):
+            arguments.setdefault("stride", stride)
+        key = tuple((name, type(value), value) for name, value in arguments.items())
+        block, cost, error = _fit(spec.kind, key, self.shape)
+        if error is not None:
+            span: Span | None = spec.places.get(error.argument or "", spec.at)
+            where = "" if span else f"{path}: "
+            raise Misfit(Diagnostic(f"{where}{error.message}", span, error.help))
+        if block is None or cost is None:
+            raise TypeError(f"{spec.kind} has neither a cost nor an error")
+        placed = PlacedBlock(path, spec.kind, spec.names or (spec.kind,), block, self.shape, cost, stage, index)
+        self.shape = cost.out
+        return placed
+
+
+@functools.lru_cache(maxsize=65_536)
+def _fit(
+    kind: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], x: Shape
+) -> tuple[Block | None, Cost | None, ShapeError | None]:
+    """A block at a shape; cached, since the members of a space share most of their blocks."""
+    try:
+        cls = BLOCKS[kind]
+        values = {name: value for name, _, value in arguments}
+        try:
+            block = cls(**values)
+        except ValidationError:
+            raise _unfit(cls, kind, values) from None
+        return block, measure(block, x), None
+    except ShapeError as error:
+        return None, None, error
+
+
+def _unfit(cls: type[Block], kind: str, values: dict[str, ir.Scalar]) -> ShapeError:
+    """Why a block does not take its arguments; those without holes were checked where they stand."""
+    for name, value in values.items():
+        if found := misfit(cls, name, value, type(value)):
+            return ShapeError(found[0], name, found[1])
+    missing = next(name for name, f in cls.model_fields.items() if f.is_required() and name not in values)
+    example = "linear(10)" if missing == "out_features" else f"{kind}({64})"
+    return ShapeError(f"'{kind}' needs '{missing}' here", None, f"for example: {example}")
+
+
+def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]:
+    """Names for the modules of stem and head: the kind, numbered from the second of a kind on."""
+    seen: dict[str, int] = {}
+    for block in blocks:
+        seen[block.kind] = seen.get(block.kind, 0) + 1
+        yield block, block.kind if seen[block.kind] == 1 else f"{block.kind}{seen[block.kind]}"
+
+
+def option_labels(hole: ir.Pick | ir.ChoiceSpec) -> tuple[str, ...]:
+    """The options of a hole in words: `C`, `C M`, `-` for nothing; equal words are numbered."""
+    if isinstance(hole, ir.Pick):
+        words = [show(o) if not isinstance(o, ir.Node) else f"option {i}" for i, o in enumerate(hole.options, start=1)]
+    else:
+        words = [" ".join(_words(option)) or "-" for option in hole.options]
+    return tuple(w if words.count(w) == 1 else f"{w} ({i})" for i, w in enumerate(words, start=1))
+
+
+def _words(items: ir.Items) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, ir.BlockSpec):
+            yield item.names[0]
+        elif isinstance(item, ir.ChoiceSpec):
+            yield "{" + "|".join(" ".join(_words(o)) for o in item.options) + "}"
+        else:
+            yield f"{' '.join(_words(item.copies[0]))}*…"
+
+
+# ---- conditions ----------------------------------------------------------------------------------------
+
+
+def holds(condition: ir.Condition, architecture: Architecture) -> bool:
+    """Whether an architecture meets a condition."""
+    if isinstance(condition, ir.Comparison):
+        left, right = _total(condition.left, architecture), _total(condition.right, architecture)
+        match condition.op:
+            case "<=":
+                return left <= right
+            case ">=":
+                return left >= right
+            case "<":
+                return left < right
+            case ">":
+                return left > right
+            case "==":
+                return left == right
+        return left != right
+    results = [holds(part, architecture) for part in condition.parts]
+    return {"and": all(results), "or": any(results), "not": not results[0]}[condition.op]
+
+
+def _total(total: ir.Total, architecture: Architecture) -> int | float:
+    if isinstance(total, ir.MeasureSpec):
+        if total.measure == "count":
+            return architecture.count(total.block or "", total.stage)
+        return {"params": architecture.params, "macs": architecture.macs, "depth": architecture.depth}[total.measure]
+    if isinstance(total, ir.Combine):
+        try:
+            return calculate(total.op, _total(total.left, architecture), _total(total.right, architecture))
+        except ZeroDivisionError:
+            return float("nan")
+    return total
+
+
+def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
+    """The measures a condition speaks of."""
+    match condition:
+        case ir.MeasureSpec():
+            yield condition
+        case ir.Comparison() | ir.Combine():
+            yield from measures(condition.left)
+            yield from measures(condition.right)
+        case ir.Logic():
+            for part in condition.parts:
+                yield from measures(part)
+
+
+def describe(measure: ir.MeasureSpec) -> str:
+    """A measure as the language writes it."""
+    if measure.measure != "count":
+        return measure.measure
+    return f"count({measure.block})" if measure.stage is None else f"count({measure.block}, stage={measure.stage})"
+
+
+def unmet(condition: ir.Condition, architecture: Architecture) -> Diagnostic | None:
+    """None when the condition holds, else what the model has instead."""
+    if holds(condition, architecture):
+        return None
+    values = {describe(m): _total(m, architecture) for m in measures(condition)}
+    said = ", ".join(f"{name} is {value:,}" for name, value in values.items())
+    return Diagnostic(f"this requirement is not met: {said}", condition.at, None)

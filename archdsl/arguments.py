@@ -1,0 +1,102 @@
+"""Values of arguments: whether one fits (the types live in the pydantic fields), how it is written, arithmetic."""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from typing import Annotated, Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from archdsl.errors import did_you_mean
+from archdsl.ir import Scalar
+
+
+@functools.lru_cache(maxsize=4096)
+def misfit(model: type[BaseModel], name: str, value: Scalar, kind: type) -> tuple[str, str | None] | None:
+    """None when `value` fits the field, else what is wrong and a help line.
+
+    Args:
+        model: the block or recipe class.
+        name: the argument.
+        value: a constant.
+        kind: `type(value)`, so that the cache tells 1 from True and 1.0.
+    """
+    try:
+        _adapter(model, name).validate_python(value, strict=True)
+    except ValidationError as error:
+        return _explain(name, value, _wanted(model.model_fields[name].annotation), error)
+    return None
+
+
+@functools.cache
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    field = model.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+
+
+def show(value: Scalar) -> str:
+    """A value as the language writes it.
+
+    >>> [show(v) for v in (True, None, 64, 0.1, "relu")]
+    ['true', 'none', '64', '0.1', 'relu']
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def choices(annotation: Any) -> tuple[str, ...]:
+    """The words an annotation allows, empty when it allows others."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return tuple(str(word) for word in typing.get_args(annotation))
+    return ()
+
+
+def _wanted(annotation: Any) -> str:
+    if words := choices(annotation):
+        return f"one of {', '.join(words)}"
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return " or ".join(_wanted(part) for part in typing.get_args(annotation))
+    return {int: "an integer", float: "a number", bool: "true or false", type(None): "none", str: "a name"}.get(
+        annotation, str(annotation)
+    )
+
+
+def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> tuple[str, str | None]:
+    for detail in error.errors(include_url=False):
+        context = detail.get("ctx", {})
+        bound = {
+            "greater_than_equal": ("at least", "ge"),
+            "greater_than": ("more than", "gt"),
+            "less_than_equal": ("at most", "le"),
+            "less_than": ("less than", "lt"),
+        }.get(detail["type"])
+        if bound:
+            return f"'{name}' is {bound[0]} {show(context[bound[1]])}, not {show(value)}", None
+        if detail["type"] == "literal_error" and isinstance(value, str):
+            words = wanted.removeprefix("one of ").split(", ")
+            return f"'{name}' is {wanted}; not '{value}'", did_you_mean(value, words)
+    return f"'{name}' takes {wanted}, not {show(value)}", None
+
+
+def calculate(op: str, left: float, right: float) -> int | float:
+    """`left op right`; `/` gives an integer where it divides, so that `width/2` is a width.
+
+    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("//", 7, 2)
+    (32, 0.5, 3)
+    """
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "//":
+            return left // right
+    quotient = left / right
+    return int(quotient) if isinstance(left, int) and isinstance(right, int) and left % right == 0 else quotient

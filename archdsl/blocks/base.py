@@ -1,0 +1,155 @@
+"""What a block is: typed arguments, and either a rule of its own (Primitive) or a tree of other blocks (Composite).
+
+Shapes, parameters and MACs follow from the tree before PyTorch is imported; `build` makes the modules from the same
+tree, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from archdsl.shapes import Shape, ShapeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Block(BaseModel):
+    """One block with all its arguments; the fields are the arguments, their defaults the defaults.
+
+    A field `width` receives the stage's width and a field `stride` the stage's stride (in its first block) unless
+    the spec says otherwise. A block without `stride` cannot stride: a downsampling layer is put before it.
+
+    Class attributes:
+        positional: names of the arguments that may be given without a name, in order.
+        summary: one line for documentation and editors.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    positional: ClassVar[tuple[str, ...]] = ()
+    summary: ClassVar[str] = ""
+
+    @classmethod
+    def takes(cls, argument: str) -> bool:
+        """Whether the block has this argument."""
+        return argument in cls.model_fields
+
+
+class Primitive(Block):
+    """A block with rules of its own: one PyTorch module."""
+
+    def out(self, x: Shape) -> Shape:
+        """The output shape for input shape `x`.
+
+        Raises:
+            ShapeError: the block does not fit.
+        """
+        return x
+
+    def params(self, x: Shape) -> int:
+        """Learnable parameters; buffers do not count."""
+        return 0
+
+    def macs(self, x: Shape) -> int:
+        """Multiply-accumulates of matrix products for one example; element-wise work counts nothing."""
+        return 0
+
+    def build(self, x: Shape) -> nn.Module:
+        """The PyTorch module for input shape `x`."""
+        raise TypeError(f"{type(self).__name__} builds no module")
+
+
+class Composite(Block):
+    """A block said in terms of others."""
+
+    def expand(self, x: Shape) -> Node:
+        """The tree of blocks it stands for, given its input shape.
+
+        Raises:
+            ShapeError: the block does not fit.
+        """
+        raise TypeError(f"{type(self).__name__} has no expansion")
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Named parts, one after the other."""
+
+    parts: tuple[tuple[str, Node], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """`act(shortcut(h) + branch(h))`, where h is the input after the first `shared` parts.
+
+    Attributes:
+        parts: the branch, by name; the first `shared` of them come before the shortcut leaves.
+        shortcut: None for the identity.
+        act: what follows the sum, None for nothing.
+        role: what the branch does, for the analyses.
+    """
+
+    parts: tuple[tuple[str, Node], ...]
+    role: Literal["conv", "msa", "mlp"]
+    shortcut: Node | None = None
+    shared: int = 0
+    act: Node | None = None
+
+
+Node: TypeAlias = Block | Sequence | Residual
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Output shape, parameters and MACs of a node."""
+
+    out: Shape
+    params: int
+    macs: int
+
+
+def measure(node: Node, x: Shape) -> Cost:
+    """Shape and cost of a tree of blocks for input shape `x`, without PyTorch.
+
+    Raises:
+        ShapeError: a part does not fit.
+    """
+    if isinstance(node, Primitive):
+        return Cost(node.out(x), node.params(x), node.macs(x))
+    if isinstance(node, Composite):
+        return measure(node.expand(x), x)
+    if isinstance(node, Sequence):
+        return _measure_parts(node.parts, x)
+    if isinstance(node, Residual):
+        shared = _measure_parts(node.parts[: node.shared], x)
+        branch = _measure_parts(node.parts[node.shared :], shared.out)
+        shortcut = measure(node.shortcut, shared.out) if node.shortcut else Cost(shared.out, 0, 0)
+        if branch.out != shortcut.out:
+            raise ShapeError(f"the branch gives {branch.out}, the shortcut {shortcut.out}; they cannot be added")
+        total = [shared, branch, shortcut, *([measure(node.act, branch.out)] if node.act else [])]
+        return Cost(branch.out, sum(c.params for c in total), sum(c.macs for c in total))
+    raise TypeError(f"not a block: {node!r}")
+
+
+def _measure_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> Cost:
+    params = macs = 0
+    for _, part in parts:
+        cost = measure(part, x)
+        x, params, macs = cost.out, params + cost.params, macs + cost.macs
+    return Cost(x, params, macs)
+
+
+def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Literal["conv", "msa", "mlp"], Shape]]:
+    """The residual units in a tree: module path, role, output shape."""
+    if isinstance(node, Composite):
+        yield from roles(node.expand(x), x, path)
+    elif isinstance(node, Residual):
+        yield path, node.role, measure(node, x).out
+    elif isinstance(node, Sequence):
+        for name, part in node.parts:
+            yield from roles(part, x, f"{path}.{name}")
+            x = measure(part, x).out

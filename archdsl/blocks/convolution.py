@@ -1,0 +1,111 @@
+"""`conv` and `patch`: convolutions without norm or activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.base import Primitive
+from archdsl.shapes import Shape, ShapeError, divisors_near
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def require_map(x: Shape, name: str) -> None:
+    """Raise ShapeError unless a feature map comes in."""
+    if not x.is_map:
+        raise ShapeError(f"'{name}' needs a feature map, but gets {x}")
+
+
+def strided(size: int, k: int, stride: int) -> int:
+    """Output side of a window of side k, padded by (k-1)//2 on both sides."""
+    return (size + 2 * ((k - 1) // 2) - k) // stride + 1
+
+
+def require_room(x: Shape, k: int, stride: int, name: str) -> None:
+    """Raise ShapeError when the output would have no pixel left, or a stride has nothing left to step over."""
+    smallest = min(x.height, x.width)
+    if smallest < stride:
+        raise ShapeError(f"'{name}' with stride {stride} would shrink {x} below 1x1", "stride", "use fewer strides")
+    if strided(smallest, k, stride) < 1:
+        raise ShapeError(f"'{name}' with k={k} does not fit into {x}", "k", f"use k <= {smallest}")
+
+
+@BLOCKS.register("conv")
+class Conv(Primitive):
+    """A k x k convolution to `width` channels, padded by (k-1)//2."""
+
+    positional: ClassVar[tuple[str, ...]] = ("width",)
+    summary: ClassVar[str] = "convolution, no norm or activation"
+    width: int = Field(ge=1)
+    k: int = Field(default=3, ge=1)
+    stride: int = Field(default=1, ge=1)
+    groups: int = Field(default=1, ge=1)
+    bias: bool = False
+
+    def out(self, x: Shape) -> Shape:
+        """(width, H', W')."""
+        require_map(x, "conv")
+        require_room(x, self.k, self.stride, "conv")
+        for channels, what in ((x.channels, "input"), (self.width, "output")):
+            if channels % self.groups:
+                raise ShapeError(
+                    f"groups={self.groups} does not divide the {channels} {what} channels",
+                    "groups",
+                    f"near it: {divisors_near(channels, self.groups)}",
+                )
+        return Shape(self.width, strided(x.height, self.k, self.stride), strided(x.width, self.k, self.stride))
+
+    def params(self, x: Shape) -> int:
+        """Weights, and biases if any."""
+        return self.width * (x.channels // self.groups) * self.k**2 + (self.width if self.bias else 0)
+
+    def macs(self, x: Shape) -> int:
+        """One product per weight and output position."""
+        return self.width * (x.channels // self.groups) * self.k**2 * self.out(x).positions
+
+    def build(self, x: Shape) -> nn.Module:
+        """`nn.Conv2d`."""
+        from torch import nn
+
+        padding = (self.k - 1) // 2
+        return nn.Conv2d(x.channels, self.width, self.k, self.stride, padding, groups=self.groups, bias=self.bias)
+
+
+@BLOCKS.register("patch")
+class Patch(Primitive):
+    """Patch embedding: a convolution whose stride is its kernel size, with bias."""
+
+    positional: ClassVar[tuple[str, ...]] = ("width", "k")
+    summary: ClassVar[str] = "patch embedding: k x k patches to one position each"
+    width: int = Field(ge=1)
+    k: int = Field(default=16, ge=1)
+
+    def out(self, x: Shape) -> Shape:
+        """(width, H/k, W/k)."""
+        require_map(x, "patch")
+        for side in (x.height, x.width):
+            if side % self.k:
+                raise ShapeError(
+                    f"patches of side {self.k} do not divide the {x.height}x{x.width} map",
+                    "k",
+                    f"near it: {divisors_near(side, self.k)}",
+                )
+        return Shape(self.width, x.height // self.k, x.width // self.k)
+
+    def params(self, x: Shape) -> int:
+        """Weights and biases."""
+        return self.width * (x.channels * self.k**2 + 1)
+
+    def macs(self, x: Shape) -> int:
+        """Every pixel meets every output channel once."""
+        return self.width * x.channels * x.height * x.width
+
+    def build(self, x: Shape) -> nn.Module:
+        """`nn.Conv2d` with stride k."""
+        from torch import nn
+
+        return nn.Conv2d(x.channels, self.width, self.k, self.k)

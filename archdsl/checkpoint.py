@@ -1,0 +1,104 @@
+"""Named tensors and text go into one safetensors file and come out again; the old file survives whatever goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from archdsl.errors import RunError, StudyError
+
+_log = logging.getLogger(__name__)
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes a checkpoint: into `path`.tmp first, which then replaces `path` in one step.
+
+    A reader, or a run that is killed at any moment, finds either the old file or the new one, whole.
+
+    Raises:
+        RunError: it could not be written (full disk, no permission); the old file is as it was.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    # safetensors stores plain row-major arrays; channels-last weights and shared memory are laid out anew.
+    plain = {name: _plain(tensor) for name, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, temporary, dict(metadata))
+        _to_disk(temporary)
+        temporary.replace(path)
+        _to_disk(path.parent)
+    except (OSError, SafetensorError) as error:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:
+            _log.warning("could not remove %s", temporary)
+        raise RunError(
+            f"the checkpoint '{path}' could not be written: {error}",
+            "free disk space or name another place; the same command then goes on from the last checkpoint",
+        ) from None
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a checkpoint: its tensors, on the CPU, and its metadata. Nothing in it is ever executed.
+
+    Raises:
+        StudyError: there is no such file.
+        RunError: it is truncated, corrupt or no safetensors file.
+    """
+    if not path.is_file():
+        raise StudyError(f"there is no checkpoint '{path}'")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise RunError(
+            f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and train again"
+        ) from None
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The `state_dict` a training checkpoint would be evaluated with (its moving average if it has one), and metadata.
+
+    Raises:
+        StudyError, RunError: as `load`, or it was not written by `archdsl.train.train`.
+    """
+    tensors, metadata = load(path)
+    for prefix in ("ema.", "model."):
+        weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        if weights:
+            return weights, metadata
+    raise StudyError(f"'{path}' is no training checkpoint of archdsl", "archdsl train writes them")
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a broken checkpoint to a free name `path`.corrupt…, so that nothing is lost; returns that name."""
+    number = 1
+    target = path.with_name(f"{path.name}.corrupt")
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.corrupt{number}")
+    path.replace(target)
+    return target
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A copy on the CPU in row-major order that shares memory with nothing."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, have reached the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open folders
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,137 @@
+"""Places in a file and what is wrong there: the error types, and the only renderer of errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text: line and column count from 1, the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: what is wrong, where, and (when something helpful is known) how to mend it."""
+
+    message: str
+    span: Span | None = None
+    help: str | None = None
+
+
+class ArchdslError(Exception):
+    """Base of every error a user can cause; the command line prints it without a traceback.
+
+    Attributes:
+        exit_code: what the process returns (1 spec, data or study wrong; 2 command line wrong; 3 the run failed).
+        help: the remedy, or None.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+    def __str__(self) -> str:
+        return self.message if self.help is None else f"{self.message}\n  = help: {self.help}"
+
+
+class SpecError(ArchdslError):
+    """A `.arch` text is wrong; carries every mistake found, in the order of the text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], source: str = "", path: str = "<text>") -> None:
+        def place(diagnostic: Diagnostic) -> tuple[int, int]:
+            span = diagnostic.span
+            return (span.line, span.column) if span else (0, 0)
+
+        self.diagnostics = tuple(sorted(diagnostics, key=place))
+        self.source = source
+        self.path = path
+        super().__init__("\n\n".join(render(d, source, path) for d in self.diagnostics))
+
+
+class DataError(ArchdslError):
+    """A data set is absent, truncated, corrupt or does not fit the network."""
+
+
+class StudyError(ArchdslError):
+    """A run folder or study cannot be used as asked."""
+
+
+class UsageError(ArchdslError):
+    """The command line (or a call's options) is wrong."""
+
+    exit_code = 2
+
+
+class RunError(ArchdslError):
+    """Training, an analysis or a search failed while it ran."""
+
+    exit_code = 3
+
+
+class UnknownNameError(ArchdslError):
+    """A name nobody registered; says what was meant if that is clear."""
+
+    def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f"unknown {noun} '{name}'", did_you_mean(name, names) or f"there are: {', '.join(names)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The nearest known name as a question, or None when nothing is near.
+
+    >>> did_you_mean("bottelneck", ["basic", "bottleneck"])
+    "did you mean 'bottleneck'?"
+    """
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if not near:  # one-letter names and wrong case: 'MM' for 'M', 'c' for 'C'
+        near = [n for n in names if n.lower() == name.lower()] or [n for n in names if n and set(name) == set(n)]
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+def render(diagnostic: Diagnostic, source: str, path: str) -> str:
+    """One mistake as text: `path:line:column: error: …`, the line, carets beneath, and a help line."""
+    span = diagnostic.span
+    if span is None:
+        head = f"{path}: error: {diagnostic.message}"
+        return head if diagnostic.help is None else f"{head}\n  = help: {diagnostic.help}"
+    lines = source.splitlines()
+    number = str(span.line)
+    gutter = " " * len(number)
+    text = lines[span.line - 1] if span.line <= len(lines) else ""
+    stop = span.end_column if span.end_line == span.line else len(text) + 1
+    # Tabs stay tabs under the line, so that the carets stand where the reader's terminal puts the text.
+    indent = "".join("\t" if c == "\t" else " " for c in text[: span.column - 1])
+    shown, indent, width = _window(text, indent, span.column, max(1, stop - span.column))
+    out = [
+        f"{path}:{span.line}:{span.column}: error: {diagnostic.message}",
+        f"{gutter} |",
+        f"{number} | {shown}".rstrip(),
+        f"{gutter} | {indent}{'^' * width}",
+    ]
+    if diagnostic.help is not None:
+        out.append(f"{gutter} = help: {diagnostic.help}")
+    return "\n".join(out)
+
+
+def _window(text: str, indent: str, column: int, width: int, limit: int = 160) -> tuple[str, str, int]:
+    """Cut a very long line down to the part around the mistake."""
+    if len(text) <= limit:
+        return text, indent, width
+    start = max(0, column - 1 - limit // 2)
+    cut = text[start : start + limit]
+    lead = "… " if start else ""
+    tail = " …" if start + limit < len(text) else ""
+    offset = column - 1 - start
+    return f"{lead}{cut}{tail}", " " * (len(lead) + offset), min(width, limit - offset)

@@ -1,0 +1,287 @@
+"""The intermediate representation: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out.
+
+`Spec` is what the text means once names are looked up: `let`s and repeats written out, every block with the arguments
+that reach it from its stage and the defaults. A spec whose holes are all filled becomes an `Architecture`
+(see `architecture.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic.json_schema import SkipJsonSchema
+
+from archdsl.errors import Span
+
+LANGUAGE_VERSION = 1
+
+Scalar: TypeAlias = bool | int | float | str | None
+
+# Where a node stands in the text. Not part of its value: not in JSON, not compared.
+Place: TypeAlias = Annotated[SkipJsonSchema[Span | None], SkipValidation, Field(default=None, exclude=True, repr=False)]
+
+
+class Node(BaseModel):
+    """Base of every IR node; two nodes are equal when they mean the same, wherever they stand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    at: Place = None
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.model_dump() == other.model_dump()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+# ---- Values: constants, holes, arithmetic --------------------------------------------------------------
+
+
+class Pick(Node):
+    """`{2|4|8}`: a hole where a value stands."""
+
+    node: Literal["pick"] = "pick"
+    name: str
+    options: tuple[Value, ...]
+
+
+class IntRange(Node):
+    """`{lo..hi step s}`: an integer hole, ends included."""
+
+    node: Literal["int_range"] = "int_range"
+    name: str
+    low: int
+    high: int
+    step: int = Field(default=1, ge=1)
+
+    def count(self) -> int:
+        """How many integers it holds."""
+        return (self.high - self.low) // self.step + 1
+
+
+class FloatRange(Node):
+    """`{lo..hi log}`: a real hole, only in `train(...)`; it does not count in the size of the space."""
+
+    node: Literal["float_range"] = "float_range"
+    name: str
+    low: float
+    high: float
+    log: bool = True
+
+
+class Arithmetic(Node):
+    """`left op right`."""
+
+    node: Literal["arithmetic"] = "arithmetic"
+    op: Literal["+", "-", "*", "/", "//"]
+    left: Value
+    right: Value
+
+
+class Width(Node):
+    """The stage's width, written `width`."""
+
+    node: Literal["width"] = "width"
+
+
+CountableHole: TypeAlias = Annotated[Pick | IntRange, Field(discriminator="node")]
+Expression: TypeAlias = Annotated[Pick | IntRange | FloatRange | Arithmetic | Width, Field(discriminator="node")]
+Value: TypeAlias = Expression | Scalar
+
+
+# ---- Sequences of blocks -------------------------------------------------------------------------------
+
+
+class BlockSpec(Node):
+    """A block with the arguments written for it or reaching it; what equals the block's default is left out.
+
+    Attributes:
+        kind: registered name of the block.
+        arguments: by name.
+        names: what it was called, outermost first and ending with the kind (`["M", "msa"]`).
+        places: where each argument stands.
+    """
+
+    node: Literal["block"] = "block"
+    kind: str
+    arguments: dict[str, Value] = {}
+    names: tuple[str, ...] = ()
+    places: Annotated[SkipJsonSchema[dict[str, Span]], SkipValidation, Field(exclude=True, repr=False)] = {}
+
+
+class ChoiceSpec(Node):
+    """`{C|M|}`: a hole where blocks stand; each option is a sequence and may be empty."""
+
+    node: Literal["choice"] = "choice"
+    name: str
+    options: tuple[tuple[Item, ...], ...]
+
+
+class RepeatSpec(Node):
+    """`C*{1..3}`: the first `times` of `copies` stand; each copy has holes of its own."""
+
+    node: Literal["repeat"] = "repeat"
+    times: Value
+    copies: tuple[tuple[Item, ...], ...]
+
+
+Item: TypeAlias = Annotated[BlockSpec | ChoiceSpec | RepeatSpec, Field(discriminator="node")]
+Items: TypeAlias = tuple[Item, ...]
+
+
+class StageSpec(Node):
+    """A stage; its width and stride are always spelled out."""
+
+    width: Value
+    stride: Value
+    down: Value = "patch"
+    items: Items
+    # Holes of the stage's own arguments: decided once for the stage, even where no block takes the argument.
+    holes: tuple[CountableHole, ...] = ()
+    places: Annotated[SkipJsonSchema[dict[str, Span]], SkipValidation, Field(exclude=True, repr=False)] = {}
+
+
+# ---- Conditions and goals ------------------------------------------------------------------------------
+
+
+class MeasureSpec(Node):
+    """`params`, `macs`, `depth`, `count(NAME)`, `count(NAME, stage=i)`."""
+
+    node: Literal["measure"] = "measure"
+    measure: Literal["params", "macs", "depth", "count"]
+    block: str | None = None
+    stage: int | None = None
+
+
+class Combine(Node):
+    """Arithmetic on measures and numbers."""
+
+    node: Literal["combine"] = "combine"
+    op: Literal["+", "-", "*", "/", "//"]
+    left: Total
+    right: Total
+
+
+Total: TypeAlias = Annotated[MeasureSpec | Combine, Field(discriminator="node")] | int | float
+
+
+class Comparison(Node):
+    """`left op right`."""
+
+    node: Literal["comparison"] = "comparison"
+    op: Literal["<=", ">=", "<", ">", "==", "!="]
+    left: Total
+    right: Total
+
+
+class Logic(Node):
+    """`and`, `or`, `not`; a single part under `and` stands for itself."""
+
+    node: Literal["logic"] = "logic"
+    op: Literal["and", "or", "not"]
+    parts: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Annotated[Comparison | Logic, Field(discriminator="node")]
+
+
+class Objective(Node):
+    """`maximize accuracy`, `minimize log_ape`."""
+
+    direction: Literal["maximize", "minimize"]
+    score: str
+
+
+class Letter(Node):
+    """A `let` that names one block, kept so that members of a space print with it; arguments with holes left out."""
+
+    kind: str
+    arguments: dict[str, Scalar] = {}
+
+
+# The letters every file knows, free to be redefined by `let`.
+LETTERS: dict[str, Letter] = {
+    "C": Letter(kind="basic", arguments={"order": "pre"}),
+    "M": Letter(kind="msa"),
+    "T": Letter(kind="transformer"),
+}
+
+# Stands for the number of classes in the argument of a head's `linear`.
+CLASSES = "classes"
+
+
+class Spec(Node):
+    """A whole file.
+
+    Attributes:
+        input: (channels, height, width).
+        declared: which of `input`, `classes` the text states; the others are defaults that a data set may replace.
+        letters: lets that name one block without holes, by name.
+        train: arguments of `train(...)`, possibly with holes.
+    """
+
+    language: int = LANGUAGE_VERSION
+    name: str = "model"
+    input: tuple[int, int, int] = (3, 32, 32)
+    classes: int = 10
+    declared: tuple[Literal["input", "classes"], ...] = ()
+    stem: Items = ()
+    stages: tuple[StageSpec, ...] = ()
+    head: Items = ()
+    letters: dict[str, Letter] = {}
+    require: tuple[Condition, ...] = ()
+    objectives: tuple[Objective, ...] = ()
+    data: str | None = None
+    train: dict[str, Value] = {}
+    # Holes in `defaults(...)`: decided once for the file.
+    holes: tuple[CountableHole, ...] = ()
+
+    def has_holes(self) -> bool:
+        """Whether the spec is a space (braces decide something) rather than a model."""
+        return next(iter(holes(self)), None) is not None
+
+
+_RECURSIVE: tuple[type[Node], ...] = (
+    Pick, Arithmetic, BlockSpec, ChoiceSpec, RepeatSpec, StageSpec, Combine, Comparison, Logic, Spec,
+)  # fmt: skip
+for _model in _RECURSIVE:
+    _model.model_rebuild()
+
+
+def holes(spec: Spec) -> Iterator[Pick | IntRange | FloatRange | ChoiceSpec]:
+    """Every hole in the order of the text, each shared one once; the times of a repeat count as its `times` value."""
+    seen: set[str] = set()
+    for hole in _holes_in(spec):
+        if hole.name not in seen:
+            seen.add(hole.name)
+            yield hole
+
+
+def _holes_in(part: Any) -> Iterator[Pick | IntRange | FloatRange | ChoiceSpec]:
+    if isinstance(part, (Pick, IntRange, FloatRange, ChoiceSpec)):
+        yield part
+    if isinstance(part, (tuple, list)):
+        for item in part:
+            yield from _holes_in(item)
+    elif isinstance(part, dict):
+        for item in part.values():
+            yield from _holes_in(item)
+    elif isinstance(part, Pick | ChoiceSpec):
+        yield from _holes_in(part.options)
+    elif isinstance(part, Arithmetic):
+        yield from _holes_in((part.left, part.right))
+    elif isinstance(part, RepeatSpec):
+        yield from _holes_in((part.times, *part.copies))
+    elif isinstance(part, BlockSpec):
+        yield from _holes_in(part.arguments)
+    elif isinstance(part, StageSpec):
+        yield from _holes_in((part.width, part.stride, part.down, part.holes, part.items))
+    elif isinstance(part, Spec):
+        yield from _holes_in((part.holes, part.stem, part.stages, part.head, part.train))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `Spec`."""
+    return Spec.model_json_schema()

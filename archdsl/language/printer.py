@@ -1,0 +1,105 @@
+"""An architecture as `.arch` text without holes, short enough to read: letters, stage-wide arguments, no defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archdsl import ir
+from archdsl.architecture import Architecture, PlacedBlock, PlacedStage
+from archdsl.arguments import show
+
+
+def write(architecture: Architecture, comments: Iterable[str] = (), train: bool = True) -> str:
+    """The text of an architecture; parsing it gives the same network (the same hash).
+
+    Args:
+        architecture: what to print.
+        comments: lines to put on top, each as a `#` comment.
+        train: whether to print `data` and `train(…)` too.
+    """
+    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines += [f"model {architecture.name}", f"input {'x'.join(map(str, architecture.input))}", f"classes {architecture.classes}"]
+    lines += _lets(architecture)
+    lines.append(f"stem {_sequence(architecture.stem, {}, architecture)}".rstrip())
+    lines += [_stage(stage, number, architecture) for number, stage in enumerate(architecture.stages, start=1)]
+    lines.append(f"head {_sequence(architecture.head, {}, architecture)}".rstrip())
+    if train and architecture.data:
+        plain = all(c.isalnum() or c in "-_:./" for c in architecture.data)
+        lines.append(f"data {architecture.data}" if plain else f'data "{architecture.data}"')
+    if train and architecture.train:
+        lines.append(f"train({_arguments(architecture.train)})")
+    return "\n".join(lines) + "\n"
+
+
+def _lets(architecture: Architecture) -> list[str]:
+    used = {block.label for block in architecture.blocks()}
+    lines = []
+    for name, letter in architecture.letters.items():
+        if name in used:
+            arguments = _arguments(letter.arguments)
+            lines.append(f"let {name} = {letter.kind}{f'({arguments})' if arguments else ''}")
+    return lines
+
+
+def _stage(stage: PlacedStage, number: int, architecture: Architecture) -> str:
+    shared = _shared(stage, architecture)
+    arguments = [str(stage.width)]
+    if stage.stride != (1 if number == 1 else 2):
+        arguments.append(f"stride={stage.stride}")
+    if stage.downsampling and stage.down != "patch":
+        arguments.append(f"down={stage.down}")
+    arguments += [f"{name}={show(value)}" for name, value in shared.items()]
+    implied = {"width": stage.width} | shared
+    first = {"stride": 1 if stage.downsampling else stage.stride} | implied
+    words = [_block(block, first if i == 0 else implied, architecture) for i, block in enumerate(stage.blocks)]
+    return f"stage({', '.join(arguments)}) [{' '.join(words)}]"
+
+
+def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scalar]:
+    """Arguments that every block of the stage which takes them has alike, and that its letter leaves open."""
+    found: dict[str, ir.Scalar] = {}
+    names = dict.fromkeys(name for block in stage.blocks for name in type(block.block).model_fields)
+    for name in names:
+        if name in ("width", "stride"):
+            continue
+        takers = [block for block in stage.blocks if type(block.block).takes(name)]
+        values = [getattr(block.block, name) for block in takers]
+        open_ = all(name not in _letter(block, architecture).arguments for block in takers)
+        if open_ and len(takers) > 1 and all(v == values[0] and type(v) is type(values[0]) for v in values):
+            if values[0] != type(takers[0].block).model_fields[name].default:
+                found[name] = values[0]
+    return found
+
+
+def _letter(block: PlacedBlock, architecture: Architecture) -> ir.Letter:
+    known = architecture.letters.get(block.label) or ir.LETTERS.get(block.label)
+    return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
+
+
+def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
+    return " ".join(_block(block, implied, architecture) for block in blocks)
+
+
+def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
+    letter = _letter(block, architecture)
+    named = block.label in architecture.letters or block.label in ir.LETTERS
+    arguments: dict[str, ir.Scalar] = {}
+    positional: list[str] = []
+    for name, field in type(block.block).model_fields.items():
+        value = getattr(block.block, name)
+        base = letter.arguments.get(name, implied.get(name, field.default))
+        if value == base and type(value) is type(base):
+            continue
+        if name == "out_features" and block.path.startswith("head.") and value == architecture.classes:
+            continue
+        if name in type(block.block).positional[:1] and not positional:
+            positional.append(show(value))
+        else:
+            arguments[name] = value
+    inside = ", ".join([*positional, *([_arguments(arguments)] if arguments else [])])
+    word = block.label if named else block.kind
+    return f"{word}({inside})" if inside else word
+
+
+def _arguments(arguments: dict[str, ir.Scalar]) -> str:
+    return ", ".join(f"{name}={show(value)}" for name, value in arguments.items())

@@ -1,0 +1,165 @@
+"""The syntax tree: what the text says, word by word, each piece with its place; nothing is looked up yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archdsl.errors import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal; `suffixed` when written with K, M or G."""
+
+    value: int | float
+    span: Span
+    suffixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A bare word where a value stands."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """A shape such as `3x32x32`."""
+
+    sizes: tuple[int, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`left op right`, op one of + - * / //."""
+
+    op: str
+    left: Value
+    right: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    """`-value` (or `+value`, then `op` is +)."""
+
+    op: str
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChoice:
+    """`{2|4|8}`."""
+
+    options: tuple[Value, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`{lo..hi}`, `{lo..hi step s}`, `{lo..hi log}`."""
+
+    low: Value
+    high: Value
+    step: Value | None
+    log: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`count(M)`, `count(M, stage=2)` in a condition."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+Value: TypeAlias = Number | Name | Dimensions | Binary | Negate | ValueChoice | Range | Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """`value` or `name=value` between parentheses."""
+
+    name: str | None
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCall:
+    """`C`, `M(heads=6)`: a block, or a `let`, by name."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`( … )`."""
+
+    items: tuple[Item, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`{ … | … }` where blocks stand."""
+
+    options: tuple[tuple[Item, ...], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`item*times`."""
+
+    item: Item
+    times: Value
+    span: Span
+
+
+Item: TypeAlias = BlockCall | Group | Choice | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left op right` in a condition."""
+
+    op: str
+    left: Value
+    right: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """`and`, `or`, `not` over conditions."""
+
+    op: str
+    parts: tuple[Condition, ...]
+    span: Span
+
+
+Condition: TypeAlias = Compare | Junction
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement by its keyword; what it carries depends on the keyword (see `arch.lark`)."""
+
+    keyword: str
+    span: Span
+    name: str | None = None
+    name_span: Span | None = None
+    value: Value | None = None
+    items: tuple[Item, ...] | None = None
+    arguments: tuple[Argument, ...] = ()
+    condition: Condition | None = None

@@ -1,0 +1,1 @@
+"""The PyTorch modules that PyTorch itself lacks; everything here imports torch."""

@@ -1,0 +1,140 @@
+"""Architecture to `nn.Module`: a plain PyTorch network whose modules are named after the spec."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from archdsl.architecture import Architecture, PlacedBlock, resolve_model
+from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, measure
+from archdsl.errors import RunError
+from archdsl.layers.residual import Residual as ResidualModule
+from archdsl.shapes import Shape
+from archdsl.sources import read_spec
+from archdsl.units import Unit
+
+
+class Network(nn.Module):
+    """A compiled spec: `stem`, `stage1` … `stageN`, `head`.
+
+    Attributes:
+        architecture: what it was compiled from.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.stem = _sequential(architecture.stem)
+        for number, stage in enumerate(architecture.stages, start=1):
+            blocks = (stage.downsampling, *stage.blocks) if stage.downsampling else stage.blocks
+            self.add_module(f"stage{number}", _sequential(blocks))
+        self.head = _sequential(architecture.head)
+        self.stages = tuple(f"stage{number}" for number in range(1, len(architecture.stages) + 1))
+        initialise(self)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to what the last stage gives: a map (B, C', H', W') or tokens (B, N, C')."""
+        x = self.stem(x)
+        for name in self.stages:
+            x = getattr(self, name)(x)
+        return x
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """Features to logits (B, classes)."""
+        return self.head(x)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to logits (B, classes)."""
+        return self.forward_head(self.forward_features(x))
+
+
+def compile(text_or_path: str | Path) -> Network:
+    """The PyTorch model of a spec without holes.
+
+    Args:
+        text_or_path: a `.arch` text, a path, or the name of a shipped spec.
+
+    Returns:
+        A plain `nn.Module` with freshly initialised weights; images (B, C, H, W) in, logits (B, classes) out.
+
+    Raises:
+        SpecError: the spec is wrong, has holes, or breaks its own requirements.
+
+    >>> model = compile("stage(16)[C M]")
+    >>> sum(p.numel() for p in model.parameters()) == model.architecture.params
+    True
+    """
+    source = read_spec(text_or_path)
+    return build(resolve_model(source.spec(), source.text, source.path))
+
+
+def build(architecture: Architecture) -> Network:
+    """The network of an architecture.
+
+    Raises:
+        RunError: there is not enough memory for its weights.
+    """
+    try:
+        return Network(architecture)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise RunError(
+            f"not enough memory for the {architecture.params:,} parameters of '{architecture.name}'",
+            "use smaller widths, or state a limit in the file: require params <= …",
+        ) from None
+
+
+def units(network: nn.Module) -> tuple[Unit, ...]:
+    """The residual units of a compiled network, for the analyses."""
+    architecture = getattr(network, "architecture", None)
+    return architecture.units if isinstance(architecture, Architecture) else ()
+
+
+def _sequential(blocks: tuple[PlacedBlock, ...]) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((block.path.split(".")[1], build_node(block.block, block.x)) for block in blocks))
+
+
+def build_node(node: Node, x: Shape) -> nn.Module:
+    """The module of a tree of blocks for input shape `x`."""
+    if isinstance(node, Primitive):
+        return node.build(x)
+    if isinstance(node, Composite):
+        return build_node(node.expand(x), x)
+    if isinstance(node, Sequence):
+        return nn.Sequential(OrderedDict(_parts(node.parts, x)))
+    if isinstance(node, Residual):
+        parts = _parts(node.parts, x)
+        for _, part in node.parts[: node.shared]:
+            x = measure(part, x).out
+        shortcut = None if node.shortcut is None else build_node(node.shortcut, x)
+        for _, part in node.parts[node.shared :]:
+            x = measure(part, x).out
+        return ResidualModule(parts, shortcut, node.shared, None if node.act is None else build_node(node.act, x))
+    raise TypeError(f"not a block: {node!r}")
+
+
+def _parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[tuple[str, nn.Module]]:
+    modules = []
+    for name, part in parts:
+        modules.append((name, build_node(part, x)))
+        x = measure(part, x).out
+    return modules
+
+
+def initialise(model: nn.Module) -> None:
+    """Weights as the field draws them: convolutions by He's rule, linear layers truncated normal, biases zero."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+
