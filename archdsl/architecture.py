@@ -65,7 +65,14 @@ class PlacedStage:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network without holes."""
+    """A network without holes.
+
+    Attributes:
+        letters: lets that name one block, by name.
+        decisions: what was decided for each hole that was met, in words.
+        choices: the same as the index of the option (the number itself for a float range).
+        train: arguments of `train(…)`; data: the data set the file names.
+    """
 
     name: str
     input: tuple[int, int, int]
@@ -75,6 +82,7 @@ class Architecture:
     head: tuple[PlacedBlock, ...]
     letters: dict[str, ir.Letter]
     decisions: dict[str, str]
+    choices: dict[str, float]
     train: dict[str, ir.Scalar] = field(default_factory=dict)
     data: str | None = None
 
@@ -201,7 +209,7 @@ def resolve_model(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Archit
     Raises:
         SpecError: it has holes, does not fit together, or breaks a requirement.
     """
-    hole = next(ir.holes(spec), None)
+    hole = ir.first_hole(spec)
     if hole is not None:
         message = f"this file is a space: '{hole.name}' is still to be decided"
         help = "take a member with 'archdsl space FILE --sample 1', or search it with 'archdsl search FILE'"
@@ -224,6 +232,7 @@ class _Resolving:
         self.choose = choose
         self.decided: dict[str, Any] = {}
         self.decisions: dict[str, str] = {}
+        self.choices: dict[str, float] = {}
         self.shape = Shape(*spec.input)
         self.width = 0
 
@@ -240,14 +249,15 @@ class _Resolving:
             raise Misfit(Diagnostic(f"the network ends in {self.shape}, not in {spec.classes} classes", last, help))
         train = {name: self._value(value) for name, value in spec.train.items()}
         return Architecture(
-            spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, self.decisions, train, spec.data
-        )
+            spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, self.decisions, self.choices, train,
+            spec.data,
+        )  # fmt: skip
 
     # ---- holes ----
 
     def _decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
         if hole.name not in self.decided:
-            chosen = self.choose(hole)
+            chosen = self.choices[hole.name] = self.choose(hole)
             if isinstance(hole, ir.FloatRange):
                 self.decisions[hole.name] = show(float(chosen))
             elif isinstance(hole, ir.IntRange):
@@ -454,6 +464,11 @@ def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
         case ir.Logic():
             for part in condition.parts:
                 yield from measures(part)
+
+
+def measures_of(condition: ir.Condition, architectures: list[Architecture]) -> dict[str, list[int | float]]:
+    """Each measure a condition speaks of, and its value for each architecture."""
+    return {describe(m): [_total(m, a) for a in architectures] for m in measures(condition)}
 
 
 def describe(measure: ir.MeasureSpec) -> str:

@@ -240,7 +240,7 @@ class Spec(Node):
 
     def has_holes(self) -> bool:
         """Whether the spec is a space (braces decide something) rather than a model."""
-        return next(iter(holes(self)), None) is not None
+        return first_hole(self) is not None
 
 
 _RECURSIVE: tuple[type[Node], ...] = (
@@ -250,36 +250,62 @@ for _model in _RECURSIVE:
     _model.model_rebuild()
 
 
-def holes(spec: Spec) -> Iterator[Pick | IntRange | FloatRange | ChoiceSpec]:
-    """Every hole in the order of the text, each shared one once; the times of a repeat count as its `times` value."""
+AnyHole: TypeAlias = Pick | IntRange | FloatRange | ChoiceSpec
+
+
+def holes(spec: Spec) -> Iterator[AnyHole]:
+    """Every hole in the order of the text, each shared one once."""
     seen: set[str] = set()
-    for hole in _holes_in(spec):
+    for hole in holes_in(spec):
         if hole.name not in seen:
             seen.add(hole.name)
             yield hole
 
 
-def _holes_in(part: Any) -> Iterator[Pick | IntRange | FloatRange | ChoiceSpec]:
-    if isinstance(part, (Pick, IntRange, FloatRange, ChoiceSpec)):
-        yield part
+def first_hole(spec: Spec) -> AnyHole | None:
+    """The first hole of a spec, None for a model."""
+    return next(holes(spec), None)
+
+
+def holes_in(part: Any) -> Iterator[AnyHole]:
+    """Every hole in a part of the IR, a shared one as often as it stands."""
+    for node in walk(part):
+        if isinstance(node, (Pick, IntRange, FloatRange, ChoiceSpec)):
+            yield node
+
+
+def repeats(spec: Spec) -> Iterator[RepeatSpec]:
+    """Every repeat whose count is still open."""
+    for node in walk(spec):
+        if isinstance(node, RepeatSpec):
+            yield node
+
+
+def walk(part: Any) -> Iterator[Node]:
+    """Every node of the IR below `part`, and itself, in the order of the text."""
     if isinstance(part, (tuple, list)):
         for item in part:
-            yield from _holes_in(item)
-    elif isinstance(part, dict):
-        for item in part.values():
-            yield from _holes_in(item)
-    elif isinstance(part, Pick | ChoiceSpec):
-        yield from _holes_in(part.options)
-    elif isinstance(part, Arithmetic):
-        yield from _holes_in((part.left, part.right))
-    elif isinstance(part, RepeatSpec):
-        yield from _holes_in((part.times, *part.copies))
-    elif isinstance(part, BlockSpec):
-        yield from _holes_in(part.arguments)
-    elif isinstance(part, StageSpec):
-        yield from _holes_in((part.width, part.stride, part.down, part.holes, part.items))
-    elif isinstance(part, Spec):
-        yield from _holes_in((part.holes, part.stem, part.stages, part.head, part.train))
+            yield from walk(item)
+        return
+    if isinstance(part, dict):
+        yield from walk(tuple(part.values()))
+        return
+    if not isinstance(part, Node):
+        return
+    yield part
+    match part:
+        case Pick() | ChoiceSpec():
+            yield from walk(part.options)
+        case Arithmetic():
+            yield from walk((part.left, part.right))
+        case RepeatSpec():
+            yield from walk((part.times, part.copies))
+        case BlockSpec():
+            yield from walk(part.arguments)
+        case StageSpec():
+            yield from walk((part.holes, part.width, part.stride, part.down, part.items))
+        case Spec():
+            yield from walk((part.holes, part.stem, part.stages, part.head, part.train))
 
 
 def json_schema() -> dict[str, Any]:

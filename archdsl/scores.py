@@ -1,14 +1,11 @@
 """Every score a network can have, by name: what it is, its unit, which way is better; known without importing torch.
 
-`maximize` and `minimize` of a spec name these. An analysis says in its own file which of them it provides; one that
-brings names of its own declares them when it registers (see `archdsl.analyses.contract`).
+`maximize` and `minimize` of a spec name these, and `archdsl check` has to know them at once: that is why an analysis's
+scores stand here and not in its own file (registering one whose names are missing here is an error).
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,26 +58,6 @@ def info(name: str) -> ScoreInfo:
     >>> info("log_ape").direction
     'minimize'
     """
-    if name not in SCORES and _unlisted_analyses():
-        importlib.import_module("archdsl.analyses").ANALYSES.__contains__("")  # fills the registry: they declare theirs
     if name not in SCORES:
         raise UnknownNameError("score", name, SCORES)
     return SCORES[name]
-
-
-def declare(name: str, score: ScoreInfo) -> None:
-    """Enter the score of an analysis; one name means one thing."""
-    if SCORES.setdefault(name, score) != score:
-        raise ValueError(f"score '{name}' is already provided by '{SCORES[name].source}'")
-
-
-def _unlisted_analyses() -> bool:
-    """Whether the analyses' folder has files beyond our own (`_BUILT_IN`), which only importing them can tell about."""
-    spec = importlib.util.find_spec("archdsl.analyses")
-    folders = spec.submodule_search_locations if spec else None
-    return any(module.name not in _BUILT_IN for module in pkgutil.iter_modules(folders or []))
-
-
-_BUILT_IN = frozenset(
-    "contract exact features fourier hessian lanczos quality result sample suite".split()
-)

@@ -487,7 +487,7 @@ def _place(context: Context, number: int, single: bool) -> str:
 
 
 def _countable(values: Iterable[ir.Value]) -> Iterator[ir.Pick | ir.IntRange]:
-    for hole in ir._holes_in(tuple(values)):
+    for hole in ir.holes_in(tuple(values)):
         if isinstance(hole, (ir.Pick, ir.IntRange)):
             yield hole
 

@@ -1,0 +1,83 @@
+"""The contract of an analysis, and the registry of all: a file in this folder that registers one is known everywhere.
+
+ANALYSES.register("mine")(Analysis("mine", scores=…, result=MyResult, measure=measure, plot=plot, sample=Sample(…)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from archdsl.analyses.result import Result
+from archdsl.registry import Registry
+from archdsl.scores import SCORES
+
+ANALYSES: Registry[Analysis] = Registry("analysis", "archdsl.analyses")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which images an analysis looks at unless told otherwise.
+
+    Attributes:
+        split: of the data set.
+        augment: as in training (shifts, flips), from the seed.
+        count: number of batches; None: the whole split.
+        size: images per batch.
+    """
+
+    split: Literal["train", "validation", "test"]
+    augment: bool
+    count: int | None
+    size: int
+
+
+class Observer(Protocol):
+    """Sees every unit's input and output in a forward pass shared with others, and keeps what it reduced them to."""
+
+    def enter(self, index: int, image: Tensor | None) -> None:
+        """Unit `index` is about to run on the map `image` (B, C, H, W); None where what comes in is no map."""
+
+    def leave(self, index: int, image: Tensor) -> None:
+        """Unit `index` gave the map `image` (B, C, H, W)."""
+
+    def end_batch(self, images: int) -> None:
+        """All units were seen for one batch of so many images."""
+
+    def result(self) -> Result:
+        """What came out, over all batches."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis.
+
+    Attributes:
+        name: as in `--only`.
+        scores: names of what `Result.scores` may hold, explained in `archdsl.scores.SCORES`.
+        result: class of the result, for `from_json`.
+        measure: `(model, batches, **options) -> result`, or `(model, batches, units, **options)` if `needs_units`.
+        plot: `(result, ax, *, label=None, color=None, **options)`, draws into matplotlib Axes and computes nothing.
+        sample: the images it wants.
+        needs_units: whether `measure` takes the network's units.
+        seeded: whether `measure` takes `seed`.
+        observe: `(units, **options) -> observer`; analyses that have one share their forward passes.
+    """
+
+    name: str
+    scores: tuple[str, ...]
+    result: type[Result]
+    measure: Callable[..., Result]
+    plot: Callable[..., None]
+    sample: Sample
+    needs_units: bool = False
+    seeded: bool = False
+    observe: Callable[..., Observer] | None = None
+
+    def __post_init__(self) -> None:
+        missing = [name for name in self.scores if name not in SCORES]
+        if missing:
+            raise ValueError(f"analysis '{self.name}': explain {', '.join(missing)} in archdsl/scores.py")

@@ -1,0 +1,252 @@
+"""A model, batches and units in; the relative log amplitude of each unit's output out: what frequencies it is made of.
+
+A(f) = mean over batch and channel of ln(|FFT2(x)| + 1e-6) along the diagonal from the centre of the spectrum to its
+corner, and dA(f) = A(f) - A(0), in nats (Park & Kim 2022, arXiv 2202.06709, section 3). Frequencies are true ones, in
+units of pi per pixel, up to Nyquist (1.0) where the map's side is even.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.exact import Batch
+from archdsl.analyses.features import watch
+from archdsl.analyses.fourier_plot import plot
+from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.errors import RunError, UsageError
+from archdsl.units import Unit
+
+HIGH = 0.5  # of pi: the highest frequency that even a stage of 4 x 4 has as a bin of its own
+FLOOR = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class UnitCurve:
+    """One unit's output in the frequency domain.
+
+    Attributes:
+        path, label, kind, stage, grid: the unit's.
+        frequency: (F,) in units of pi, from 0.
+        after: (F,) A of its output, nats.
+        before: (F,) A of its input, or None where that is on another grid.
+    """
+
+    path: str
+    label: str
+    kind: Literal["conv", "msa", "mlp"]
+    stage: int
+    grid: tuple[int, int]
+    frequency: Floats
+    after: Floats
+    before: Floats | None
+
+    @property
+    def relative(self) -> Floats:
+        """(F,) dA of the output."""
+        relative: Floats = self.after - self.after[0]
+        return relative
+
+    def at(self, frequency: float) -> float:
+        """dA of the output at a frequency, between two bins in proportion."""
+        return float(np.interp(frequency, self.frequency, self.relative))
+
+
+@dataclass(frozen=True, eq=False)
+class FourierResult(Result):
+    """Curves of all units that have frequencies, in the network's order.
+
+    Attributes:
+        units: one curve each, averaged over all images.
+        images: (B,) per batch.
+        high_freq: (B,) the score of each batch.
+        smoothing_contrast: (B,) the score of each batch; empty for a network without both kinds of block.
+        notes: what was left out, and why.
+    """
+
+    units: tuple[UnitCurve, ...]
+    images: Floats
+    high_freq: Floats
+    smoothing_contrast: Floats
+    notes: tuple[str, ...]
+
+    def scores(self) -> dict[str, float]:
+        """high_freq and, with attention and conv blocks both there, smoothing_contrast; nats."""
+        return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of both, over the batches."""
+        found = {name: mean_error(values, self.images) for name, values in self._by_batch()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def high_freq_by_stage(self) -> dict[int, float]:
+        """dA at 0.5 pi at the end of each stage."""
+        return {curve.stage: curve.at(HIGH) for curve in _stage_ends(self.units)}
+
+    def _by_batch(self) -> list[tuple[str, Floats]]:
+        both = [("high_freq", self.high_freq), ("smoothing_contrast", self.smoothing_contrast)]
+        return [(name, values) for name, values in both if values.size]
+
+
+def measure(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    units: Sequence[Unit],
+    *,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> FourierResult:
+    """The relative log amplitude of every unit's output, in one forward pass per batch.
+
+    Scores: `high_freq` is dA at 0.5 pi, averaged over the last units of all stages; `smoothing_contrast` how much more
+    the attention units change dA from input to output (averaged over f > 0) than the conv units do: negative where
+    attention smooths and convolution sharpens, as the paper finds. Units that change the grid do not count there.
+
+    Args:
+        model: in any mode; it comes back as it was.
+        batches: images (B, C, H, W) and labels, on the model's device; labels are not looked at.
+        units: `archdsl.model.units(model)`, or a choice of them.
+        on_batch: told (done, total).
+
+    Raises:
+        UsageError: a unit is not in the model, or none is larger than 1 x 1.
+        RunError: a unit gave no map, or numbers that are not finite.
+    """
+    observer = FourierObserver(units)
+    watch(model, batches, units, [observer], on_batch)
+    return observer.result()
+
+
+def diagonal(image: Tensor) -> Tensor:
+    """|FFT2| along the diagonal from the centre to the corner: (…, H, W) -> (…, F), see `frequencies`.
+
+    For a square map these are the bins (j, j) of FFT2. On a map that is not square they are the bins nearest to the
+    frequencies of its shorter side: exact where the longer side is a multiple, else at most half a bin off there.
+    """
+    H, W = image.shape[-2:]
+    bins = np.arange(min(H, W) // 2 + 1)
+    rows, columns = ((bins * side / min(H, W)).round().astype(np.int64) for side in (H, W))
+    mean = image.mean((-2, -1), keepdim=True)
+    # Without its mean, a constant map is 0 at every other frequency, and not some rounding of the mean.
+    spectrum = torch.fft.rfft2(image - mean).flatten(-2)
+    diagonal = torch.stack([spectrum[..., place] for place in (rows * (W // 2 + 1) + columns).tolist()], -1).abs()
+    diagonal[..., 0] = mean[..., 0, 0].abs() * (H * W)
+    return diagonal
+
+
+def frequencies(grid: tuple[int, int]) -> Floats:
+    """Frequencies of a map's diagonal, in units of pi.
+
+    >>> frequencies((8, 8)), frequencies((7, 7)).round(3), frequencies((1, 1))
+    (array([0.  , 0.25, 0.5 , 0.75, 1.  ]), array([0.   , 0.286, 0.571, 0.857]), array([0.]))
+    """
+    side = min(grid)
+    return np.asarray(np.arange(side // 2 + 1) * 2 / side, dtype=np.float64)
+
+
+class FourierObserver:
+    """Reduces every map to its mean log amplitudes as the forward pass goes by."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self.kept = [index for index, unit in enumerate(units) if min(unit.grid) > 1]
+        if not self.kept:
+            raise UsageError("no block has a map larger than 1 x 1, so there are no frequencies to measure")
+        self.rows: dict[tuple[str, int], list[Tensor]] = {}  # of the batch under way
+        self.batches: list[dict[tuple[str, int], Tensor]] = []
+        self.images: list[int] = []
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def enter(self, index: int, image: Tensor | None) -> None:
+        """The input counts where it is on the output's grid."""
+        if image is not None and min(self.units[index].grid) > 1 and tuple(image.shape[2:]) == self.units[index].grid:
+            self._add("before", index, image)
+
+    def leave(self, index: int, image: Tensor) -> None:
+        """The output always counts."""
+        if min(self.units[index].grid) > 1:
+            self._add("after", index, image)
+
+    def end_batch(self, images: int) -> None:
+        """A unit that ran several times counts by its mean."""
+        self.batches.append({key: torch.stack(rows).mean(0) for key, rows in self.rows.items()})
+        self.images.append(images)
+        self.rows = {}
+        self._last = None
+
+    def _add(self, side: str, index: int, image: Tensor) -> None:
+        # A unit's input is mostly the very map that the one before gave.
+        if self._last is None or self._last[0] is not image:
+            logs = (diagonal(image) + FLOOR).log()  # (B, C, F)
+            self._last = (image, logs.mean((0, 1), dtype=torch.float64))
+        self.rows.setdefault((side, index), []).append(self._last[1])
+
+    def result(self) -> FourierResult:
+        """Curves over all images, scores per batch; the numbers leave the device here and not before."""
+        images = np.array(self.images, dtype=np.float64)
+        by_batch = [[self._curve(index, batch) for index in self.kept] for batch in self.batches]
+        everything = {
+            key: torch.stack([batch[key] * count for batch, count in zip(self.batches, self.images, strict=True)]).sum(
+                0
+            )
+            / sum(self.images)
+            for key in self.batches[0]
+        }
+        curves = tuple(self._curve(index, everything) for index in self.kept)
+        contrasts = [_contrast(batch) for batch in by_batch]
+        return FourierResult(
+            units=curves,
+            images=images,
+            high_freq=np.array([np.mean([curve.at(HIGH) for curve in _stage_ends(batch)]) for batch in by_batch]),
+            smoothing_contrast=np.array([contrast for contrast in contrasts if contrast is not None]),
+            notes=tuple(
+                f"{unit.path} is {unit.grid[0]} x {unit.grid[1]}: no frequencies"
+                for index, unit in enumerate(self.units)
+                if index not in self.kept
+            ),
+        )
+
+    def _curve(self, index: int, rows: dict[tuple[str, int], Tensor]) -> UnitCurve:
+        unit = self.units[index]
+        after = rows["after", index].cpu().numpy()
+        before = rows["before", index].cpu().numpy() if ("before", index) in rows else None
+        if not np.isfinite(after).all():
+            raise RunError(f"the output of block '{unit.path}' is not finite", "look for inf or nan in the weights")
+        return UnitCurve(unit.path, unit.label, unit.kind, unit.stage, unit.grid, frequencies(unit.grid), after, before)
+
+
+def _stage_ends(curves: Iterable[UnitCurve]) -> list[UnitCurve]:
+    """The last unit of each stage; units outside the stages count only where there is nothing else."""
+    last = {curve.stage: curve for curve in curves}
+    return [curve for stage, curve in sorted(last.items()) if stage > 0] or list(last.values())
+
+
+def _contrast(curves: Iterable[UnitCurve]) -> float | None:
+    """Mean change of dA over the attention units, minus that over the conv units."""
+    change: dict[str, list[float]] = {"msa": [], "conv": [], "mlp": []}
+    for curve in curves:
+        if curve.before is not None:
+            gained = curve.relative - (curve.before - curve.before[0])
+            change[curve.kind].append(float(gained[1:].mean()))
+    if not change["msa"] or not change["conv"]:
+        return None
+    return float(np.mean(change["msa"]) - np.mean(change["conv"]))
+
+
+ANALYSES.register("fourier")(
+    Analysis(
+        name="fourier",
+        scores=("high_freq", "smoothing_contrast"),
+        result=FourierResult,
+        measure=measure,
+        plot=plot,
+        sample=Sample("validation", augment=False, count=12, size=16),
+        needs_units=True,
+        observe=FourierObserver,
+    )
+)

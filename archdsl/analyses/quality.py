@@ -1,0 +1,142 @@
+"""A model and batches in; accuracy, negative log-likelihood and calibration out, with the reliability diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from archdsl import palette
+from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
+from archdsl.analyses.result import Floats, Result
+from archdsl.errors import RunError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BINS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class QualityResult(Result):
+    """How right the network is, and how well it knows.
+
+    Attributes:
+        accuracy: fraction.
+        nll: nats.
+        nll_error: its standard error over images.
+        images: how many.
+        count: (bins,) images whose confidence, the probability of the top class, fell into each bin of equal width.
+        confidence: (bins,) mean confidence of these; 0 where there are none.
+        correct: (bins,) fraction of these that are right; 0 where there are none.
+    """
+
+    accuracy: float
+    nll: float
+    nll_error: float
+    images: int
+    count: Floats
+    confidence: Floats
+    correct: Floats
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: mean over images of |confidence - correct| of their bin (Guo et al. 2017)."""
+        return float(np.sum(self.count * np.abs(self.confidence - self.correct)) / self.images)
+
+    def scores(self) -> dict[str, float]:
+        """accuracy, nll, ece."""
+        return {"accuracy": self.accuracy, "nll": self.nll, "ece": self.ece}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of accuracy and nll, over images."""
+        if self.images < 2:
+            return {}
+        return {"accuracy": (self.accuracy * (1 - self.accuracy) / (self.images - 1)) ** 0.5, "nll": self.nll_error}
+
+
+def measure(
+    model: nn.Module, batches: Sequence[Batch], *, on_batch: Callable[[int, int], None] | None = None
+) -> QualityResult:
+    """Accuracy, NLL and calibration in float32 and eval mode.
+
+    Args:
+        model: images (B, C, H, W) -> logits (B, classes); it comes back as it was.
+        batches: images and labels, on the model's device.
+        on_batch: told (done, total).
+
+    Raises:
+        RunError: the logits are not finite, or memory ran out.
+    """
+    check_batches(model, batches)
+    losses, confidences, hits = [], [], []
+    with held_still(model), memory_guard("a forward pass"), torch.no_grad():
+        for number, (images, labels) in enumerate(batches, start=1):
+            logs = F.log_softmax(model(images).double(), dim=1)  # (B, classes)
+            top, guess = logs.max(1)
+            losses.append(F.nll_loss(logs, labels, reduction="none"))
+            confidences.append(top.exp())
+            hits.append(guess == labels)
+            if on_batch is not None:
+                on_batch(number, len(batches))
+    loss, confidence, hit = (torch.cat(parts).cpu().double().numpy() for parts in (losses, confidences, hits))
+    if not np.isfinite(loss).all():
+        raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")
+    count, mean_confidence, correct = reliability(confidence, hit)
+    error = float(loss.std(ddof=1) / len(loss) ** 0.5) if len(loss) > 1 else 0.0
+    return QualityResult(float(hit.mean()), float(loss.mean()), error, len(loss), count, mean_confidence, correct)
+
+
+def reliability(confidence: Floats, hit: Floats, bins: int = BINS) -> tuple[Floats, Floats, Floats]:
+    """Count, mean confidence and share of hits per bin of confidence; bins are (low, high], of equal width.
+
+    >>> [part.tolist() for part in reliability(np.array([0.5, 0.9, 1.0]), np.array([0.0, 1.0, 1.0]), bins=2)]
+    [[1.0, 2.0], [0.5, 0.95], [0.0, 1.0]]
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins).astype(np.float64)
+    share = np.maximum(count, 1)
+    return (
+        count,
+        np.bincount(place, weights=confidence, minlength=bins) / share,
+        np.bincount(place, weights=hit, minlength=bins) / share,
+    )
+
+
+def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: str | None = None) -> None:
+    """The reliability diagram: how often the network is right, against how sure it is; on the diagonal it knows.
+
+    A point's area is the number of its images. Call it again on the same axes to compare networks.
+    """
+    color = color or palette.network(len(ax.collections))
+    if not ax.lines:
+        ax.plot([0, 1], [0, 1], color=palette.FAINT, lw=1, ls=(0, (4, 3)))
+    filled = result.count > 0
+    x, y = result.confidence[filled], result.correct[filled]
+    ax.plot(x, y, color=color, lw=1.2, label=None if label is None else f"{label} (ECE {result.ece:.3f})")
+    ax.scatter(x, y, s=6 + 120 * result.count[filled] / result.images, color=color, lw=0, alpha=0.75, zorder=3)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_aspect("equal")
+    ax.set_xlabel("confidence")
+    ax.set_ylabel("accuracy")
+    if label is not None:
+        ax.legend(frameon=False, loc="upper left")
+
+
+ANALYSES.register("quality")(
+    Analysis(
+        name="quality",
+        scores=("accuracy", "nll", "ece"),
+        result=QualityResult,
+        measure=measure,
+        plot=plot,
+        sample=Sample("validation", augment=False, count=None, size=250),
+    )
+)

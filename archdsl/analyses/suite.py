@@ -1,0 +1,107 @@
+"""A model and a data set in, all analyses (or those named) measured, sharing batches and forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from archdsl.analyses.contract import ANALYSES, Analysis, Observer, Sample
+from archdsl.analyses.exact import Batch, device_of
+from archdsl.analyses.features import watch
+from archdsl.analyses.result import Result
+from archdsl.analyses.sample import sampled
+from archdsl.data.dataset import Dataset
+from archdsl.units import Unit
+
+
+def measure_all(
+    model: nn.Module,
+    data: Dataset,
+    *,
+    units: Sequence[Unit] = (),
+    only: Iterable[str] | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    batches: int | None = None,
+    size: int | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    on_result: Callable[[str, Result], None] | None = None,
+) -> dict[str, Result]:
+    """Measure a model.
+
+    Args:
+        model: in any mode; it comes back as it was.
+        data: which split of it is looked at, and whether augmented, each analysis says (`Analysis.sample`).
+        units: the network's blocks, for those analyses that look at them.
+        only: names of analyses; all by default.
+        seed: of the batches and of whatever is random in an analysis.
+        device: where the model is; found out by default.
+        batches: how many, in place of each analysis's own number.
+        size: images per batch, likewise.
+        options: per analysis, further arguments of its `measure`: `{"hessian": {"k": 3}}`.
+        on_result: told each result as soon as it is there, so that an interrupted run loses none.
+
+    Returns:
+        Results by name, in the order asked for.
+
+    Raises:
+        UnknownNameError: an analysis nobody registered.
+    """
+    options = options or {}
+    wanted = {name: ANALYSES[name] for name in (ANALYSES if only is None else only)}
+    for name in options:
+        ANALYSES[name]  # a typo is an error, not a silence
+    where = torch.device(device) if device is not None else device_of(model)
+    drawn: dict[Sample, list[Batch]] = {}
+    results: dict[str, Result] = {}
+
+    def images(sample: Sample) -> list[Batch]:
+        if sample not in drawn:
+            drawn[sample] = sampled(data, sample, seed=seed, device=where, count=batches, size=size)
+        return drawn[sample]
+
+    def done(name: str, result: Result) -> None:
+        results[name] = result
+        if on_result is not None:
+            on_result(name, result)
+
+    for sample, analyses in _shared(wanted.values()).items():
+        observers = [_observer(analysis, units, options) for analysis in analyses]
+        watch(model, images(sample), units, observers)
+        for analysis, observer in zip(analyses, observers, strict=True):
+            done(analysis.name, observer.result())
+    for name, analysis in wanted.items():
+        if analysis.observe is None:
+            given = dict(options.get(name, {}))
+            if analysis.seeded:
+                given.setdefault("seed", seed)
+            positional = (units,) if analysis.needs_units else ()
+            done(name, analysis.measure(model, images(analysis.sample), *positional, **given))
+    return {name: results[name] for name in wanted}
+
+
+def scores(results: Mapping[str, Result]) -> dict[str, float]:
+    """All scores of several analyses by name; names are unique over the analyses."""
+    return {name: value for result in results.values() for name, value in result.scores().items()}
+
+
+def standard_errors(results: Mapping[str, Result]) -> dict[str, float]:
+    """Their standard errors over batches, where known."""
+    return {name: value for result in results.values() for name, value in result.standard_errors().items()}
+
+
+def _shared(analyses: Iterable[Analysis]) -> dict[Sample, list[Analysis]]:
+    """Those that only look on, by the images they want: one forward pass serves each group."""
+    groups: dict[Sample, list[Analysis]] = {}
+    for analysis in analyses:
+        if analysis.observe is not None:
+            groups.setdefault(analysis.sample, []).append(analysis)
+    return groups
+
+
+def _observer(analysis: Analysis, units: Sequence[Unit], options: Mapping[str, Mapping[str, Any]]) -> Observer:
+    assert analysis.observe is not None
+    return analysis.observe(units, **options.get(analysis.name, {}))

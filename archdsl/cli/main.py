@@ -1,0 +1,85 @@
+"""Runs a command and turns whatever goes wrong into a message and an exit code; no traceback reaches a user."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from archdsl.cli import networks, searching, specs  # noqa: F401  (each adds its commands to the application)
+from archdsl.cli.app import app, print_json
+from archdsl.errors import ArchdslError, SpecError
+
+CODES = "0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 the run failed"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `archdsl` command. Exit codes: 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 the run failed."""
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run(given))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.exceptions.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        # The reader of our output went away (`archdsl … | head`); that is no failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ArchdslError as error:
+        report(error)
+        if "--json" in arguments:
+            print_json(_document(error))
+        return error.exit_code
+    except Exception as error:
+        if os.environ.get("ARCHDSL_DEBUG"):
+            raise
+        name = type(error).__name__
+        sys.stderr.write(
+            f"error: archdsl failed where it should not: {name}: {error}\n"
+            "  = help: please report this; ARCHDSL_DEBUG=1 shows where it happened\n"
+        )
+        return 3
+
+
+def report(error: ArchdslError) -> None:
+    """An error on standard error, its marks coloured on a terminal."""
+    text = str(error) if isinstance(error, SpecError) else f"error: {error}"
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        text = _coloured(text)
+    sys.stderr.write(text + "\n")
+
+
+def _coloured(text: str) -> str:
+    red, blue, plain = "\x1b[1;31m", "\x1b[1;34m", "\x1b[0m"
+    lines = []
+    for line in text.split("\n"):
+        if set(line.strip()) <= {"|", "^", " "} and "^" in line:
+            line = line.replace("^" * line.count("^"), f"{red}{'^' * line.count('^')}{plain}")
+        line = line.replace("error: ", f"{red}error:{plain} ", 1).replace("= help: ", f"{blue}= help:{plain} ", 1)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _document(error: ArchdslError) -> dict[str, object]:
+    if isinstance(error, SpecError):
+        return {"errors": specs.error_documents(error)}
+    return {"errors": [{"message": error.message, "help": error.help}]}
+
+
+def _interrupted() -> int:
+    sys.stderr.write("interrupted\n")
+    return 3

@@ -1,0 +1,150 @@
+"""Commands about one network: `compile`, `train`, `analyze`."""
+
+from __future__ import annotations
+
+import json as jsons
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, File, Json, Seed, app, print_json
+from archdsl.errors import RunError
+
+
+@app.command(epilog="Example:  archdsl compile alternet_50")
+def compile(
+    file: File,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write NAME.arch (as compiled) and NAME.json here.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Build the PyTorch model, run one forward pass, and print its blocks with shapes, parameters and MACs."""
+    import torch
+
+    from archdsl.language import write
+    from archdsl.model import compile as compile_spec
+    from archdsl.sources import read_file
+
+    source = read_file(file)
+    model = compile_spec(source.text if file == "-" else file).eval()
+    architecture = model.architecture
+    try:
+        with torch.no_grad():
+            logits = model(torch.zeros(1, *architecture.input))
+    except (MemoryError, RuntimeError) as error:
+        raise RunError(f"the forward pass failed: {error}", "is there enough memory for one image?") from None
+    if tuple(logits.shape) != (1, architecture.classes):
+        raise RunError(f"the model gives {tuple(logits.shape)}, not {architecture.classes} classes")
+    table = architecture.table()
+    if out is not None:
+        from archdsl.files import write_atomically
+
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make the folder '{out}': {error.strerror}", "choose another with --out") from None
+        write_atomically(out / f"{architecture.name}.arch", write(architecture))
+        write_atomically(out / f"{architecture.name}.json", jsons.dumps(table, indent=1) + "\n")
+    if json:
+        print_json(table)
+    else:
+        _print_blocks(table)
+
+
+def _print_blocks(table: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def size(dims: list[int]) -> str:
+        return "x".join(map(str, dims))
+
+    grid = Table(box=None, pad_edge=False, title=f"{table['name']}  {table['hash'][:12]}", title_justify="left")
+    grid.add_column("block")
+    grid.add_column("kind")
+    for name in ("out", "params", "MACs"):
+        grid.add_column(name, justify="right")
+    for b in table["blocks"]:
+        kind = b["label"] if b["label"] == b["kind"] else f"{b['label']} ({b['kind']})"
+        grid.add_row(b["path"], kind, size(b["out"]), f"{b['params']:,}", f"{b['macs']:,}")
+    grid.add_section()
+    grid.add_row("total", "", f"{table['classes']}", f"{table['params']:,}", f"{table['macs']:,}", style="bold")
+    # Wide enough for every column even where output is piped.
+    console = Console()
+    console = console if console.is_terminal else Console(width=120)
+    console.print(grid, highlight=False)
+
+
+@app.command(epilog="Example:  archdsl train resnet_18 --data npz:cifar10.npz --epochs 30")
+def train(
+    file: File,
+    data: Data = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="The checkpoint (.safetensors).")] = None,
+    data_root: DataRoot = None,
+    download: Download = False,
+    json: Json = False,
+) -> None:
+    """Train one network and test it; an interrupted training goes on where it stopped."""
+    from archdsl.cli.progress import Bar
+    from archdsl.train_spec import train as train_spec
+
+    with Bar("training") as bar:
+        result = train_spec(
+            _text_or_path(file), data=data, data_root=data_root, download=download, epochs=epochs, seed=seed,
+            device=device, out=out, on_step=bar.step, on_epoch=bar.epoch,
+        )  # fmt: skip
+    if json:
+        print_json(result)
+        return
+    print(
+        f"{result['name']} on {result['data']}: test accuracy {result['accuracy']:.4f}, NLL {result['nll']:.4f}, "
+        f"ECE {result['ece']:.4f} ({result['epochs']} epochs, {result['seconds']:.1f} s, {result['device']})"
+    )
+    print(f"checkpoint: {result['checkpoint']}")
+
+
+@app.command(epilog="Example:  archdsl analyze runs/resnet_18-fashion-1a2b3c4d-seed0/model.safetensors --only hessian")
+def analyze(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|CHECKPOINT", help="A checkpoint of 'archdsl train', or a spec, which is trained first.")
+    ],
+    data: Data = None,
+    only: Annotated[str, typer.Option("--only", metavar="NAMES", help="Analyses, with commas: hessian,fourier.")] = "",
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays and figures.")] = None,
+    batches: Annotated[int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of the Hessian.")] = None,
+    size: Annotated[int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")] = None,
+    data_root: DataRoot = None,
+    download: Download = False,
+    json: Json = False,
+) -> None:
+    """Measure a trained network: Hessian spectrum, Fourier behaviour, quality; writes scores, arrays and figures."""
+    from archdsl.analyze import analyze as analyze_spec
+    from archdsl.cli.progress import Bar
+
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    with Bar("training") as bar:
+        result = analyze_spec(
+            _text_or_path(file), data=data, data_root=data_root, download=download, only=names, epochs=epochs,
+            seed=seed, device=device, out=out, batches=batches, size=size, on_step=bar.step, say=bar.say,
+        )  # fmt: skip
+    if json:
+        print_json(result)
+        return
+    for name, value in result["scores"].items():
+        error = result["standard_errors"].get(name)
+        print(f"  {name:<20} {value:>12.5g}" + (f"  ± {error:.2g}" if error is not None else ""))
+    print(f"{result['params']:,} parameters; arrays and figures in {result['folder']}")
+
+
+def _text_or_path(file: str) -> str:
+    """What the library takes for a FILE: standard input is read here, a path stays a path."""
+    from archdsl.sources import read_file
+
+    return read_file(file).text if file == "-" else file

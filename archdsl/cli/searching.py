@@ -1,0 +1,89 @@
+"""Commands about searches: `search`, `report`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, Json, Seed, app, print_json
+
+
+@app.command(epilog="Example:  archdsl search my.arch --budget 100 --data npz:cifar10.npz --objective accuracy --objective params")
+def search(
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="The space. Default: the shipped 'placement'.")] = "placement",
+    budget: Annotated[int, typer.Option("--budget", metavar="N", help="How many different networks to train.")] = 50,
+    data: Data = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option("--objective", metavar="SCORE", help="What to optimise (accuracy, minimize:nll, …); several: Pareto."),
+    ] = None,
+    sampler: Annotated[
+        str, typer.Option("--sampler", metavar="NAME", help="auto, gp, tpe, random or exhaustive.")
+    ] = "auto",
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    halving: Annotated[bool, typer.Option(help="Stop networks early whose accuracy lags behind.")] = True,
+    final_seeds: Annotated[
+        int, typer.Option("--final-seeds", metavar="N", help="Trainings of the leaders and the baselines at the end.")
+    ] = 3,
+    device: Device = "auto",
+    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The run's folder. Default: under runs/.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SEC", help="Start no further training after so many seconds.")
+    ] = None,
+    data_root: DataRoot = None,
+    download: Download = False,
+    json: Json = False,
+) -> None:
+    """Search a space: train its members, keep the best, test it against all-Conv, all-MSA and alternating layouts.
+
+    Running the same command again goes on where it stopped. The run's folder holds best.arch, trials.csv, report.html
+    and an Optuna journal.
+    """
+    from archdsl.cli.networks import _text_or_path
+    from archdsl.cli.progress import SearchView
+    from archdsl.search import search as search_space
+
+    results = search_space(
+        _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
+        objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
+        final_seeds=final_seeds, device=device, run=run, timeout=timeout, watch=SearchView(),
+        command=shlex.join(["archdsl", *sys.argv[1:]]),
+    )  # fmt: skip
+    folder = Path(results["run"])
+    if json:
+        print_json(
+            {
+                "run": results["run"],
+                "hash": results["spec"]["hash"],
+                "trials": results["trials"],
+                "best": results["best"],
+                "pareto": [results["trials"][number] for number in results["pareto"]],
+                "baselines": {f["name"]: f for f in results["finalists"] if f["name"] != "winner"},
+                "winner": next((f for f in results["finalists"] if f["name"] == "winner"), None),
+                "seconds": results["seconds"],
+            }
+        )
+        return
+    from rich.console import Console
+
+    from archdsl.report import summary
+
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(summary(results))
+    print(f"\n{folder / 'best.arch'}\n{folder / 'trials.csv'}\n{folder / 'report.html'}")
+
+
+@app.command(epilog="Example:  archdsl report runs/placement-fashion-1a2b3c4d")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")], json: Json = False
+) -> None:
+    """Write or refresh report.html of a search, finished or not."""
+    from archdsl.report import write
+
+    page = write(run)
+    print_json({"report": str(page)}) if json else print(page)

@@ -1,0 +1,167 @@
+"""Commands that look at specs and need no PyTorch: `check`, `show`, `space`."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from archdsl.cli.app import File, Json, Seed, app, print_json
+from archdsl.errors import ArchdslError, SpecError, UsageError
+from archdsl.space import DRAWS
+
+LISTED = 1_000  # members printed by --list before a reader has enough
+
+
+@app.command(epilog="Example:  archdsl check specs/*.arch")
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths, shipped names, or -.")], json: Json = False
+) -> None:
+    """Show all errors of all files: syntax, names, types, shapes, requirements. Nothing is built."""
+    from archdsl import space
+    from archdsl.sources import read_file
+
+    documents = []
+    for name in files:
+        errors: list[dict[str, Any]] = []
+        try:
+            source = read_file(name)
+            architecture = space.check(source.spec(), source.text, source.path)
+        except SpecError as error:
+            errors = error_documents(error)
+            sys.stderr.write(f"{error}\n\n")
+        except ArchdslError as error:
+            errors = [{"line": None, "column": None, "end_line": None, "end_column": None, "message": error.message, "help": error.help}]
+            sys.stderr.write(f"{name}: error: {error}\n\n")
+        else:
+            if not json:
+                size = space.size(source.spec())
+                what = f"a space of {size:,}" if size > 1 else f"{architecture.params:,} parameters, {architecture.macs:,} MACs"
+                print(f"{name}: ok, {what}")
+        documents.append({"path": name, "ok": not errors, "errors": errors})
+    if json:
+        print_json({"files": documents})
+    if not all(document["ok"] for document in documents):
+        raise typer.Exit(1)
+
+
+def error_documents(error: SpecError) -> list[dict[str, Any]]:
+    """The mistakes of a file as data."""
+    found = []
+    for diagnostic in error.diagnostics:
+        span = diagnostic.span
+        found.append(
+            {
+                "line": span.line if span else None,
+                "column": span.column if span else None,
+                "end_line": span.end_line if span else None,
+                "end_column": span.end_column if span else None,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            }
+        )
+    return found
+
+
+class Stage(StrEnum):
+    """What `show` can print."""
+
+    tree = "tree"
+    ir = "ir"
+    space = "space"
+    module = "module"
+
+
+@app.command(epilog="Example:  archdsl show alternet_50 --emit module")
+def show(
+    file: File, emit: Annotated[Stage, typer.Option("--emit", help="Which stage to show.")] = Stage.ir, json: Json = False
+) -> None:
+    """Show a file at any stage on its way: parse tree, IR (as JSON), space of decisions, PyTorch module."""
+    from archdsl.language import parse_tree
+    from archdsl.sources import read_file
+
+    source = read_file(file)
+    if emit is Stage.tree:
+        text = parse_tree(source.text, source.path)
+        print_json({"tree": text}) if json else print(text)
+    elif emit is Stage.ir:
+        print(source.spec().model_dump_json(indent=1))
+    elif emit is Stage.space:
+        _print_space(file, list_members=False, sample=0, seed=0, as_json=json)
+    else:
+        from archdsl.model import compile
+
+        text = str(compile(source.text if file == "-" else file))
+        print_json({"module": text}) if json else print(text)
+
+
+@app.command(epilog="Example:  archdsl space placement --sample 3")
+def space(
+    file: File,
+    list_members: Annotated[bool, typer.Option("--list", help=f"Print members (the first {LISTED:,}) as .arch text.")] = False,
+    sample: Annotated[int, typer.Option("--sample", metavar="N", min=0, help="Draw N different members.")] = 0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Count a space: fillings, feasible ones, different networks; list its decisions; draw or list members."""
+    _print_space(file, list_members, sample, seed, json)
+
+
+def _print_space(file: str, list_members: bool, sample: int, seed: int, as_json: bool) -> None:
+    from archdsl import space
+    from archdsl.language import write
+    from archdsl.sources import read_file
+
+    if list_members and sample:
+        raise UsageError("--list and --sample exclude each other", "leave one out")
+    source = read_file(file)
+    spec = source.spec()
+    space.check(spec, source.text, source.path)
+    extent, decisions = space.extent(spec), space.decisions(spec)
+    members = []
+    if list_members:
+        members = [write(m) for m in itertools.islice(space.members(spec), LISTED)]
+    elif sample:
+        members = [write(m) for m in space.sample(spec, sample, seed)]
+        if len(members) < sample:
+            sys.stderr.write(f"only {len(members)} different members were found\n")
+    document: dict[str, Any] = {
+        "size": extent.size,
+        "feasible": extent.feasible,
+        "networks": extent.networks,
+        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in decisions],
+        "members": members,
+    }
+    if extent.feasible is None:
+        document["feasible_estimate"] = extent.feasible_estimate
+        document["feasible_interval"] = list(extent.feasible_interval or ())
+    if as_json:
+        print_json(document)
+        return
+    print(_extent_text(extent))
+    width = max((len(d.name) for d in decisions), default=0)
+    for decision in decisions:
+        if decision.is_real:
+            choices = f"{decision.choices[0]} .. {decision.choices[1]} (log)"
+        elif len(decision.choices) > 12:
+            choices = f"{decision.choices[0]} .. {decision.choices[-1]} ({len(decision.choices)} values)"
+        else:
+            choices = " | ".join(decision.choices)
+        print(f"  {decision.name:<{width}}  {choices}")
+    for number, member in enumerate(members, start=1):
+        print(f"\n# member {number}\n{member}", end="")
+
+
+def _extent_text(extent: Any) -> str:
+    if extent.size == 1:
+        return "a model: nothing is left to decide"
+    size = f"{extent.size:,} fillings" if extent.size < 10**15 else f"{extent.size:.3e} fillings"
+    if extent.feasible is not None:
+        return f"{size}, {extent.feasible:,} feasible, {extent.networks:,} different networks"
+    low, high = extent.feasible_interval
+    return f"{size}, about {extent.feasible_estimate:.3g} feasible (95% interval {low:.3g} to {high:.3g}, from {DRAWS:,} draws)"
+
+

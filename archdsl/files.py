@@ -1,0 +1,42 @@
+"""Text to a file that is either the old one or the new one, never half of it, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from archdsl.errors import RunError
+
+
+def write_atomically(path: Path, text: str) -> Path:
+    """Write beside the target under a temporary name, then rename.
+
+    Raises:
+        RunError: the folder is absent or cannot be written, or the disk is full; an older file is left as it was.
+    """
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except OSError as error:
+        if name:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        raise RunError(
+            f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
+        ) from None
+    return path
+
+
+def _umask() -> int:
+    """The process's file mask; `mkstemp` ignores it and makes files nobody else can read."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,63 @@
+"""A search's `results.json` to what a person reads: `report.html`, a table for the terminal, and `trials.csv`.
+
+    write(run)            reads run/results.json, writes run/report.html, returns its path
+    render(document)      the same page as text
+    summary(document)     the headline and the finalists, for a `rich` console
+    write_csv(document, path)
+
+Everything here starts from the JSON alone and runs without torch, unless there are spectra to draw.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdsl.report.files import write_atomically
+from archdsl.report.results import load, read
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["load", "render", "summary", "write", "write_csv"]
+
+PAGE = "report.html"
+
+
+def write(run: Path) -> Path:
+    """Write or refresh the page of a run.
+
+    Args:
+        run: the run's folder, which holds `results.json`.
+
+    Returns:
+        The path of `report.html` in it.
+
+    Raises:
+        StudyError: there are no usable results in the folder.
+        RunError: the page cannot be written.
+    """
+    run = Path(run)
+    folder = run.parent if run.suffix == ".json" else run
+    return write_atomically(folder / PAGE, render(load(run)))
+
+
+def render(results: dict[str, Any]) -> str:
+    """The page for a results document, as one self-contained HTML text."""
+    from archdsl.report.page import page
+
+    return page(read(results))
+
+
+def summary(results: dict[str, Any]) -> RenderableType:
+    """The headline and a table of the finalists (or, before the finals, of the best trials)."""
+    from archdsl.report.table import summary as table
+
+    return table(read(results))
+
+
+def write_csv(results: dict[str, Any], path: Path) -> Path:
+    """Write all trials as a table: number, state, hash, layout, costs, scores, decisions, reason."""
+    from archdsl.report.trials import write_csv as write_table
+
+    return write_table(read(results), Path(path))

@@ -1,0 +1,183 @@
+"""Results to the finals: the found layout beside the baselines, every seed as a dot, and all scores in a table."""
+
+from __future__ import annotations
+
+import math
+
+from archdsl.report.chart import Frame, span, symbol, tick_format
+from archdsl.report.headline import SPREAD_RULE, against
+from archdsl.report.layout import strip
+from archdsl.report.markup import Markup, element, fragment
+from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
+from archdsl.report.results import Finalist, Results
+from archdsl.report.sections.curves import curve_axes, curve_frame, points
+from archdsl.report.statistics import mean
+from archdsl.report.wording import MISSING, meaning, number, plural, short, signed, spread, unit, words
+
+TITLES = {"winner": "found"}
+_SCORES = ("log_ape", "nep", "lambda_max", "high_freq", "smoothing_contrast")
+
+
+def finalists(results: Results, colours: dict[str, str]) -> Markup:
+    """The section, or nothing before the finals."""
+    if not results.finalists:
+        return fragment()
+    return section(
+        "finalists",
+        "Against the baselines",
+        _table(results, colours),
+        _reading(results),
+        element("div", _seeds(results), _curves(results), class_="pair"),
+    )
+
+
+def series(name: str) -> str:
+    """The colour class of a finalist, the same in every figure."""
+    known = {"winner": "winner", "all C": "all-c", "all M": "all-m", "alternating": "alternating"}
+    if name in known:
+        return known[name]
+    return "all-c" if name.startswith("all ") else "alternating"
+
+
+def _seeds(results: Results) -> Markup:
+    """A dot for each training: test filled, validation hollow, the mean as an upright bar."""
+    rows = [f for f in results.finalists if f.values("test", "accuracy") or f.values("validation", "accuracy")]
+    if not rows:
+        return fragment()
+    both = [value for f in rows for split in ("test", "validation") for value in f.values(split, "accuracy")]
+    height = max(300, 60 + 34 * len(rows))
+    frame = Frame.of(span(both), (0, len(rows)), size=(520, height), margins=(14, 16, 46, 84))
+    write = tick_format("accuracy", frame.x)
+    ticks = [
+        fragment(
+            element("line", x1=frame.x(t), x2=frame.x(t), y1=frame.y.stop, y2=frame.y.start, class_="grid"),
+            element("text", write(t), x=frame.x(t), y=frame.y.start + 16, class_="tick mid"),
+        )
+        for t in frame.x.ticks()
+    ]
+    drawn = [_seed_row(frame, len(rows) - i - 0.5, finalist) for i, finalist in enumerate(rows)]
+    title = element("text", "accuracy, %", x=frame.x.stop, y=height - 6, class_="title end")
+    spoken = "; ".join(f"{TITLES.get(f.name, f.name)}: test {_said(f)}" for f in rows)
+    caption = (
+        "One dot per training from scratch: test filled, validation hollow. The upright bar is the mean on test; "
+        "the line spans one standard deviation to either side."
+    )
+    return figure(caption, frame.draw(f"accuracy of each seed: {spoken}", ticks, drawn, title))
+
+
+def _said(finalist: Finalist) -> str:
+    found = mean(finalist.values("test", "accuracy"))
+    return f"{number('accuracy', found.value)} {spread('accuracy', found.sd)} percent".replace("  ", " ")
+
+
+def _seed_row(frame: Frame, y: float, finalist: Finalist) -> Markup:
+    name, colour = TITLES.get(finalist.name, finalist.name), series(finalist.name)
+    height = frame.y(y)
+    found = mean(finalist.values("test", "accuracy"))
+    marks = []
+    if math.isfinite(found.sd):
+        a, b = (frame.x(frame.x.inside(found.value + side * found.sd)) for side in (-1, 1))
+        marks.append(element("line", x1=a, x2=b, y1=height + 4, y2=height + 4, class_=f"whisker {colour}"))
+    if found.n:
+        marks.append(symbol("bar", frame.x(found.value), height + 4, colour, f"{name}: mean {_said(finalist)}"))
+    for run in finalist.seeds:
+        for split, style in (("validation", "hollow"), ("test", "")):
+            value = getattr(run, split).get("accuracy", math.nan)
+            if math.isfinite(value):
+                said = f"{name}, seed {run.seed}: {split} {number('accuracy', value, unit=True, extra=1)}"
+                at = height - 5 if split == "validation" else height + 4
+                marks.append(symbol("dot", frame.x(value), at, f"{colour} {style}", said))
+    label = element("text", name, x=frame.x.start - 14, y=height + 4, class_="row end")
+    return fragment(label, marks)
+
+
+def _curves(results: Results) -> Markup:
+    """The finalists' learning curves, one line per seed."""
+    rows = [finalist for finalist in results.finalists if any(len(run.curve) > 1 for run in finalist.seeds)]
+    if not rows:
+        return fragment()
+    frame = curve_frame([run.curve for finalist in rows for run in finalist.seeds])
+    lines = [
+        element(
+            "g", frame.path(points(run.curve), f"line {series(f.name)}"), element("title", f"{f.name}, seed {run.seed}")
+        )
+        for f in reversed(rows)
+        for run in f.seeds
+    ]
+    key = [
+        element("li", element("span", class_=f"swatch {series(f.name)}"), f" {TITLES.get(f.name, f.name)}")
+        for f in rows
+    ]
+    caption = fragment("The finalists, trained from scratch: one line per seed.", element("ul", key, class_="keys"))
+    return figure(caption, frame.draw("validation accuracy of the finalists by epoch", curve_axes(frame), lines))
+
+
+def _table(results: Results, colours: dict[str, str]) -> Markup:
+    extra = [score for score in _SCORES if any(math.isfinite(f.scores.get(score, math.nan)) for f in results.finalists)]
+    group = element(
+        "tr",
+        element("td", colspan=3),
+        head_cell("Accuracy, %", colspan=3, class_="group"),
+        head_cell("Test", colspan=2, class_="group"),
+        head_cell("Analyses", colspan=len(extra), class_="group") if extra else None,
+    )
+    names = element(
+        "tr",
+        head_cell("Network"),
+        [head_cell(text, class_="num") for text in ("Params", "MACs", "Validation", "Test", "Found − this")],
+        [head_cell(words(score).column, class_="num", title=meaning(score)) for score in ("nll", "ece")],
+        [head_cell(words(score).column, class_="num", title=meaning(score)) for score in extra],
+    )
+    seeds = max((len(f.seeds) for f in results.finalists), default=0)
+    caption = f"Trained from scratch on {plural(seeds, 'seed')}; mean, and ± standard deviation over the seeds."
+    rows = [_row(results, finalist, extra, colours) for finalist in results.finalists]
+    return table(caption, [group, names], rows, class_="finalists")
+
+
+def _row(results: Results, finalist: Finalist, extra: list[str], colours: dict[str, str]) -> Markup:
+    name = element("span", TITLES.get(finalist.name, finalist.name), class_=f"name key {series(finalist.name)}")
+    return element(
+        "tr",
+        row_head(name, strip(finalist.layout, colours)),
+        numeric(short(finalist.params)),
+        numeric(short(finalist.macs)),
+        _estimate(finalist, "validation", "accuracy"),
+        _estimate(finalist, "test", "accuracy", class_="main"),
+        _gap(results, finalist),
+        _estimate(finalist, "test", "nll"),
+        _estimate(finalist, "test", "ece"),
+        [numeric(number(score, finalist.scores.get(score))) for score in extra],
+        class_="winner" if finalist.name == "winner" else None,
+    )
+
+
+def _estimate(finalist: Finalist, split: str, score: str, *, class_: str = "") -> Markup:
+    found = mean(finalist.values(split, score))  # type: ignore[arg-type]
+    return numeric(number(score, found.value), spread(score, found.sd), class_=class_)
+
+
+def _gap(results: Results, finalist: Finalist) -> Markup:
+    winner = results.winner
+    if winner is None or finalist is winner or (finalist.hash and finalist.hash == winner.hash):
+        return numeric("")
+    gap = against(winner, finalist)
+    if not math.isfinite(gap.value):
+        return numeric(MISSING)
+    ends = f"[{signed('accuracy', gap.low)}, {signed('accuracy', gap.high)}]" if gap.known else ""
+    return numeric(signed("accuracy", gap.value), ends, class_="clear" if gap.excludes_zero else "unclear")
+
+
+def _reading(results: Results) -> Markup:
+    images = results.data.test
+    winner = results.winner
+    sampling = ""
+    if images and winner is not None and (values := winner.values("test", "accuracy")):
+        p = min(max(mean(values).value, 0.0), 1.0)
+        error = math.sqrt(p * (1 - p) / images)
+        sampling = (
+            f" A test split of {images:,} images is itself a sample: its standard error of about "
+            f"{number('accuracy', error)}{unit('accuracy')} comes on top, and is partly shared by the rows."
+        )
+    return note(
+        f"The search never saw the test split. {SPREAD_RULE}{sampling}",
+    )

@@ -1,0 +1,298 @@
+"""Results to where attention pays: a map of the network, means of the alternatives, effects with intervals, rules."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+
+from archdsl.report.chart import Scale, interval, range_text, svg
+from archdsl.report.markup import Child, Markup, element, fragment
+from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
+from archdsl.report.results import Results
+from archdsl.report.rules import CHOICES_AT_MOST, Effect, Rule, effects, rules
+from archdsl.report.statistics import Interval, Mean
+from archdsl.report.wording import number, plural, signed, unit, words
+
+ROWS_AT_MOST = 64  # decisions shown; all of them are in trials.csv
+STEPS = 7  # shades of the heat map
+_PLACE = re.compile(r"stage(\d+)\.block(\d+)")
+
+
+def placement(results: Results) -> Markup:
+    """The section, or nothing where no decision can be weighed."""
+    scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")][:3]
+    scores = scores or [results.primary.name]
+    found = [(score, effects(results, score)) for score in scores]
+    parts = [_score(results, score, each) for score, each in found if any(m.n for e in each for m in e.means.values())]
+    if not parts:
+        return fragment()
+    return section("placement", "Where it matters", parts, _reading(results))
+
+
+def _score(results: Results, score: str, found: list[Effect]) -> Markup:
+    kept = _most_telling(found)
+    cut = (
+        note(f"The {len(kept)} decisions of {len(found)} with the largest effects.") if len(kept) < len(found) else None
+    )
+    groups = itertools.groupby(sorted(kept, key=_group), key=_group)
+    tables = [_effects(score, list(group), kept) for _, group in groups]
+    return fragment(_map(results, score, found), tables, cut, _rules(results, score))
+
+
+def _most_telling(found: list[Effect]) -> list[Effect]:
+    """All effects in the order of the network, or the largest where there are too many to read."""
+    shown = [effect for effect in found if any(m.n for m in effect.means.values())]
+    if len(shown) <= ROWS_AT_MOST:
+        return shown
+    largest = sorted(shown, key=lambda e: -abs(_size(e)))[:ROWS_AT_MOST]
+    return [effect for effect in shown if effect in largest]
+
+
+def _size(effect: Effect) -> float:
+    values = [m.value for m in effect.means.values() if m.n]
+    return max(values) - min(values)
+
+
+def _group(effect: Effect) -> tuple[int, tuple[str, ...]]:
+    """Decisions with the same alternatives share a table: two-sided ones first, ranges last."""
+    choices = effect.decision.choices
+    if not 0 < len(choices) <= CHOICES_AT_MOST:
+        return (2, ())
+    return (0 if effect.pair else 1, choices)
+
+
+# ---------------------------------------------------------------- the network, each free place coloured by its effect
+
+
+def _map(results: Results, score: str, found: list[Effect]) -> Markup:
+    """Every block of the network at its place; nothing where layouts differ in length or decisions are not places."""
+    layouts = [trial.layout for trial in results.complete if trial.layout]
+    shapes = {tuple(map(len, layout)) for layout in layouts}
+    if len(shapes) != 1 or sum(next(iter(shapes))) > 80:
+        return fragment()
+    at = {
+        (int(match[1]), int(match[2])): effect
+        for effect in found
+        if (match := _PLACE.fullmatch(effect.decision.name)) and effect.fairest
+    }
+    if not at or not all(_agrees(results, place, effect) for place, effect in at.items()):
+        return fragment()
+    stages = [
+        element(
+            "span",
+            element("span", f"stage {s}", class_="stage-name"),
+            [_cell(layouts[0][s - 1][b - 1], at.get((s, b)), score) for b in range(1, length + 1)],
+            class_="stage",
+        )
+        for s, length in enumerate(next(iter(shapes)), 1)
+    ]
+    sides = {effect.sides for effect in at.values()}
+    which = sides.pop() if len(sides) == 1 else "second − first alternative"
+    points = "in points, " if words(score).percent else ""
+    caption = (
+        f"The network from input to output, and what {which} does to {words(score).label} at each place ({points}the "
+        "others held still where the data allow). Full colour: the 95 % interval excludes 0; underlined: it holds 0; "
+        "a letter: not decided by the search."
+    )
+    return figure(caption, element("div", stages, class_="net map"))
+
+
+def _agrees(results: Results, place: tuple[int, int], effect: Effect) -> bool:
+    """Whether the decision of this name is what stands at this place, in every trial."""
+    stage, block = place
+    for trial in results.complete:
+        chosen = trial.decisions.get(effect.decision.name)
+        if stage > len(trial.layout) or block > len(trial.layout[stage - 1]):
+            return False
+        if chosen is not None and trial.layout[stage - 1][block - 1] != chosen:
+            return False
+    return True
+
+
+def _cell(label: str, effect: Effect | None, score: str) -> Markup:
+    gap = effect.fairest if effect else None
+    if effect is None or gap is None or not math.isfinite(gap.value):
+        return element("i", label, class_="fixed", title="not decided by the search")
+    side = "toward-msa" if gap.value > 0 else "toward-conv"
+    strength = "sure" if gap.excludes_zero else "unsure"
+    ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
+    said = f"{effect.decision.name}: {effect.sides} {signed(score, gap.value, extra=1)}{unit(score)}, 95 % {ends}"
+    return element("i", signed(score, gap.value), class_=f"{side} {strength}", title=said)
+
+
+# ---------------------------------------------------------------- heat map and effects, a table per set of alternatives
+
+
+def _effects(score: str, group: list[Effect], every: list[Effect]) -> Markup:
+    """Rows are decisions; a heat cell per alternative, then the effect as numbers and as dot and interval."""
+    kind, choices = _group(group[0])
+    if kind == 2:
+        return _ranges(score, group)
+    compared = kind == 0
+    heat = _heat([m.value for effect in every for m in effect.means.values() if m.n])
+    scale = _effect_scale([e.effect for e in every if e.effect] + [e.still for e in every if e.still], 180)
+    sides = group[0].sides
+    adjusted = any(effect.still for effect in group)
+    head = element(
+        "tr",
+        head_cell("Decision"),
+        [head_cell(choice or "(empty)", class_="num") for choice in choices],
+        [
+            head_cell(sides, class_="num", title="difference of the means"),
+            head_cell(element("span", "difference with 95 % interval", class_="hidden"), _ruler(score, scale)),
+            head_cell("Others held still", class_="num", title="least squares over all decisions")
+            if adjusted
+            else None,
+        ]
+        if compared
+        else None,
+    )
+    rows = [_effect_row(score, effect, choices, heat, scale, compared, adjusted) for effect in group]
+    percent = " in %" if words(score).percent else ""
+    subject = f"Mean {words(score).label}{percent} with each alternative"
+    return table(f"{subject}; below each mean, the number of trials.", [head], rows, class_="effects")
+
+
+def _effect_row(
+    score: str, effect: Effect, choices: Sequence[str], heat: Scale, scale: Scale, compared: bool, adjusted: bool
+) -> Markup:
+    cells: list[Child] = [row_head(effect.decision.name, class_="code")]
+    cells += [_heat_cell(score, effect.means[choice], heat) for choice in choices]
+    gap = effect.effect
+    if compared and gap is not None:
+        ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
+        judged = "clear" if gap.excludes_zero else "unclear"
+        drawn = [interval(scale, gap.value, gap.low, gap.high, height=34, title=f"difference {ends}", class_=judged)]
+        if effect.still is not None:
+            x = scale(scale.inside(effect.still.value))
+            drawn.append(element("circle", element("title", "others held still"), cx=x, cy=27, r=2.6, class_="still"))
+        cells += [
+            numeric(signed(score, gap.value, extra=1), ends, class_=judged),
+            element(
+                "td", svg(180, 34, f"{signed(score, gap.value, extra=1)} {ends}", drawn, class_="cell"), class_="cell"
+            ),
+        ]
+    if adjusted:
+        still = effect.still
+        ends = range_text(score, still.low, still.high, lambda s, v: signed(s, v, extra=1)) if still else ""
+        judged = "clear" if still and still.excludes_zero else "unclear"
+        cells.append(numeric(signed(score, still.value if still else None, extra=1), ends, class_=judged))
+    return element("tr", cells)
+
+
+def _heat(values: list[float]) -> Scale:
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    return Scale(low, high if high > low else low + 1, 0, STEPS - 1)
+
+
+def _heat_cell(score: str, found: Mean, heat: Scale) -> Markup:
+    if not found.n:
+        return numeric("–", "0", class_="heat")
+    better = round(heat(found.value))
+    return numeric(number(score, found.value, extra=1), f"{found.n}", class_=f"heat h{better}")
+
+
+def _effect_scale(found: Sequence[Interval], width: float) -> Scale:
+    """Symmetric about 0, wide enough for the intervals, but no wider than four times the largest effect."""
+    effect = max((abs(i.value) for i in found if math.isfinite(i.value)), default=1.0) or 1.0
+    ends = max((max(abs(i.low), abs(i.high)) for i in found if i.known), default=effect)
+    most = 1.08 * min(max(ends, effect), 4 * effect)
+    return Scale(-most, most, 6, width - 6)
+
+
+def _ruler(score: str, scale: Scale) -> Markup:
+    """The common axis of the rows, in the column's head."""
+    ticks = scale.ticks(5)
+    texts = [
+        fragment(
+            element(
+                "text",
+                signed(score, tick, extra=0 if words(score).percent else -1),
+                x=scale(tick),
+                y=12,
+                class_="tick mid",
+            ),
+            element("line", x1=scale(tick), x2=scale(tick), y1=17, y2=21, class_="axis"),
+        )
+        for tick in ticks
+    ]
+    return svg(scale.start + scale.stop, 21, "scale of the differences", texts, class_="cell")
+
+
+def _ranges(score: str, group: list[Effect]) -> Markup:
+    """Decisions with many values: the rank correlation of the value with the score."""
+    head = element(
+        "tr", head_cell("Decision"), head_cell("Values tried", class_="num"), head_cell("Spearman ρ", class_="num")
+    )
+    rows = []
+    for effect in group:
+        trend = effect.trend
+        ends = range_text("rho", trend.low, trend.high, lambda _, v: f"{v:+.2f}") if trend else ""
+        tried = sum(bool(m.n) for m in effect.means.values())
+        value = f"{trend.value:+.2f}" if trend and math.isfinite(trend.value) else "–"
+        rows.append(element("tr", row_head(effect.decision.name, class_="code"), numeric(tried), numeric(value, ends)))
+    caption = f"Ranges: rank correlation of the value with {words(score).label}, with its 95 % interval."
+    return table(caption, [head], rows, class_="effects")
+
+
+# ---------------------------------------------------------------- patterns
+
+
+def _rules(results: Results, score: str) -> Markup:
+    """The paper's advice, tested on these trials."""
+    found = rules(results, score)
+    if not found:
+        return fragment()
+    maximize = next((o.direction == "maximize" for o in results.objectives if o.name == score), True)
+    scale = _effect_scale([rule.effect for rule in found], 180)
+    head = element(
+        "tr",
+        head_cell("Advice"),
+        head_cell("Where followed", class_="num"),
+        head_cell("Where reversed", class_="num"),
+        head_cell("Difference", class_="num"),
+        head_cell(element("span", "difference with 95 % interval", class_="hidden"), _ruler(score, scale)),
+        head_cell("In these trials"),
+    )
+    rows = [_rule(rule, score, scale, maximize) for rule in found]
+    caption = "Each rule splits the complete trials into those that follow it and those that do the reverse."
+    return fragment(
+        element("h3", "The paper’s advice in your data"),
+        table(caption, [head], rows, class_="effects"),
+    )
+
+
+def _rule(rule: Rule, score: str, scale: Scale, maximize: bool) -> Markup:
+    gap, verdict = rule.effect, rule.verdict(maximize=maximize)
+    ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
+    judged = "clear" if gap.excludes_zero else "unclear"
+    drawn = interval(scale, gap.value, gap.low, gap.high, height=34, title=f"difference {ends}", class_=judged)
+    reasons = {"undecided": "the interval includes 0", "not testable": "too few trials on one side"}
+    return element(
+        "tr",
+        row_head(rule.title, element("small", rule.test)),
+        [numeric(number(score, group.value, extra=1), plural(group.n, "trial")) for group in rule.groups],
+        numeric(signed(score, gap.value, extra=1), ends, class_=judged),
+        element("td", svg(180, 34, f"{signed(score, gap.value, extra=1)} {ends}", drawn, class_="cell"), class_="cell"),
+        element(
+            "td",
+            element("strong", verdict),
+            element("small", reasons[verdict]) if verdict in reasons else None,
+            class_="verdict",
+        ),
+    )
+
+
+def _reading(results: Results) -> Markup:
+    left = len(results.trials) - len(results.complete)
+    text = (
+        "One training per network, and only trials in which the decision was active. Differences of means with Welch’s "
+        "95 % interval; a faint one includes 0. The sampler chose the trials, not chance, so decisions that went "
+        "together share their credit; “others held still” (small circle) is a least-squares fit of all decisions at "
+        "once, and the fairer number of the two."
+    )
+    if left:
+        text += f" Left out: {plural(left, 'trial')} not trained to the end, mostly weak; effects look smaller for it."
+    return note(text)

@@ -1,0 +1,127 @@
+"""Samples to estimates with intervals: spread over seeds, differences of means, rank correlation, adjusted effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95  # of every interval in the report
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A sample's mean, its standard deviation (n - 1; NaN for one value) and size."""
+
+    value: float
+    sd: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95% interval (NaN ends: too few values to know) and the sizes of the samples behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: tuple[int, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether there were enough values for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the data tell the estimate from 0."""
+        return self.known and (self.low > 0 or self.high < 0)
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """Mean and sample standard deviation of the finite values.
+
+    >>> mean([1.0, 2.0, 3.0])
+    Mean(value=2.0, sd=1.0, n=3)
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    n = len(finite)
+    if n == 0:
+        return Mean(math.nan, math.nan, 0)
+    return Mean(float(np.mean(finite)), float(np.std(finite, ddof=1)) if n > 1 else math.nan, n)
+
+
+def difference(left: Sequence[float], right: Sequence[float]) -> Interval:
+    """mean(left) - mean(right) with Welch's interval (unequal variances); NaN ends below two values on a side."""
+    a, b = mean(left), mean(right)
+    gap = a.value - b.value
+    if a.n < 2 or b.n < 2:
+        return Interval(gap, math.nan, math.nan, (a.n, b.n))
+    va, vb = a.sd**2 / a.n, b.sd**2 / b.n
+    if va + vb == 0:
+        return Interval(gap, gap, gap, (a.n, b.n))
+    freedom = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))
+    half = _t(freedom) * math.sqrt(va + vb)
+    return Interval(gap, gap - half, gap + half, (a.n, b.n))
+
+
+def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:
+    """Spearman's rho over pairs where both are finite; the interval is Bonett & Wright's (2000), from n = 4 on."""
+    from scipy.stats import spearmanr  # half a second, and only a report needs it
+
+    pairs = [(x, y) for x, y in zip(left, right, strict=True) if math.isfinite(x) and math.isfinite(y)]
+    n = len(pairs)
+    xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
+    if n < 3 or len(set(xs)) < 2 or len(set(ys)) < 2:
+        return Interval(math.nan, math.nan, math.nan, (n,))
+    rho = float(spearmanr(xs, ys).statistic)
+    if n < 4:
+        return Interval(rho, math.nan, math.nan, (n,))
+    if abs(rho) > 1 - 1e-12:
+        return Interval(rho, rho, rho, (n,))
+    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return Interval(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), (n,))
+
+
+def adjusted(columns: NDArray[np.float64], values: NDArray[np.float64]) -> list[Interval] | None:
+    """Least-squares coefficients of `values` (n,) on `columns` (n, p) plus a constant, with intervals.
+
+    This is the effect of each column with the others held still. None where the data cannot tell the columns apart
+    or leave fewer than five degrees of freedom.
+    """
+    n, p = columns.shape
+    freedom = n - p - 1
+    if p == 0 or freedom < 5:
+        return None
+    design = np.hstack([np.ones((n, 1)), columns])
+    solution, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    if rank < p + 1:
+        return None
+    residual = values - design @ solution
+    variance = float(residual @ residual) / freedom * np.diag(np.linalg.inv(design.T @ design))
+    half = _t(freedom) * np.sqrt(np.maximum(variance, 0))
+    return [
+        Interval(float(solution[j]), float(solution[j] - half[j]), float(solution[j] + half[j]), (n,))
+        for j in range(1, p + 1)
+    ]
+
+
+def running_best(values: Sequence[float], *, maximize: bool) -> list[float]:
+    """The best value so far at each place; NaN until the first finite one."""
+    best = math.nan
+    out = []
+    for value in values:
+        if math.isfinite(value) and (math.isnan(best) or (value > best if maximize else value < best)):
+            best = value
+        out.append(best)
+    return out
+
+
+def _t(freedom: float) -> float:
+    """Quantile of Student's t that leaves the interval's level inside."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + LEVEL / 2))

@@ -1,0 +1,168 @@
+"""Numbers to the words and digits a reader sees: names of scores, signs, units, durations, lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archdsl.scores import SCORES
+
+MISSING = "–"
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreWords:
+    """How one score is written.
+
+    Attributes:
+        label: its name in headings.
+        digits: decimals shown.
+        percent: it is a fraction that is shown times 100, and its differences are points.
+    """
+
+    label: str
+    digits: int = 3
+    percent: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit, for axes and columns."""
+        return f"{self.label}, %" if self.percent else self.label
+
+    @property
+    def column(self) -> str:
+        """The heading as the first words of a column."""
+        first = self.heading[:1]
+        return (first.upper() if first.isascii() else first) + self.heading[1:]
+
+
+_WORDS = {
+    "accuracy": ScoreWords("accuracy", 1, percent=True),
+    "nll": ScoreWords("NLL"),
+    "ece": ScoreWords("ECE", 1, percent=True),
+    "ape": ScoreWords("APE", 2),
+    "log_ape": ScoreWords("log APE", 2),
+    "nep": ScoreWords("NEP", 1, percent=True),
+    "ncr": ScoreWords("NCR"),
+    "lambda_max": ScoreWords("λ max", 1),
+    "high_freq": ScoreWords("high freq.", 2),
+    "smoothing_contrast": ScoreWords("smoothing", 2),
+    "params": ScoreWords("parameters", 0),
+    "macs": ScoreWords("MACs", 0),
+}
+
+
+def words(score: str) -> ScoreWords:
+    """The way to write a score; a score nobody described is shown under its own name."""
+    return _WORDS.get(score) or ScoreWords(score.replace("_", " "))
+
+
+def meaning(score: str) -> str | None:
+    """What a score is, in one line, where it is one of ours."""
+    known = SCORES.get(score)
+    if known is None:
+        return None
+    better = {"minimize": "; lower is better", "maximize": "; higher is better", None: ""}[known.direction]
+    unit = f" ({known.unit})" if known.unit in ("nats", "ln") else ""
+    return f"{known.what}{unit}{better}"
+
+
+def number(score: str, value: float | None, *, unit: bool = False, extra: int = 0) -> str:
+    """A score's value; `extra` asks for more decimals, `unit` for the unit behind it.
+
+    >>> number("accuracy", 0.8634, unit=True), number("nll", None), number("params", 1234567)
+    ('86.3 %', '–', '1.23 M')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    style = words(score)
+    tail = " %" if unit and style.percent else ""
+    return fixed(score, value, style.digits + extra) + tail
+
+
+def fixed(score: str, value: float, digits: int) -> str:
+    """A score's value with just so many decimals; counts stay counts."""
+    if score in ("params", "macs"):
+        return short(value)
+    return _decimals(100 * value if words(score).percent else value, digits)
+
+
+def spread(score: str, value: float | None, *, extra: int = 0) -> str:
+    """`± sd`, or nothing where one training leaves no spread."""
+    return "" if value is None or not math.isfinite(value) else f"± {number(score, value, extra=extra)}"
+
+
+def signed(score: str, value: float | None, *, extra: int = 0) -> str:
+    """A difference with its sign (a true minus); differences of percentages are points.
+
+    >>> signed("accuracy", -0.0042, extra=1), signed("accuracy", 0.00001)
+    ('−0.42', '0.0')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = number(score, abs(value), extra=extra)
+    if not any(c in "123456789" for c in text):
+        return text
+    return f"{MINUS if value < 0 else '+'}{text}"
+
+
+def unit(score: str) -> str:
+    """What a difference of this score is counted in, with a leading space: " points" or ""."""
+    return " points" if words(score).percent else ""
+
+
+def short(value: float | None) -> str:
+    """A count in three figures and a suffix: 940, 61.2 K, 1.23 M, 9.5 G."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    for suffix, scale in ((" G", 1e9), (" M", 1e6), (" K", 1e3)):
+        if abs(value) >= 0.9995 * scale:
+            return f"{_figures(value / scale)}{suffix}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(301.2), duration(4.25), duration(90061)
+    ('5 min 1 s', '4.2 s', '25 h 1 min')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 seed`, `3 seeds`, `2,000 images`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _figures(value: float) -> str:
+    """Three significant figures, and no exponent."""
+    size = abs(value)
+    return _decimals(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
+
+
+def _decimals(value: float, digits: int) -> str:
+    """Fixed decimals with a true minus sign; a huge or tiny value falls back to an exponent."""
+    size = abs(value)
+    if size >= 1e7 or (0 < size < 0.5 * 10.0**-digits and digits >= 3 and size < 1e-4):
+        return f"{value:.2e}".replace("-", MINUS)
+    text = f"{value:.{digits}f}"
+    if text.startswith("-"):
+        text = text[1:] if float(text) == 0 else MINUS + text[1:]
+    return text

@@ -1,0 +1,242 @@
+"""`search`: a space and a data set in, the best member out, with everything measured on the way in a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+
+from archdsl import ir, report, space
+from archdsl.architecture import digest
+from archdsl.data import load
+from archdsl.device import pick_device
+from archdsl.errors import RunError, SpecError, UsageError
+from archdsl.search.finals import Finals
+from archdsl.search.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
+from archdsl.search.runner import Runner
+from archdsl.search.samplers import SAMPLERS, choose_sampler
+from archdsl.search.store import RunFolder
+from archdsl.search.watch import Watch
+from archdsl.sources import read_spec
+
+DEFAULT_SPACE = "placement"
+DEFAULT_DATA = "fashion"
+SEEDS = 3
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Watch", "search"]
+
+
+def search(
+    text_or_path: str | Path = DEFAULT_SPACE, *, budget: int = 50, data: str | None = None,
+    data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
+    epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS, device: str = "auto",
+    run: Path | None = None, timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Search a space for the member that scores best.
+
+    Running it again with the same arguments goes on where it stopped, or gives the same results at once.
+
+    Args:
+        text_or_path: the space: a `.arch` text, a path, or a shipped name.
+        budget: how many different networks to train; the whole space if it is smaller.
+        data: data set; by default what the file names, else the embedded one.
+        data_root, download: where torchvision's data sets lie, and whether to fetch them.
+        objectives: scores to optimise (`accuracy`, `minimize:nll`); several make a Pareto search. By default the
+            file's, else accuracy.
+        sampler: `gp`, `tpe`, `random`, `exhaustive`, or `auto`.
+        epochs: of each training, in place of the recipe's.
+        seed: of everything.
+        halving: stop networks early whose accuracy curve is below the others'.
+        final_seeds: how often the leaders and the baselines are trained again at the end.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
+        timeout: seconds after which no further training starts.
+        watch: is told what happens.
+        command: how to call this search in the report.
+
+    Returns:
+        What `results.json` holds, and under `run` the folder.
+
+    Raises:
+        ArchdslError: spec, data, options or run folder are wrong, or the search was interrupted.
+    """
+    watch = watch or Watch()
+    started = time.time()
+    if budget < 1:
+        raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
+    if timeout is not None and timeout <= 0:
+        raise UsageError("--timeout is a number of seconds above 0")
+    if final_seeds < 0:
+        raise UsageError("--final-seeds is 0 or more")
+    source = read_spec(text_or_path)
+    spec = source.spec()
+    chosen_device = pick_device(device)
+    wanted = objectives_of(spec, tuple(objectives))
+    dataset = load(data or spec.data or DEFAULT_DATA, root=data_root, download=download)
+    spec = fit_to_data(spec, dataset, source.path)
+    try:
+        recipe = recipe_of(spec, epochs=epochs)
+    except ValueError:
+        raise UsageError("--epochs is from 1 to 100,000") from None
+    space.check(spec, source.text, source.path)
+    name = choose_sampler(spec, budget) if sampler == "auto" else sampler
+    _ = SAMPLERS[name]
+    plan = plan_search(
+        spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
+        finalist_seeds=final_seeds,
+    )  # fmt: skip
+    folder = RunFolder(run or default_folder(plan), plan)
+    with folder.lock(), _quiet():
+        extent = space.extent(spec)
+        watch.say(
+            f"{extent.size:,} fillings" + (f", {extent.networks:,} networks" if extent.networks is not None else "")
+            + f"; sampler {name}; {dataset.name}; {_device_text(chosen_device)}; {folder.path}"
+        )  # fmt: skip
+        if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
+            raise SpecError(
+                [_no_member(spec)], source.text, source.path
+            )
+        deadline = None if timeout is None else time.monotonic() + timeout
+        runner = Runner(
+            spec, plan, folder, dataset, budget=budget, device=chosen_device, watch=watch, deadline=deadline
+        )
+        facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
+        finalists: list[dict[str, Any]] = []
+        try:
+            runner.run()
+            finalists = Finals(runner).run() if final_seeds else []
+        except KeyboardInterrupt:
+            _write(runner, folder, facts, finalists, finished=False)
+            raise RunError(
+                f"stopped after {len(runner.trials)} of {budget} networks; all of them are kept",
+                "the same command goes on from here",
+            ) from None
+        finally:
+            watch.end()
+        return _write(runner, folder, facts, finalists, finished=True) | {"run": str(folder.path)}
+
+
+def default_folder(plan: Plan) -> Path:
+    """The folder of a study under `runs/`: the same for the same study, whatever the budget."""
+    identity = digest(plan.model_dump(mode="json", exclude={"versions"}))
+    data = plan.data.partition(":")[0]
+    return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
+
+
+def _no_member(spec: ir.Spec) -> Any:
+    from archdsl.errors import Diagnostic
+
+    place = spec.require[0].at if spec.require else None
+    return Diagnostic(
+        f"no feasible member among {space.DRAWS:,} drawn from this space", place, "loosen 'require', or shrink the space"
+    )
+
+
+def _device_text(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _write(
+    runner: Runner, folder: RunFolder, facts: dict[str, Any], finalists: list[dict[str, Any]], *, finished: bool
+) -> dict[str, Any]:
+    """All files of the run, from what the runner has."""
+    plan, data = runner.plan, runner.data
+    extent: space.Extent = facts["extent"]
+    earlier = _earlier_seconds(folder)
+    best, front = runner.best(), runner.front()
+    results = {
+        "archdsl": plan.versions.get("archdsl"),
+        "language": plan.language,
+        "command": facts["command"],
+        "versions": plan.versions,
+        "started": datetime.datetime.fromtimestamp(facts["started"], datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - facts["started"] + earlier, 1),
+        "device": _device_text(runner.device),
+        "seed": plan.seed,
+        "sampler": plan.sampler,
+        "budget": facts["budget"],
+        "spec": {
+            "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": extent.size,
+            "feasible": extent.feasible,
+        },
+        "data": {
+            "name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes,
+            "train": len(data.train), "validation": len(data.validation), "test": len(data.test),
+        },
+        "recipe": plan.recipe.model_dump(),
+        "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
+        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
+        "trials": runner.trials,
+        "best": best,
+        "pareto": front,
+        "finalists": finalists,
+        "finished": finished,
+    }  # fmt: skip
+    folder.write_json("results.json", results)
+    report.write_csv(results, folder.path / "trials.csv")
+    text = _best_text(runner, finalists, best)
+    folder.write_architectures(
+        text, {f"trial-{n:03d}": _annotated(runner.trials[n]) for n in front} if len(plan.objectives) > 1 else {}
+    )
+    try:
+        report.write(folder.path)
+    except Exception:  # the results are safe on disk; a page that cannot be drawn must not lose them
+        log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
+    return results
+
+
+def _earlier_seconds(folder: RunFolder) -> float:
+    """Time already spent in earlier sessions of this run."""
+    try:
+        return float(report.load(folder.path)["seconds"]) if (folder.path / "results.json").exists() else 0.0
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _best_text(runner: Runner, finalists: list[dict[str, Any]], best: dict[str, Any] | None) -> str | None:
+    """`best.arch`: the winner of the finals if there were any, else the best trial."""
+    if finalists:
+        winner = finalists[0]
+        means = {
+            split: sum(seed[split]["accuracy"] for seed in winner["seeds"]) / len(winner["seeds"])
+            for split in ("validation", "test")
+        }
+        comments = [
+            f"found by archdsl on {runner.data.name}, seed {runner.plan.seed}",
+            f"accuracy over {len(winner['seeds'])} trainings: validation {means['validation']:.4f}, test {means['test']:.4f}",
+        ]
+        return "".join(f"# {line}\n" for line in comments) + winner["spec"]
+    return None if best is None else _annotated(best)
+
+
+def _annotated(trial: dict[str, Any]) -> str:
+    """A trial's text with its scores in comments."""
+    lines = [f"# {name} = {value:.6g}" for name, value in trial["scores"].items()]
+    return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines]) + "\n" + trial["spec"]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna's own messages stay out of the way; they repeat what the watch shows."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(level)
+
+

@@ -1,0 +1,75 @@
+"""The layouts a found one has to beat: all Conv, all MSA, alternating, in the same space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archdsl import ir
+from archdsl.architecture import Architecture, option_labels
+from archdsl.blocks import BLOCKS
+from archdsl.space import Hole, attempt
+
+
+def placements(spec: ir.Spec) -> dict[str, tuple[int, int, str, str, str]]:
+    """The decisions between a convolution block and an attention block.
+
+    Returns:
+        By hole: the option that convolves, the one that attends, their labels, and the part of the spec it stands in.
+    """
+    found = {}
+    for hole in ir.holes(spec):
+        if not isinstance(hole, ir.ChoiceSpec) or len(hole.options) != 2:
+            continue
+        attends = [_attends(option) for option in hole.options]
+        if sorted(a for a in attends if a is not None) == [False, True]:
+            conv, msa = attends.index(False), attends.index(True)
+            labels = option_labels(hole)
+            found[hole.name] = (conv, msa, labels[conv], labels[msa], hole.name.split(".")[0])
+    return found
+
+
+def _attends(option: ir.Items) -> bool | None:
+    """Whether an option is one attention block; None when it is no single block."""
+    match option:
+        case (ir.BlockSpec() as block,):
+            return BLOCKS[block.kind].takes("heads")
+    return None
+
+
+def baselines(spec: ir.Spec, others: Mapping[str, float] | None = None) -> dict[str, Architecture]:
+    """All-Conv, all-MSA and alternating members, by name (`all C`, `all M`, `alternating`).
+
+    Args:
+        spec: the space.
+        others: how to decide holes that place no attention; by default their first option.
+
+    Returns:
+        Those that fit together and satisfy `require`; nothing when the space places no attention.
+    """
+    places = placements(spec)
+    if not places:
+        return {}
+    # Alternating starts anew in every stage, with a Conv.
+    turns: dict[str, int] = {}
+    counter: dict[str, int] = {}
+    for name, place in places.items():
+        turns[name] = counter.get(place[4], 0)
+        counter[place[4]] = turns[name] + 1
+    labels = next(iter(places.values()))
+    layouts = {
+        f"all {labels[2]}": {name: place[0] for name, place in places.items()},
+        f"all {labels[3]}": {name: place[1] for name, place in places.items()},
+        "alternating": {name: place[turns[name] % 2] for name, place in places.items()},
+    }
+    found = {}
+    for layout, choices in layouts.items():
+        member = attempt(spec, lambda hole, choices=choices: _decide(hole, choices, others or {}))  # type: ignore[misc]
+        if member is not None:
+            found[layout] = member
+    return found
+
+
+def _decide(hole: Hole, choices: Mapping[str, int], others: Mapping[str, float]) -> float:
+    if hole.name in choices:
+        return choices[hole.name]
+    return others.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0)

@@ -1,0 +1,131 @@
+"""What a search is about: everything that must be the same for a run to be resumed, and what follows from it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from archdsl import ir
+from archdsl.data import Dataset
+from archdsl.errors import DataError, RunError, UsageError, did_you_mean
+from archdsl.identity import spec_hash
+from archdsl.recipe import Recipe
+from archdsl.scores import SCORES
+
+PACKAGES = ("torch", "optuna", "timm", "numpy", "scipy", "lark", "pydantic")
+
+
+class Plan(BaseModel):
+    """The identity of a study; two runs with equal plans do the same.
+
+    Attributes:
+        spec_text: the file; spec_hash: the space's hash with `input` and `classes` of the data.
+        data, data_digest: name and content of the data set.
+        recipe: for every candidate; holes of `train(…)` are decided on top.
+        objectives: (score, direction) pairs.
+        finalist_seeds: how often the winner and the baselines are trained again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    language: int = ir.LANGUAGE_VERSION
+    spec_name: str
+    spec_text: str
+    spec_hash: str
+    data: str
+    data_digest: str
+    recipe: Recipe
+    objectives: tuple[tuple[str, str], ...]
+    sampler: str
+    seed: int
+    halving: bool
+    finalist_seeds: int
+    versions: dict[str, str]
+
+    def differences(self, other: Plan) -> list[str]:
+        """What another plan has different, in words; versions that differ only in a patch are let through."""
+        found = []
+        for name in type(self).model_fields:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if name == "versions":
+                mine, theirs = ({k: ".".join(v.split(".")[:2]) for k, v in m.items()} for m in (mine, theirs))
+            if mine != theirs:
+                what = name.replace("_", " ")
+                short = max(len(str(mine)), len(str(theirs))) <= 80
+                found.append(f"{what} (there {theirs}, here {mine})" if short else what)
+        return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for name in ("archdsl", *PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:
+    """The spec with the data set's image shape and classes where the file leaves them unsaid.
+
+    Raises:
+        DataError: the file says otherwise.
+    """
+    wanted: dict[str, Any] = {"input": data.input, "classes": data.classes}
+    for field in ("input", "classes"):
+        said, has = getattr(spec, field), wanted[field]
+        if field in spec.declared and tuple([said]) != tuple([has]):
+            shown = [v if isinstance(v, int) else "x".join(map(str, v)) for v in (said, has)]
+            raise DataError(
+                f"'{name}' says {field} {shown[0]}, but the data set '{data.name}' has {shown[1]}",
+                f"write '{field} {shown[1]}' in the file, or leave the line out",
+            )
+    return spec.model_copy(update=wanted)
+
+
+def recipe_of(spec: ir.Spec, **overrides: Any) -> Recipe:
+    """The recipe a file asks for, flags winning; holes of `train(…)` keep their defaults until they are decided."""
+    said = {name: value for name, value in spec.train.items() if not isinstance(value, ir.Node)}
+    return Recipe(**(said | {name: value for name, value in overrides.items() if value is not None}))
+
+
+def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The (score, direction) pairs of a search: flags `accuracy` or `minimize:nll`, else the file's, else accuracy.
+
+    Raises:
+        UsageError: a flag names no score.
+    """
+    if not flags:
+        said = tuple((objective.score, objective.direction) for objective in spec.objectives)
+        return said or (("accuracy", "maximize"),)
+    found: dict[str, str] = {}
+    for flag in flags:
+        direction, _, name = flag.rpartition(":")
+        if name not in SCORES:
+            raise UsageError(f"unknown score '{name}'", did_you_mean(name, SCORES) or f"scores are: {', '.join(SCORES)}")
+        natural = SCORES[name].direction
+        if direction not in ("", "maximize", "minimize"):
+            raise UsageError(f"unknown direction '{direction}'", f"write maximize:{name} or minimize:{name}")
+        if not direction and natural is None:
+            raise UsageError(f"neither way is better for '{name}'", f"write maximize:{name} or minimize:{name}")
+        found[name] = direction or str(natural)
+    return tuple(found.items())
+
+
+def plan_search(
+    spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
+    seed: int, halving: bool, finalist_seeds: int,
+) -> Plan:  # fmt: skip
+    """The plan of a search over a spec already fitted to its data."""
+    if not objectives:
+        raise RunError("a search needs an objective")
+    return Plan(
+        spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
+        recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
+        finalist_seeds=finalist_seeds, versions=versions(),
+    )  # fmt: skip

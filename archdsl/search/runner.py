@@ -1,0 +1,246 @@
+"""The search itself: propose, filter, train, score, record, until the budget is spent or the space is."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import torch
+from optuna.samplers import PartialFixedSampler
+from optuna.trial import TrialState
+
+from archdsl import ir, space
+from archdsl.architecture import Architecture, option_labels
+from archdsl.data import Dataset
+from archdsl.search import candidate
+from archdsl.search.baselines import baselines
+from archdsl.search.plan import Plan
+from archdsl.search.rungs import Rungs
+from archdsl.search.samplers import EXHAUSTIVE, SAMPLERS
+from archdsl.search.store import RECORD, RunFolder
+from archdsl.search.watch import Watch, layout_text
+
+PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
+CURVES = ("accuracy", "nll")
+
+Trained = tuple[optuna.trial.Trial, Architecture]
+
+
+class Runner:
+    """One search in one process.
+
+    Args:
+        spec: the space, fitted to the data.
+        plan: what the run is about.
+        folder: its files.
+        data: the data set.
+        budget: how many different networks to train.
+        device: where.
+        watch: who is told.
+        deadline: `time.monotonic()` after which no further training starts, None for never.
+    """
+
+    def __init__(
+        self, spec: ir.Spec, plan: Plan, folder: RunFolder, data: Dataset, *, budget: int, device: torch.device,
+        watch: Watch, deadline: float | None = None,
+    ) -> None:  # fmt: skip
+        self.spec, self.plan, self.folder, self.data = spec, plan, folder, data
+        self.budget, self.device, self.watch, self.deadline = budget, device, watch, deadline
+        self.study = folder.study()
+        self.rungs = Rungs(plan.recipe.epochs)
+        self.asked = 0  # trials that ended on their own; the seed of the next proposal
+        self.fruitless = 0  # of those, how many in a row brought nothing new
+        self.trials: list[dict[str, Any]] = []
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.queue = list(baselines(spec).values())
+        for entry in folder.records(self.study):
+            self._take_in(entry)
+        self._listing: Iterator[Architecture] | None = None
+        continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
+        self._countable = not continuous and space.size(spec) <= space.EXACT_LIMIT
+
+    def run(self) -> None:
+        """Train until the budget, the time or the space is used up.
+
+        Raises:
+            RunError: interrupted; what was finished is recorded.
+        """
+        self.watch.begin(len(self.trials), self.budget)
+        while len(self.trials) < self.budget:
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self.watch.say("the time is used up")
+                return
+            proposal = self._propose()
+            if proposal is None:
+                self.watch.say(f"all {len(self.trials)} networks of the space are trained")
+                return
+            trial, architecture = proposal
+            try:
+                self._train(trial, architecture)
+            except BaseException:
+                # Ctrl-C or a defect: this trial is not recorded, and comes again when the search is resumed.
+                self.study.tell(trial, state=TrialState.FAIL)
+                raise
+
+    # ---- proposing ----
+
+    def _propose(self) -> Trained | None:
+        """A member that was not trained yet; None when there is no further one."""
+        while True:
+            fixed = self._fixed()
+            sampler = SAMPLERS[self.plan.sampler](self.plan.seed * 100_003 + self.asked, len(self.plan.objectives))
+            if fixed is not None:
+                sampler = PartialFixedSampler(_parameters(self.spec, fixed), sampler)
+            elif self.plan.sampler == EXHAUSTIVE or self.fruitless >= PATIENCE:
+                return None
+            self.study.sampler = sampler
+            trial = self.study.ask()
+            architecture = space.attempt(self.spec, lambda hole, trial=trial: _suggest(trial, hole))  # type: ignore[misc]
+            if architecture is None:
+                self._close(trial, {"kind": "unfit"}, None)
+            elif (known := self.seen.get(candidate.key_of(architecture))) is not None:
+                values = known.get("values") if known["state"] != "failed" else None
+                self._close(trial, {"kind": "duplicate", "of": known["number"]}, values)
+            else:
+                return trial, architecture
+
+    def _fixed(self) -> Architecture | None:
+        """A member chosen without the sampler: a baseline, the next of all, or a random one when the sampler is stuck."""
+        while self.queue:
+            baseline = self.queue.pop(0)
+            if candidate.key_of(baseline) not in self.seen:
+                return baseline
+        if self.plan.sampler == EXHAUSTIVE:
+            self._listing = self._listing or space.members(self.spec)
+            return next((m for m in self._listing if candidate.key_of(m) not in self.seen), None)
+        if self.fruitless < PATIENCE:
+            return None
+        rng = random.Random(f"{self.plan.seed}:{self.asked}")
+        if self._countable:
+            unseen = [m for m in space.members(self.spec) if candidate.key_of(m) not in self.seen]
+            return rng.choice(unseen) if unseen else None
+        for _ in range(space.EXACT_LIMIT):
+            member = space.draw(self.spec, rng)
+            if member is not None and candidate.key_of(member) not in self.seen:
+                return member
+        return None
+
+    def _close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
+        """End an Optuna trial with its record; without values it counts as failed for the sampler."""
+        trial.set_user_attr(RECORD, entry)
+        if values is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.study.tell(trial, values)
+        self._take_in(entry)
+
+    def _take_in(self, entry: dict[str, Any]) -> None:
+        self.asked += 1
+        if entry["kind"] != "trained":
+            self.fruitless += 1
+            return
+        self.fruitless = 0
+        self.trials.append(entry)
+        self.seen[entry["key"]] = entry
+        self.rungs.enter(entry["curve"])
+
+    # ---- training ----
+
+    def _train(self, trial: optuna.trial.Trial, architecture: Architecture) -> None:
+        number, key = len(self.trials), candidate.key_of(architecture)
+        self.watch.candidate(number, layout_text(architecture.layout), architecture.params)
+        baseline = number < 3  # the first ones are the yardstick for the others and are never stopped
+        file = f"{architecture.hash[:16]}-{number}"
+        outcome, _ = candidate.evaluate(
+            architecture, self.data, candidate.recipe_for(self.plan.recipe, architecture),
+            [name for name, _ in self.plan.objectives], seed=self.plan.seed, device=self.device,
+            checkpoint=self.folder.checkpoint(file),
+            stops=self.rungs.stops if self.plan.halving and not baseline else None, on_step=self.watch.step,
+        )  # fmt: skip
+        entry = candidate.record(number, architecture, outcome) | {"kind": "trained", "key": key, "optuna": trial.number}
+        values = self._values(entry)
+        entry["values"] = values
+        self._close(trial, entry, values)
+        self.folder.forget(file)
+        self.watch.result(entry, self.best())
+
+    def _values(self, entry: dict[str, Any]) -> list[float] | None:
+        """What the sampler is told of a trial.
+
+        A stopped network enters with its metric when stopped plus the median gain the finished ones made from there;
+        without it a sampler would either not learn of it or think it worse than it is. It is never the best.
+        """
+        if entry["state"] == "failed":
+            return None
+        values = []
+        for name, _ in self.plan.objectives:
+            value = entry["scores"].get(name)
+            if value is not None and entry["state"] == "stopped" and name in CURVES:
+                value += self._gain(name, entry["epochs"])
+            values.append(value)
+        return None if any(value is None or value != value for value in values) else values
+
+    def _gain(self, name: str, epochs: int) -> float:
+        curve = "curve" if name == "accuracy" else "curve_nll"
+        gains = [t[curve][-1] - t[curve][epochs - 1] for t in self.trials if t["state"] == "complete"]
+        return statistics.median(gains) if gains else 0.0
+
+    # ---- what was found ----
+
+    def best(self) -> dict[str, Any] | None:
+        """The best trial by the first objective, of those on the Pareto front; None before any is complete."""
+        front = [self.trials[number] for number in self.front()]
+        name, direction = self.plan.objectives[0]
+        if not front:
+            return None
+        return (max if direction == "maximize" else min)(front, key=lambda trial: trial["scores"][name])
+
+    def front(self) -> list[int]:
+        """Numbers of the trials no other trial beats in every objective; one of them when there is one objective."""
+        names = [(name, -1.0 if direction == "maximize" else 1.0) for name, direction in self.plan.objectives]
+        points = [
+            (trial["number"], [sign * trial["scores"][name] for name, sign in names])
+            for trial in self.trials
+            if trial["state"] == "complete" and all(name in trial["scores"] for name, _ in names)
+        ]
+        if len(names) == 1:
+            return [min(points, key=lambda p: p[1])[0]] if points else []
+        return [n for n, p in points if not any(_dominates(q, p) for _, q in points)]
+
+
+def _dominates(a: list[float], b: list[float]) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
+
+
+def _suggest(trial: optuna.trial.Trial, hole: space.Hole) -> float:
+    """Let Optuna decide a hole; the names and options are those of the spec, readable in every Optuna tool."""
+    if isinstance(hole, ir.FloatRange):
+        return trial.suggest_float(hole.name, hole.low, hole.high, log=hole.log)
+    if isinstance(hole, ir.IntRange):
+        top = hole.low + (hole.count() - 1) * hole.step
+        return (trial.suggest_int(hole.name, hole.low, top, step=hole.step) - hole.low) // hole.step
+    labels = option_labels(hole)
+    return labels.index(trial.suggest_categorical(hole.name, labels))
+
+
+def _parameters(spec: ir.Spec, architecture: Architecture) -> dict[str, Any]:
+    """A member as Optuna parameters."""
+    found: dict[str, Any] = {}
+    for hole in ir.holes(spec):
+        if hole.name not in architecture.choices:
+            continue
+        choice = architecture.choices[hole.name]
+        if isinstance(hole, ir.FloatRange):
+            found[hole.name] = choice
+        elif isinstance(hole, ir.IntRange):
+            found[hole.name] = hole.low + int(choice) * hole.step
+        else:
+            found[hole.name] = option_labels(hole)[int(choice)]
+    return found
+
+
+

@@ -1,0 +1,33 @@
+"""The samplers, one file each; a new file here registers itself and is known to `archdsl search --sampler NAME`.
+
+A sampler is a function `(seed, objectives) -> optuna.samplers.BaseSampler`. It is made anew for every trial from the
+study's history and a seed that depends on the trial, so that a resumed search goes on as if never interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from optuna.samplers import BaseSampler
+
+from archdsl import ir
+from archdsl.registry import Registry
+from archdsl.space import EXACT_LIMIT, has_conditional_holes, size
+
+SamplerFactory: TypeAlias = Callable[[int, int], BaseSampler]
+
+SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.search.samplers")
+
+EXHAUSTIVE = "exhaustive"
+
+
+def choose_sampler(spec: ir.Spec, budget: int) -> str:
+    """The name of a fitting sampler: all members if they fit the budget, GP for fixed-length spaces, else TPE."""
+    continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
+    if not continuous and size(spec) <= min(budget, EXACT_LIMIT):
+        return EXHAUSTIVE
+    return "tpe" if has_conditional_holes(spec) or budget > 300 else "gp"
+
+
+__all__ = ["EXHAUSTIVE", "SAMPLERS", "SamplerFactory", "choose_sampler"]

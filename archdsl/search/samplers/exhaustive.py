@@ -1,0 +1,13 @@
+"""`exhaustive`: every member once; the default where the whole space fits the budget."""
+
+from __future__ import annotations
+
+from optuna.samplers import BaseSampler, RandomSampler
+
+from archdsl.search.samplers import EXHAUSTIVE, SAMPLERS
+
+
+@SAMPLERS.register(EXHAUSTIVE)
+def exhaustive(seed: int, objectives: int) -> BaseSampler:
+    """The runner hands the members in one by one; what Optuna is asked for beyond them does not matter."""
+    return RandomSampler(seed=seed)

@@ -1,0 +1,13 @@
+"""`gp`: Bayesian optimisation with a Gaussian process; the default where every decision is always met."""
+
+from __future__ import annotations
+
+from optuna.samplers import BaseSampler, GPSampler
+
+from archdsl.search.samplers import SAMPLERS
+
+
+@SAMPLERS.register("gp")
+def gp(seed: int, objectives: int) -> BaseSampler:
+    """Optuna's GPSampler, which takes one or several objectives."""
+    return GPSampler(seed=seed, warn_independent_sampling=False)

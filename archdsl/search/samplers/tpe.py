@@ -1,0 +1,13 @@
+"""`tpe`: the tree-structured Parzen estimator, multivariate; the default where decisions depend on others."""
+
+from __future__ import annotations
+
+from optuna.samplers import BaseSampler, TPESampler
+
+from archdsl.search.samplers import SAMPLERS
+
+
+@SAMPLERS.register("tpe")
+def tpe(seed: int, objectives: int) -> BaseSampler:
+    """Optuna's TPESampler; `group` splits a conditional space into parts that are modelled jointly."""
+    return TPESampler(seed=seed, multivariate=True, group=True, warn_independent_sampling=False)

@@ -1,0 +1,140 @@
+"""A run's folder: the study's journal, its plan, the results as files; every file is whole at every moment."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from pydantic import ValidationError
+
+from archdsl.errors import RunError, StudyError
+from archdsl.files import write_atomically
+from archdsl.search.plan import Plan
+
+RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: the folder; made when absent.
+        plan: what the run is about.
+
+    Raises:
+        StudyError: the folder belongs to another study, or another process is at work in it.
+        RunError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path = path
+        self.plan = plan
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "checkpoints").mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make the folder '{path}': {error.strerror}", "choose another with --run") from None
+        self._check_plan()
+
+    def _check_plan(self) -> None:
+        file = self.path / "study.json"
+        if not file.exists():
+            foreign = [p.name for p in self.path.iterdir() if p.name not in ("checkpoints", "lock")]
+            if foreign:
+                raise StudyError(f"'{self.path}' holds other files ({foreign[0]})", "choose an empty folder with --run")
+            write_atomically(file, self.plan.model_dump_json(indent=1) + "\n")
+            return
+        try:
+            theirs = Plan.model_validate_json(file.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError, OSError):
+            raise StudyError(f"'{file}' cannot be read", "choose another folder with --run, or remove this one") from None
+        if differences := self.plan.differences(theirs):
+            raise StudyError(
+                f"'{self.path}' holds another study; different: {'; '.join(differences)}",
+                "choose another folder with --run, or repeat the command that began it",
+            )
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out while this one works."""
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system
+            yield
+            return
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise StudyError(f"another process is searching in '{self.path}'", "wait for it, or use another --run") from None
+            yield
+
+    def study(self) -> optuna.Study:
+        """The Optuna study, made or loaded; trials that a killed process left running are closed.
+
+        Raises:
+            StudyError: the journal cannot be read.
+        """
+        try:
+            storage = JournalStorage(JournalFileBackend(str(self.path / "journal.log")))
+            study = optuna.create_study(
+                study_name=self.plan.spec_name, storage=storage, load_if_exists=True,
+                directions=[direction for _, direction in self.plan.objectives],
+            )  # fmt: skip
+            study.set_metric_names([name for name, _ in self.plan.objectives])
+            unfinished = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)
+            for trial in study.get_trials(deepcopy=False, states=unfinished):
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        except (ValueError, KeyError, json.JSONDecodeError) as error:
+            raise StudyError(f"the journal in '{self.path}' is damaged: {error}", "move it away to begin anew") from None
+        return study
+
+    def records(self, study: optuna.Study) -> list[dict[str, Any]]:
+        """The entries of all trials that ended on their own, in order, duplicates and misfits among them."""
+        trials = study.get_trials(deepcopy=False)
+        return [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs and trial.state.is_finished()]
+
+    def checkpoint(self, key: str) -> Path:
+        """Where the training of one network keeps its state."""
+        return self.path / "checkpoints" / f"{key}.safetensors"
+
+    def forget(self, key: str) -> None:
+        """A training is over and recorded; its state is no longer needed."""
+        self.checkpoint(key).unlink(missing_ok=True)
+
+    def read_finals(self) -> dict[str, Any]:
+        """What was already trained again, by `hash-seed`; empty when there is nothing or it is damaged."""
+        try:
+            found = json.loads((self.path / "finals.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file of the run."""
+        write_atomically(self.path / name, json.dumps(content, indent=1, allow_nan=False, default=_plain) + "\n")
+
+    def write_architectures(self, best: str | None, front: dict[str, str]) -> None:
+        """`best.arch`, and `pareto/*.arch` for a search of several objectives."""
+        if best is not None:
+            write_atomically(self.path / "best.arch", best)
+        if front:
+            folder = self.path / "pareto"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for name, text in front.items():
+                write_atomically(folder / f"{name}.arch", text)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy as Python's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"not JSON: {type(value).__name__}")
