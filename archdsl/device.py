@@ -43,8 +43,9 @@ def with_index(device: torch.device) -> torch.device:
 def computes_bf16(precision: Literal["auto", "float32", "bf16"], device: torch.device) -> bool:
     """Whether to compute in bf16. `auto`: on a GPU that has it, and on a CPU with bf16 dot products.
 
-    On an AMD EPYC with avx512_bf16, a step of a 16-32-64 ResNet at 28x28 took 0.61 of its float32 time, with
-    attention (kept in float32 there, as fused attention is slower in bf16 on a CPU) 0.67.
+    Measured on an AMD EPYC with avx512_bf16, one thread, batch 128: a step of a 16-32-64 ResNet on 28x28 maps takes
+    0.61 of its float32 time, the networks of the shipped space on 7x7 maps 0.85-0.95; accuracy and NLL after four
+    epochs agree within the spread of seeds.
     """
     if precision != "auto":
         return precision == "bf16"

@@ -17,7 +17,7 @@ def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
     Only the weights of layers decay: parameters of rank 2 and more named `…weight`, embeddings excepted. Norms, biases
     and whatever stands bare in a module (position tables, class tokens, relative biases, scales) do not. timm has a
-    helper for this, but it would load timm (half a second) and decays tables unless each model lists them.
+    helper for this, but it would load timm (two seconds) and decays tables unless each model lists them.
     """
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, (nn.Embedding, nn.EmbeddingBag))}
     decayed: list[Tensor] = []

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archdsl.data import Dataset, Split
-from archdsl.data.augment import Normalise, augment, normalise
+from archdsl.data.augment import Normalise, augment, normalise, take
 from archdsl.device import Clock, computes_bf16, failures, out_of_memory, pick_device, with_index
 from archdsl.errors import DataError, RunError
 from archdsl.metrics import Metrics, Tally
@@ -173,7 +173,7 @@ class _Run:
     def _step(self, index: Tensor, done: int, total: int) -> Tensor:
         """Learns the images at `index`, the loss stays on the device."""
         recipe = self.recipe
-        images = self.train.images.index_select(0, index)
+        images = take(self.train.images, index)
         images = self.normalise(augment(images, shift=recipe.shift, flip=self.flip, generator=self.generator))
         labels = self.train.labels.index_select(0, index)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):

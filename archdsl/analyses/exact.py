@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from archdsl.device import out_of_memory
 from archdsl.errors import RunError, UsageError
 
 Batch = tuple[Tensor, Tensor]  # images (B, C, H, W) normalised, labels (B,)
@@ -62,9 +63,7 @@ def memory_guard(what: str) -> Iterator[None]:
     """Turn running out of memory into an error that says what to do."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise RunError(f"out of memory in {what}", "use smaller batches") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what the CPU allocator raises, as a plain RuntimeError
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
             raise
-        raise RunError(f"out of memory in {what}", "use smaller batches") from error
+        raise RunError(f"memory ran out in {what}", "use smaller batches") from error

@@ -102,7 +102,7 @@ class _Spy:
             observer.end_batch(images)
 
     def _input(self, value: Any, unit: Unit) -> Tensor | None:
-        """The map that goes in. What came out of the unit before is the same object: it need not be reduced twice."""
+        """The map that goes in: the same object as came out of the unit before, if that is what it is."""
         if self.last is not None and value is self.last[0] and value._version == self.last[1]:
             return self.last[2]
         return _map(value, unit)

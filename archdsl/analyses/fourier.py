@@ -20,7 +20,7 @@ from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.fourier_plot import plot
 from archdsl.analyses.result import Floats, Result, mean_error
-from archdsl.errors import RunError, UsageError
+from archdsl.errors import RunError
 from archdsl.units import Unit
 
 HIGH = 0.5  # of pi: the highest frequency that even a stage of 4 x 4 has as a bin of its own
@@ -114,8 +114,8 @@ def measure(
         on_batch: told (done, total).
 
     Raises:
-        UsageError: a unit is not in the model, or none is larger than 1 x 1.
-        RunError: a unit gave no map, or numbers that are not finite.
+        UsageError: a unit is not in the model.
+        RunError: none has a map larger than 1 x 1, one gave no map, or numbers that are not finite.
     """
     observer = FourierObserver(units)
     watch(model, batches, units, [observer], on_batch)
@@ -156,11 +156,11 @@ class FourierObserver:
         self.units = units
         self.kept = [index for index, unit in enumerate(units) if min(unit.grid) > 1]
         if not self.kept:
-            raise UsageError("no block has a map larger than 1 x 1, so there are no frequencies to measure")
+            raise RunError("no block has a map larger than 1 x 1, so there are no frequencies to measure")
         self.rows: dict[tuple[str, int], list[Tensor]] = {}  # of the batch under way
         self.batches: list[dict[tuple[str, int], Tensor]] = []
         self.images: list[int] = []
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._last: tuple[Tensor, int, Tensor] | None = None
 
     def enter(self, index: int, image: Tensor | None) -> None:
         """The input counts where it is on the output's grid."""
@@ -180,11 +180,11 @@ class FourierObserver:
         self._last = None
 
     def _add(self, side: str, index: int, image: Tensor) -> None:
-        # A unit's input is mostly the very map that the one before gave.
-        if self._last is None or self._last[0] is not image:
+        # A unit's input is mostly the very map that the one before gave, unless something wrote into it since.
+        if self._last is None or self._last[0] is not image or self._last[1] != image._version:
             logs = (diagonal(image) + FLOOR).log()  # (B, C, F)
-            self._last = (image, logs.mean((0, 1), dtype=torch.float64))
-        self.rows.setdefault((side, index), []).append(self._last[1])
+            self._last = (image, image._version, logs.mean((0, 1), dtype=torch.float64))
+        self.rows.setdefault((side, index), []).append(self._last[2])
 
     def result(self) -> FourierResult:
         """Curves over all images, scores per batch; the numbers leave the device here and not before."""

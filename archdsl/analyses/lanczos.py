@@ -134,13 +134,12 @@ def lanczos(operator: Operator, start: Tensor, settled: Callable[[Krylov], bool]
     last = min(limit, size)
     for step in range(1, last + 1):
         rest = operator(basis[step - 1])
-        overlaps = basis[:step] @ rest
-        moved = basis[:step].T @ overlaps
-        rest = rest - moved
+        overlaps = _overlaps(basis[:step], rest)
+        rest = rest - basis[:step].T @ overlaps.to(rest)
         fixup = basis[:step] @ rest  # twice is enough (Parlett 1998, 6.9)
         rest = rest - basis[:step].T @ fixup
         # One transfer for all that the host needs to know of this step.
-        reached, *along = torch.cat([_norm(rest)[None], overlaps.double()]).tolist()
+        reached, *along = torch.cat([_norm(rest)[None], overlaps]).tolist()
         if not np.isfinite(reached):
             raise RunError(
                 "the product of the operator with a vector is not finite", "look for inf or nan in the weights"
@@ -170,6 +169,18 @@ def _orthogonal(basis: Tensor, generator: torch.Generator) -> Tensor:
         vector = vector - basis.T @ (basis @ vector)
         vector = vector / _norm(vector)
     return vector
+
+
+def _overlaps(basis: Tensor, vector: Tensor) -> Tensor:
+    """Products of the basis (m, n) with a vector (n,), in float64 (m,).
+
+    On CPU in short pieces: BLAS adds up long float32 rows one by one there, which is off by up to 1e-4 at a million
+    entries. A GPU adds up in a tree.
+    """
+    if vector.device.type != "cpu" or vector.dtype == torch.float64:
+        return (basis @ vector).double()
+    pieces = zip(torch.split(basis, 8192, dim=1), torch.split(vector, 8192), strict=True)
+    return torch.stack([part @ entries for part, entries in pieces]).double().sum(0)
 
 
 def _norm(vector: Tensor) -> Tensor:

@@ -16,11 +16,10 @@ from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.result import Floats, Result
 from archdsl.errors import RunError
+from archdsl.metrics import Tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,8 @@ class QualityResult(Result):
     Attributes:
         accuracy: fraction.
         nll: nats.
-        nll_error: its standard error over images.
+        ece: expected calibration error, as `archdsl.metrics` defines it.
+        nll_error: standard error of nll over images.
         images: how many.
         count: (bins,) images whose confidence, the probability of the top class, fell into each bin of equal width.
         confidence: (bins,) mean confidence of these; 0 where there are none.
@@ -39,16 +39,12 @@ class QualityResult(Result):
 
     accuracy: float
     nll: float
+    ece: float
     nll_error: float
     images: int
     count: Floats
     confidence: Floats
     correct: Floats
-
-    @property
-    def ece(self) -> float:
-        """Expected calibration error: mean over images of |confidence - correct| of their bin (Guo et al. 2017)."""
-        return float(np.sum(self.count * np.abs(self.confidence - self.correct)) / self.images)
 
     def scores(self) -> dict[str, float]:
         """accuracy, nll, ece."""
@@ -75,37 +71,28 @@ def measure(
         RunError: the logits are not finite, or memory ran out.
     """
     check_batches(model, batches)
-    losses, confidences, hits = [], [], []
+    tally, losses = Tally(batches[0][0].device), []
     with held_still(model), memory_guard("a forward pass"), torch.no_grad():
         for number, (images, labels) in enumerate(batches, start=1):
-            logs = F.log_softmax(model(images).double(), dim=1)  # (B, classes)
-            top, guess = logs.max(1)
-            losses.append(F.nll_loss(logs, labels, reduction="none"))
-            confidences.append(top.exp())
-            hits.append(guess == labels)
+            logits = model(images)
+            tally.add(logits, labels)
+            losses.append(F.cross_entropy(logits, labels, reduction="none"))
             if on_batch is not None:
                 on_batch(number, len(batches))
-    loss, confidence, hit = (torch.cat(parts).cpu().double().numpy() for parts in (losses, confidences, hits))
+    loss = torch.cat(losses).double().cpu().numpy()
     if not np.isfinite(loss).all():
         raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")
-    count, mean_confidence, correct = reliability(confidence, hit)
-    error = float(loss.std(ddof=1) / len(loss) ** 0.5) if len(loss) > 1 else 0.0
-    return QualityResult(float(hit.mean()), float(loss.mean()), error, len(loss), count, mean_confidence, correct)
-
-
-def reliability(confidence: Floats, hit: Floats, bins: int = BINS) -> tuple[Floats, Floats, Floats]:
-    """Count, mean confidence and share of hits per bin of confidence; bins are (low, high], of equal width.
-
-    >>> [part.tolist() for part in reliability(np.array([0.5, 0.9, 1.0]), np.array([0.0, 1.0, 1.0]), bins=2)]
-    [[1.0, 2.0], [0.5, 0.95], [0.0, 1.0]]
-    """
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins).astype(np.float64)
-    share = np.maximum(count, 1)
-    return (
-        count,
-        np.bincount(place, weights=confidence, minlength=bins) / share,
-        np.bincount(place, weights=hit, minlength=bins) / share,
+    metrics = tally.metrics()
+    count, right, confidence = tally.bins.cpu().numpy()
+    return QualityResult(
+        accuracy=metrics.accuracy,
+        nll=metrics.nll,
+        ece=metrics.ece,
+        nll_error=float(loss.std(ddof=1) / len(loss) ** 0.5) if len(loss) > 1 else 0.0,
+        images=len(loss),
+        count=count,
+        confidence=confidence / np.maximum(count, 1),
+        correct=right / np.maximum(count, 1),
     )
 
 

@@ -30,6 +30,9 @@ def search(
     final_seeds: Annotated[
         int, typer.Option("--final-seeds", metavar="N", help="Trainings of the leaders and the baselines at the end.")
     ] = 3,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Training processes. Default: one per core, one on a GPU.")
+    ] = None,
     device: Device = "auto",
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The run's folder. Default: under runs/.")] = None,
     timeout: Annotated[
@@ -51,7 +54,7 @@ def search(
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
-        final_seeds=final_seeds, device=device, run=run, timeout=timeout, watch=SearchView(),
+        final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout, watch=SearchView(),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip
     folder = Path(results["run"])

@@ -21,7 +21,7 @@ def augment(images: Tensor, *, shift: int, flip: bool, generator: torch.Generato
         generator: random numbers on the images' device; the same state gives the same result.
 
     Returns:
-        (B, C, H, W), contiguous.
+        (B, C, H, W), channels last; fastest from images that are.
 
     >>> image = torch.arange(6).view(1, 1, 2, 3)
     >>> out = augment(image.expand(64, 1, 2, 3), shift=0, flip=True, generator=torch.Generator().manual_seed(0))
@@ -41,9 +41,18 @@ def augment(images: Tensor, *, shift: int, flip: bool, generator: torch.Generato
     if flip:
         mirrored = torch.randint(0, 2, (B, 1), generator=generator, device=device, dtype=torch.bool)
         columns = torch.where(mirrored, W - 1 - columns, columns)
-    # One flat gather per channel plane took 0.4 of the time of advanced indexing with four index tensors on a CPU.
-    places = (rows[:, :, None] * W + columns[:, None, :]).view(B, 1, H * W).expand(B, C, H * W)
-    return images.reshape(B, C, H * W).gather(2, places).view(B, C, H, W)
+    # Whole rows first, then the values of each row: 0.6 of the time that one lookup with four index tensors takes.
+    lines = images.permute(0, 2, 3, 1).reshape(B * H, W * C)  # a view of channels-last memory
+    rows = rows + H * torch.arange(B, device=device)[:, None]
+    lines = lines.index_select(0, rows.flatten()).view(B, H, W * C)
+    values = columns[:, :, None] * C + torch.arange(C, device=device)  # (B, W, C)
+    lines = lines.gather(2, values.view(B, 1, W * C).expand(B, H, W * C))
+    return lines.view(B, H, W, C).permute(0, 3, 1, 2)
+
+
+def take(images: Tensor, index: Tensor) -> Tensor:
+    """Images (N, C, H, W) at index (B,), in the memory order they have (`index_select` alone would change it)."""
+    return images.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

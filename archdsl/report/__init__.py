@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.report.files import write_atomically
+from archdsl.files import write_atomically
 from archdsl.report.results import load, read
 
 if TYPE_CHECKING:

@@ -86,6 +86,11 @@ class Finalist(Network):
     hessian: dict[str, Any] | None = None
     fourier: dict[str, Any] | None = None
 
+    @property
+    def title(self) -> str:
+        """What readers see it called."""
+        return "found" if self.name == "winner" else self.name
+
     def values(self, split: Literal["validation", "test"], name: str) -> list[float]:
         """One score over the seeds, those that are not finite left out."""
         found = (getattr(run, split).get(name, math.nan) for run in self.seeds)

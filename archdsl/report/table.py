@@ -12,7 +12,6 @@ from archdsl.report.headline import against, headline
 from archdsl.report.layout import coloured, palette
 from archdsl.report.markup import clean
 from archdsl.report.results import Finalist, Results
-from archdsl.report.sections.finalists import TITLES
 from archdsl.report.statistics import mean
 from archdsl.report.wording import number, short, signed, spread, words
 
@@ -44,7 +43,7 @@ def _finalists(results: Results, colours: dict[str, str]) -> Table:
     for finalist in results.finalists:
         found = finalist.name == "winner"
         table.add_row(
-            Text(clean(TITLES.get(finalist.name, finalist.name)), style="bold" if found else ""),
+            Text(clean(finalist.title), style="bold" if found else ""),
             coloured(finalist.layout, colours),
             short(finalist.params),
             short(finalist.macs),

@@ -7,7 +7,7 @@ import io
 import math
 from pathlib import Path
 
-from archdsl.report.files import write_atomically
+from archdsl.files import write_atomically
 from archdsl.report.layout import plain
 from archdsl.report.results import Results, Trial
 

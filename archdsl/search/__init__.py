@@ -19,8 +19,10 @@ from archdsl.architecture import digest
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
+from archdsl.search.candidate import evaluate
 from archdsl.search.finals import Finals
 from archdsl.search.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
+from archdsl.search.pool import Pool, default_workers
 from archdsl.search.runner import Runner
 from archdsl.search.samplers import SAMPLERS, choose_sampler
 from archdsl.search.store import RunFolder
@@ -39,8 +41,8 @@ __all__ = ["Watch", "search"]
 def search(
     text_or_path: str | Path = DEFAULT_SPACE, *, budget: int = 50, data: str | None = None,
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
-    epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS, device: str = "auto",
-    run: Path | None = None, timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
+    epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
+    workers: int | None = None, device: str = "auto", run: Path | None = None, timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -58,6 +60,8 @@ def search(
         seed: of everything.
         halving: stop networks early whose accuracy curve is below the others'.
         final_seeds: how often the leaders and the baselines are trained again at the end.
+        workers: processes that train, each with one thread; by default one per core (at most 8), on a GPU one. Part of
+            what the results depend on: proposals know of all candidates but those still in training.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
         timeout: seconds after which no further training starts.
@@ -76,6 +80,8 @@ def search(
         raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
     if timeout is not None and timeout <= 0:
         raise UsageError("--timeout is a number of seconds above 0")
+    if workers is not None and workers < 1:
+        raise UsageError("--workers is 1 or more")
     if final_seeds < 0:
         raise UsageError("--final-seeds is 0 or more")
     source = read_spec(text_or_path)
@@ -93,23 +99,23 @@ def search(
     _ = SAMPLERS[name]
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
-        finalist_seeds=final_seeds,
+        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device),
     )  # fmt: skip
     folder = RunFolder(run or default_folder(plan), plan)
     with folder.lock(), _quiet():
         extent = space.extent(spec)
         watch.say(
             f"{extent.size:,} fillings" + (f", {extent.networks:,} networks" if extent.networks is not None else "")
-            + f"; sampler {name}; {dataset.name}; {_device_text(chosen_device)}; {folder.path}"
+            + f"; sampler {name}; {dataset.name}; {_device_text(chosen_device, plan.workers)}; {folder.path}"
         )  # fmt: skip
         if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
             raise SpecError(
                 [_no_member(spec)], source.text, source.path
             )
         deadline = None if timeout is None else time.monotonic() + timeout
-        runner = Runner(
-            spec, plan, folder, dataset, budget=budget, device=chosen_device, watch=watch, deadline=deadline
-        )
+        source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
+        pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step)
+        runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
         try:
@@ -122,6 +128,7 @@ def search(
                 "the same command goes on from here",
             ) from None
         finally:
+            pool.close()
             watch.end()
         return _write(runner, folder, facts, finalists, finished=True) | {"run": str(folder.path)}
 
@@ -142,17 +149,18 @@ def _no_member(spec: ir.Spec) -> Any:
     )
 
 
-def _device_text(device: torch.device) -> str:
+def _device_text(device: torch.device, workers: int) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"cpu ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads() if workers == 1 else workers
+    return f"cpu, {threads} thread{'s' * (threads > 1)}" + (f" in {workers} processes" if workers > 1 else "")
 
 
 def _write(
     runner: Runner, folder: RunFolder, facts: dict[str, Any], finalists: list[dict[str, Any]], *, finished: bool
 ) -> dict[str, Any]:
     """All files of the run, from what the runner has."""
-    plan, data = runner.plan, runner.data
+    plan, data = runner.plan, runner.pool.data
     extent: space.Extent = facts["extent"]
     earlier = _earlier_seconds(folder)
     best, front = runner.best(), runner.front()
@@ -163,7 +171,7 @@ def _write(
         "versions": plan.versions,
         "started": datetime.datetime.fromtimestamp(facts["started"], datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - facts["started"] + earlier, 1),
-        "device": _device_text(runner.device),
+        "device": _device_text(runner.pool.device, plan.workers),
         "seed": plan.seed,
         "sampler": plan.sampler,
         "budget": facts["budget"],
@@ -214,7 +222,7 @@ def _best_text(runner: Runner, finalists: list[dict[str, Any]], best: dict[str, 
             for split in ("validation", "test")
         }
         comments = [
-            f"found by archdsl on {runner.data.name}, seed {runner.plan.seed}",
+            f"found by archdsl on {runner.pool.data.name}, seed {runner.plan.seed}",
             f"accuracy over {len(winner['seeds'])} trainings: validation {means['validation']:.4f}, test {means['test']:.4f}",
         ]
         return "".join(f"# {line}\n" for line in comments) + winner["spec"]

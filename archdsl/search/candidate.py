@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,18 +16,9 @@ from archdsl.language import write
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
+from archdsl.search.pool import Task
 from archdsl.train import Epoch, train
-
-
-@dataclass
-class Outcome:
-    """What became of a candidate; `record` is its entry in `results.json`."""
-
-    state: str
-    scores: dict[str, float] = field(default_factory=dict)
-    curve: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    reason: str | None = None
+from archdsl.train import evaluate as test
 
 
 def recipe_for(recipe: Recipe, architecture: Architecture) -> Recipe:
@@ -52,90 +41,105 @@ def seeded(architecture: Architecture, seed: int) -> Network:
 
 
 def evaluate(
-    architecture: Architecture, data: Dataset, recipe: Recipe, wanted: Sequence[str], *, seed: int,
-    device: torch.device, checkpoint: Path | None = None, stops: Callable[[int, float], str | None] | None = None,
-    on_step: Callable[[int, int], None] | None = None,
-) -> tuple[Outcome, Network | None]:  # fmt: skip
-    """Train a candidate and give it the scores that are wanted.
-
-    Args:
-        architecture: the candidate.
-        data: trained on its training split, scored on its validation split.
-        recipe: with this candidate's own decisions already in it.
-        wanted: names of scores; accuracy, NLL, ECE and the costs come anyway.
-        seed: of weights and training.
-        device: where.
-        checkpoint: where the state of the training is kept, so that an interrupted one goes on.
-        stops: given (epoch, accuracy), says why the training ends here, or None.
-        on_step: for progress bars.
+    task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Train a candidate, and measure what the task asks for; failures are reasons in the result.
 
     Returns:
-        The outcome, and the trained network if there is one.
+        `state`, `reason`, `scores` (accuracy, NLL, ECE, costs, and those wanted), `curve`, `seconds`; for a final also
+        `test`, and `analyses` where they were asked for.
     """
-    outcome = Outcome("complete", {"params": float(architecture.params), "macs": float(architecture.macs)})
+    architecture = task.architecture
+    outcome: dict[str, Any] = {
+        "state": "complete", "reason": None, "curve": [], "seconds": 0.0,
+        "scores": {"params": float(architecture.params), "macs": float(architecture.macs)},
+    }  # fmt: skip
     began = time.perf_counter()
 
     def on_epoch(epoch: Epoch) -> bool:
-        if stops is not None and (reason := stops(epoch.number, epoch.metrics.accuracy)) is not None:
-            outcome.state, outcome.reason = "stopped", reason
-            return False
-        return True
+        bar, accuracy = task.bars.get(epoch.number), epoch.metrics.accuracy
+        if bar is None or accuracy >= bar:
+            return True
+        outcome["state"] = "stopped"
+        outcome["reason"] = f"stopped after epoch {epoch.number}: accuracy {accuracy:.4f} is below the others' {bar:.4f}"
+        return False
 
     try:
-        network = seeded(architecture, seed)
+        network = seeded(architecture, task.seed)
         result = train(
-            network, data, recipe, seed=seed, device=device, on_epoch=on_epoch, on_step=on_step, checkpoint=checkpoint
-        )
+            network, data, task.recipe, seed=task.seed, device=device, on_epoch=on_epoch, on_step=on_step,
+            checkpoint=task.checkpoint,
+        )  # fmt: skip
         metrics = result.metrics
-        outcome.scores |= {"accuracy": metrics.accuracy, "nll": metrics.nll, "ece": metrics.ece}
-        outcome.curve = [{"accuracy": e.metrics.accuracy, "nll": e.metrics.nll} for e in result.curve]
-        if outcome.state == "complete":
-            outcome.scores |= analysed(network, architecture, data, recipe, wanted, seed=seed, device=device)
+        outcome["scores"] |= {"accuracy": metrics.accuracy, "nll": metrics.nll, "ece": metrics.ece}
+        outcome["curve"] = [{"accuracy": e.metrics.accuracy, "nll": e.metrics.nll} for e in result.curve]
+        if outcome["state"] == "complete":
+            outcome["scores"] |= _wanted(network, task, data, device)
+        if task.final:
+            tested = test(network, data.test, data, device=device)
+            outcome["test"] = {"accuracy": tested.accuracy, "nll": tested.nll, "ece": tested.ece}
+        if task.analyse:
+            outcome |= _analyse(network, task, data, device)
     except RunError as error:
-        outcome.state, outcome.reason = "failed", error.message
-        network = None  # type: ignore[assignment]
-    outcome.seconds = time.perf_counter() - began
-    return outcome, network
+        outcome["state"], outcome["reason"] = "failed", error.message
+    task.checkpoint.unlink(missing_ok=True)
+    outcome["seconds"] = time.perf_counter() - began
+    return outcome
 
 
-def analysed(
-    network: Network, architecture: Architecture, data: Dataset, recipe: Recipe, wanted: Sequence[str], *, seed: int,
-    device: torch.device,
-) -> dict[str, float]:  # fmt: skip
+def _wanted(network: Network, task: Task, data: Dataset, device: torch.device) -> dict[str, float]:
     """The wanted scores that need an analysis.
 
     Raises:
         RunError: an analysis failed, or gave no such score for this network.
     """
-    needed = [name for name in wanted if SCORES[name].source not in ("training", "cost")]
+    needed = [name for name in task.wanted if SCORES[name].source not in ("training", "cost")]
     if not needed:
         return {}
-    results = analyses.measure_all(
-        network, data, units=architecture.units, only=sorted({SCORES[name].source for name in needed}), seed=seed,
-        device=device, options={"hessian": {"weight_decay": recipe.weight_decay}},
-    )  # fmt: skip
-    found = analyses.scores(results)
+    found = analyses.scores(_measure(network, task, data, device, sorted({SCORES[name].source for name in needed})))
     for name in needed:
         if name not in found:
             raise RunError(f"'{name}' cannot be measured for this network", "see the notes of 'archdsl analyze'")
     return found
 
 
-def record(number: int, architecture: Architecture, outcome: Outcome) -> dict[str, Any]:
+def _analyse(network: Network, task: Task, data: Dataset, device: torch.device) -> dict[str, Any]:
+    """Spectrum and Fourier curves whole, for the report; what cannot be measured is left out, with a note."""
+    found: dict[str, Any] = {"analyses": {}, "measured": {}, "notes": []}
+    for name in ("hessian", "fourier"):
+        try:
+            results = _measure(network, task, data, device, [name])
+        except RunError as error:
+            found["notes"].append(f"{name}: {error.message}")
+            continue
+        found["measured"] |= analyses.scores(results)
+        found["analyses"] |= {key: result.to_json() for key, result in results.items()}
+    return found
+
+
+def _measure(network: Network, task: Task, data: Dataset, device: torch.device, names: list[str]) -> dict[str, Any]:
+    # The batches are drawn from seed 0 for every candidate, so that all are measured on the same images.
+    return analyses.measure_all(
+        network, data, units=task.architecture.units, only=names, device=device,
+        options={"hessian": {"weight_decay": task.recipe.weight_decay}} if "hessian" in names else None,
+    )  # fmt: skip
+
+
+def record(number: int, architecture: Architecture, outcome: dict[str, Any]) -> dict[str, Any]:
     """A trial's entry in `results.json`."""
     return {
         "number": number,
-        "state": outcome.state,
+        "state": outcome["state"],
         "hash": architecture.hash,
         "spec": write(architecture),
         "layout": architecture.layout,
         "decisions": dict(architecture.decisions),
         "params": architecture.params,
         "macs": architecture.macs,
-        "epochs": len(outcome.curve),
-        "seconds": round(outcome.seconds, 3),
-        "reason": outcome.reason,
-        "scores": outcome.scores,
-        "curve": [point["accuracy"] for point in outcome.curve],
-        "curve_nll": [point["nll"] for point in outcome.curve],
+        "epochs": len(outcome["curve"]),
+        "seconds": round(outcome["seconds"], 3),
+        "reason": outcome["reason"],
+        "scores": outcome["scores"],
+        "curve": [point["accuracy"] for point in outcome["curve"]],
+        "curve_nll": [point["nll"] for point in outcome["curve"]],
     }

@@ -6,15 +6,12 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from archdsl import analyses
-from archdsl.architecture import Architecture, resolve_model
-from archdsl.errors import RunError
+from archdsl.architecture import Architecture, digest, resolve_model
 from archdsl.language import parse, write
-from archdsl.model import Network
 from archdsl.search import candidate
 from archdsl.search.baselines import baselines
+from archdsl.search.pool import Task
 from archdsl.search.runner import Runner
-from archdsl.train import Metrics, evaluate
 
 LEADERS = 2  # how many of the search's best are trained again; single trainings are too noisy to trust the first
 
@@ -39,13 +36,13 @@ class Finals:
         runner = self.runner
         contenders = self._contenders()
         seeds = [runner.plan.seed + 1 + i for i in range(runner.plan.finalist_seeds)]
-        total, count = len({a.hash for a in contenders.values()}) * len(seeds), 0
-        for seed in seeds:
-            for name, architecture in contenders.items():
-                if f"{architecture.hash}-{seed}" not in self.done:
-                    runner.watch.finals(count, total, name)
-                    self._train(architecture, seed, analyse=seed == seeds[0])
-                    count += 1
+        networks = {a.hash: (name, a) for name, a in contenders.items()}
+        todo = [(name, a, s) for s in seeds for name, a in networks.values() if f"{a.hash}-{s}" not in self.done]
+        for _, architecture, seed in todo:
+            runner.pool.submit(self._task(architecture, seed, analyse=seed == seeds[0]))
+        for count, (name, architecture, seed) in enumerate(todo):
+            runner.watch.finals(count, len(todo), f"{name}, seed {seed}")
+            self._keep(architecture, seed, runner.pool.take())
         entries = [self._entry(name, architecture, seeds) for name, architecture in contenders.items()]
         entries = [entry for entry in entries if entry["seeds"]]
         if not entries:
@@ -81,45 +78,32 @@ class Finals:
 
         return max(entries, key=mean) if direction == "maximize" else min(entries, key=mean)
 
-    def _train(self, architecture: Architecture, seed: int, analyse: bool) -> None:
+    def _task(self, architecture: Architecture, seed: int, analyse: bool) -> Task:
         runner = self.runner
-        recipe = candidate.recipe_for(runner.plan.recipe, architecture)
-        key = f"{architecture.hash}-{seed}"
-        checkpoint = runner.folder.checkpoint(f"final-{key[:16]}-{seed}")
-        outcome, network = candidate.evaluate(
-            architecture, runner.data, recipe, [], seed=seed, device=runner.device, checkpoint=checkpoint,
-            on_step=runner.watch.step,
+        key = candidate.key_of(architecture)
+        return Task(
+            architecture, candidate.recipe_for(runner.plan.recipe, architecture), seed,
+            runner.folder.checkpoint(f"final-{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
         )  # fmt: skip
-        if network is None:
-            self.done[key] = {"failed": outcome.reason}
-        else:
-            tested = evaluate(network, runner.data.test, runner.data, device=runner.device)
-            self.done[key] = {
-                "seed": seed,
-                "validation": {name: outcome.scores[name] for name in ("accuracy", "nll", "ece")},
-                "test": _metrics(tested),
-                "curve": [point["accuracy"] for point in outcome.curve],
-            }
-            if analyse:
-                self.done[key] |= self._analyse(network, architecture, recipe.weight_decay)
-        runner.folder.write_json("finals.json", self.done)
-        runner.folder.forget(f"final-{key[:16]}-{seed}")
 
-    def _analyse(self, network: Network, architecture: Architecture, weight_decay: float) -> dict[str, Any]:
+    def _keep(self, architecture: Architecture, seed: int, outcome: dict[str, Any]) -> None:
+        """Put a training among the finished ones, in the run's folder."""
         runner = self.runner
-        found: dict[str, Any] = {"scores": {}, "analyses": {}}
-        for name in ("hessian", "fourier"):
-            try:
-                results = analyses.measure_all(
-                    network, runner.data, units=architecture.units, only=[name], seed=runner.plan.seed,
-                    device=runner.device, options={"hessian": {"weight_decay": weight_decay}},
-                )  # fmt: skip
-            except RunError as error:
-                runner.watch.say(f"{name}: {error.message}")
-                continue
-            found["scores"] |= analyses.scores(results)
-            found["analyses"] |= {key: result.to_json() for key, result in results.items()}
-        return found
+        if "test" in outcome:
+            kept = {
+                "seed": seed,
+                "validation": {name: outcome["scores"][name] for name in ("accuracy", "nll", "ece")},
+                "test": outcome["test"],
+                "curve": [point["accuracy"] for point in outcome["curve"]],
+            }
+            kept |= {name: outcome[name] for name in ("analyses", "measured") if name in outcome}
+        else:
+            kept = {"failed": outcome.get("reason") or outcome.get("died")}
+            runner.watch.say(f"a final training failed: {kept['failed']}")
+        for note in outcome.get("notes", []):
+            runner.watch.say(note)
+        self.done[f"{architecture.hash}-{seed}"] = kept
+        runner.folder.write_json("finals.json", self.done)
 
     def _entry(self, name: str, architecture: Architecture, seeds: list[int]) -> dict[str, Any]:
         done: list[Mapping[str, Any]] = [self.done.get(f"{architecture.hash}-{seed}", {}) for seed in seeds]
@@ -133,11 +117,7 @@ class Finals:
             "params": architecture.params,
             "macs": architecture.macs,
             "seeds": [{key: one[key] for key in ("seed", "validation", "test", "curve")} for one in done],
-            "scores": measured.get("scores", {}),
+            "scores": measured.get("measured", {}),
             "hessian": measured.get("analyses", {}).get("hessian"),
             "fourier": measured.get("analyses", {}).get("fourier"),
         }
-
-
-def _metrics(metrics: Metrics) -> dict[str, float]:
-    return {"accuracy": metrics.accuracy, "nll": metrics.nll, "ece": metrics.ece}

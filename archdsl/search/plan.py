@@ -27,6 +27,7 @@ class Plan(BaseModel):
         recipe: for every candidate; holes of `train(…)` are decided on top.
         objectives: (score, direction) pairs.
         finalist_seeds: how often the winner and the baselines are trained again.
+        workers: processes that train; a proposal knows of all candidates but those still in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class Plan(BaseModel):
     seed: int
     halving: bool
     finalist_seeds: int
+    workers: int
     versions: dict[str, str]
 
     def differences(self, other: Plan) -> list[str]:
@@ -79,7 +81,7 @@ def fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:
     wanted: dict[str, Any] = {"input": data.input, "classes": data.classes}
     for field in ("input", "classes"):
         said, has = getattr(spec, field), wanted[field]
-        if field in spec.declared and tuple([said]) != tuple([has]):
+        if field in spec.declared and said != has:
             shown = [v if isinstance(v, int) else "x".join(map(str, v)) for v in (said, has)]
             raise DataError(
                 f"'{name}' says {field} {shown[0]}, but the data set '{data.name}' has {shown[1]}",
@@ -119,7 +121,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
-    seed: int, halving: bool, finalist_seeds: int,
+    seed: int, halving: bool, finalist_seeds: int, workers: int,
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
     if not objectives:
@@ -127,5 +129,5 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, versions=versions(),
+        finalist_seeds=finalist_seeds, workers=workers, versions=versions(),
     )  # fmt: skip

@@ -32,14 +32,6 @@ class Rungs:
             if len(curve) >= rung:
                 self.seen.setdefault(rung, []).append(curve[rung - 1])
 
-    def stops(self, epoch: int, accuracy: float) -> str | None:
-        """Why a network with this accuracy after `epoch` epochs stops, or None when it goes on."""
-        if epoch not in self.rungs:
-            return None
-        others = self.seen.get(epoch, [])
-        if len(others) < SOONEST:
-            return None
-        bar = statistics.median([*others, accuracy])
-        if accuracy >= bar:
-            return None
-        return f"stopped after epoch {epoch}: accuracy {accuracy:.4f} is below the median {bar:.4f} of {len(others) + 1}"
+    def bars(self) -> dict[int, float]:
+        """By rung, the accuracy a network has to reach to go on: the median of those that came that far."""
+        return {rung: statistics.median(seen) for rung, seen in self.seen.items() if len(seen) >= SOONEST}

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import optuna
-import torch
 from optuna.samplers import PartialFixedSampler
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, option_labels
-from archdsl.data import Dataset
+from archdsl.architecture import Architecture, digest, option_labels
 from archdsl.search import candidate
 from archdsl.search.baselines import baselines
 from archdsl.search.plan import Plan
+from archdsl.search.pool import Pool, Task
 from archdsl.search.rungs import Rungs
 from archdsl.search.samplers import EXHAUSTIVE, SAMPLERS
 from archdsl.search.store import RECORD, RunFolder
@@ -31,25 +30,24 @@ Trained = tuple[optuna.trial.Trial, Architecture]
 
 
 class Runner:
-    """One search in one process.
+    """One search.
 
     Args:
         spec: the space, fitted to the data.
         plan: what the run is about.
         folder: its files.
-        data: the data set.
+        pool: trains the candidates.
         budget: how many different networks to train.
-        device: where.
         watch: who is told.
         deadline: `time.monotonic()` after which no further training starts, None for never.
     """
 
     def __init__(
-        self, spec: ir.Spec, plan: Plan, folder: RunFolder, data: Dataset, *, budget: int, device: torch.device,
-        watch: Watch, deadline: float | None = None,
+        self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
+        deadline: float | None = None,
     ) -> None:  # fmt: skip
-        self.spec, self.plan, self.folder, self.data = spec, plan, folder, data
-        self.budget, self.device, self.watch, self.deadline = budget, device, watch, deadline
+        self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
+        self.budget, self.watch, self.deadline = budget, watch, deadline
         self.study = folder.study()
         self.rungs = Rungs(plan.recipe.epochs)
         self.asked = 0  # trials that ended on their own; the seed of the next proposal
@@ -64,34 +62,46 @@ class Runner:
         self._countable = not continuous and space.size(spec) <= space.EXACT_LIMIT
 
     def run(self) -> None:
-        """Train until the budget, the time or the space is used up.
+        """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
 
-        Raises:
-            RunError: interrupted; what was finished is recorded.
+        Results are taken in the order in which the candidates were proposed, so what a proposal knows depends on the
+        seed and the number of workers alone, not on which training happened to be quicker.
         """
         self.watch.begin(len(self.trials), self.budget)
-        while len(self.trials) < self.budget:
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                self.watch.say("the time is used up")
-                return
-            proposal = self._propose()
-            if proposal is None:
-                self.watch.say(f"all {len(self.trials)} networks of the space are trained")
-                return
-            trial, architecture = proposal
-            try:
-                self._train(trial, architecture)
-            except BaseException:
-                # Ctrl-C or a defect: this trial is not recorded, and comes again when the search is resumed.
-                self.study.tell(trial, state=TrialState.FAIL)
-                raise
+        running: list[Trained] = []
+        open_ = True
+        try:
+            while True:
+                while open_ and len(running) < self.pool.size and len(self.trials) + len(running) < self.budget:
+                    proposal = self._propose({candidate.key_of(a) for _, a in running})
+                    open_ = proposal is not None and not self._late()
+                    if proposal is not None and open_:
+                        self._submit(proposal[1], len(self.trials) + len(running))
+                        running.append(proposal)
+                    elif proposal is not None:
+                        self.study.tell(proposal[0], state=TrialState.FAIL)
+                if not running:
+                    break
+                self._record(running[0], self.pool.take())
+                running.pop(0)
+        except BaseException:
+            # Ctrl-C or a defect: these trials are not recorded, and come again when the search is resumed.
+            for trial, _ in running:
+                self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            raise
+        if len(self.trials) < self.budget:
+            why = "the time is used up" if self._late() else "the space has no further network"
+            self.watch.say(f"{why}: {len(self.trials)} of {self.budget} trained")
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
 
     # ---- proposing ----
 
-    def _propose(self) -> Trained | None:
-        """A member that was not trained yet; None when there is no further one."""
+    def _propose(self, busy: set[str]) -> Trained | None:
+        """A member that neither was trained nor is in training; None when there is no further one."""
         while True:
-            fixed = self._fixed()
+            fixed = self._fixed(busy)
             sampler = SAMPLERS[self.plan.sampler](self.plan.seed * 100_003 + self.asked, len(self.plan.objectives))
             if fixed is not None:
                 sampler = PartialFixedSampler(_parameters(self.spec, fixed), sampler)
@@ -102,32 +112,35 @@ class Runner:
             architecture = space.attempt(self.spec, lambda hole, trial=trial: _suggest(trial, hole))  # type: ignore[misc]
             if architecture is None:
                 self._close(trial, {"kind": "unfit"}, None)
+            elif candidate.key_of(architecture) in busy:
+                self._close(trial, {"kind": "busy"}, None)
             elif (known := self.seen.get(candidate.key_of(architecture))) is not None:
                 values = known.get("values") if known["state"] != "failed" else None
                 self._close(trial, {"kind": "duplicate", "of": known["number"]}, values)
             else:
                 return trial, architecture
 
-    def _fixed(self) -> Architecture | None:
+    def _fixed(self, busy: set[str]) -> Architecture | None:
         """A member chosen without the sampler: a baseline, the next of all, or a random one when the sampler is stuck."""
+
+        def new(member: Architecture) -> bool:
+            key = candidate.key_of(member)
+            return key not in self.seen and key not in busy
+
         while self.queue:
-            baseline = self.queue.pop(0)
-            if candidate.key_of(baseline) not in self.seen:
+            if new(baseline := self.queue.pop(0)):
                 return baseline
         if self.plan.sampler == EXHAUSTIVE:
             self._listing = self._listing or space.members(self.spec)
-            return next((m for m in self._listing if candidate.key_of(m) not in self.seen), None)
+            return next(filter(new, self._listing), None)
         if self.fruitless < PATIENCE:
             return None
         rng = random.Random(f"{self.plan.seed}:{self.asked}")
         if self._countable:
-            unseen = [m for m in space.members(self.spec) if candidate.key_of(m) not in self.seen]
+            unseen = list(filter(new, space.members(self.spec)))
             return rng.choice(unseen) if unseen else None
-        for _ in range(space.EXACT_LIMIT):
-            member = space.draw(self.spec, rng)
-            if member is not None and candidate.key_of(member) not in self.seen:
-                return member
-        return None
+        drawn = (space.draw(self.spec, rng) for _ in range(space.EXACT_LIMIT))
+        return next((member for member in drawn if member is not None and new(member)), None)
 
     def _close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
         """End an Optuna trial with its record; without values it counts as failed for the sampler."""
@@ -150,22 +163,27 @@ class Runner:
 
     # ---- training ----
 
-    def _train(self, trial: optuna.trial.Trial, architecture: Architecture) -> None:
-        number, key = len(self.trials), candidate.key_of(architecture)
+    def _submit(self, architecture: Architecture, number: int) -> None:
         self.watch.candidate(number, layout_text(architecture.layout), architecture.params)
-        baseline = number < 3  # the first ones are the yardstick for the others and are never stopped
-        file = f"{architecture.hash[:16]}-{number}"
-        outcome, _ = candidate.evaluate(
-            architecture, self.data, candidate.recipe_for(self.plan.recipe, architecture),
-            [name for name, _ in self.plan.objectives], seed=self.plan.seed, device=self.device,
-            checkpoint=self.folder.checkpoint(file),
-            stops=self.rungs.stops if self.plan.halving and not baseline else None, on_step=self.watch.step,
+        # The first ones are the yardstick for the others and are never stopped.
+        bars = self.rungs.bars() if self.plan.halving and number >= 3 else {}
+        key = candidate.key_of(architecture)
+        self.pool.submit(
+            Task(
+                architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
+                self.folder.checkpoint(digest(key)[:20]), tuple(name for name, _ in self.plan.objectives), bars,
+            )
         )  # fmt: skip
-        entry = candidate.record(number, architecture, outcome) | {"kind": "trained", "key": key, "optuna": trial.number}
-        values = self._values(entry)
-        entry["values"] = values
-        self._close(trial, entry, values)
-        self.folder.forget(file)
+
+    def _record(self, trained: Trained, outcome: dict[str, Any]) -> None:
+        trial, architecture = trained
+        number = len(self.trials)
+        if "died" in outcome:
+            outcome = {"state": "failed", "reason": outcome["died"], "curve": [], "seconds": 0.0, "scores": {}}
+        entry = candidate.record(number, architecture, outcome)
+        entry |= {"kind": "trained", "key": candidate.key_of(architecture), "optuna": trial.number}
+        entry["values"] = self._values(entry)
+        self._close(trial, entry, entry["values"])
         self.watch.result(entry, self.best())
 
     def _values(self, entry: dict[str, Any]) -> list[float] | None:

@@ -105,10 +105,6 @@ class RunFolder:
         """Where the training of one network keeps its state."""
         return self.path / "checkpoints" / f"{key}.safetensors"
 
-    def forget(self, key: str) -> None:
-        """A training is over and recorded; its state is no longer needed."""
-        self.checkpoint(key).unlink(missing_ok=True)
-
     def read_finals(self) -> dict[str, Any]:
         """What was already trained again, by `hash-seed`; empty when there is nothing or it is damaged."""
         try:

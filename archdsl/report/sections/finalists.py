@@ -6,7 +6,7 @@ import math
 
 from archdsl.report.chart import Frame, span, symbol, tick_format
 from archdsl.report.headline import SPREAD_RULE, against
-from archdsl.report.layout import strip
+from archdsl.report.layout import kind, strip
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
 from archdsl.report.results import Finalist, Results
@@ -14,7 +14,6 @@ from archdsl.report.sections.curves import curve_axes, curve_frame, points
 from archdsl.report.statistics import mean
 from archdsl.report.wording import MISSING, meaning, number, plural, short, signed, spread, unit, words
 
-TITLES = {"winner": "found"}
 _SCORES = ("log_ape", "nep", "lambda_max", "high_freq", "smoothing_contrast")
 
 
@@ -31,12 +30,22 @@ def finalists(results: Results, colours: dict[str, str]) -> Markup:
     )
 
 
-def series(name: str) -> str:
-    """The colour class of a finalist, the same in every figure."""
-    known = {"winner": "winner", "all C": "all-c", "all M": "all-m", "alternating": "alternating"}
-    if name in known:
-        return known[name]
-    return "all-c" if name.startswith("all ") else "alternating"
+def series(results: Results) -> dict[str, str]:
+    """The colour class of every finalist by name, the same in all figures.
+
+    All-Conv and all-MSA have the colours of their blocks, whatever the letters; others take what is left, in order.
+    """
+    usual = {"conv": "all-c", "msa": "all-m"}
+    found = {"winner": "winner", "alternating": "alternating"}
+    for name in (finalist.name for finalist in results.baselines):
+        said = kind(name.removeprefix("all "), results.kinds) if name.startswith("all ") else None
+        if said:
+            found[name] = usual[said]
+    left = [colour for colour in ("all-c", "all-m") if colour not in found.values()]
+    for finalist in results.baselines:
+        if finalist.name not in found:
+            found[finalist.name] = left.pop(0) if left else "rival"
+    return found
 
 
 def _seeds(results: Results) -> Markup:
@@ -55,9 +64,10 @@ def _seeds(results: Results) -> Markup:
         )
         for t in frame.x.ticks()
     ]
-    drawn = [_seed_row(frame, len(rows) - i - 0.5, finalist) for i, finalist in enumerate(rows)]
+    colours = series(results)
+    drawn = [_seed_row(frame, len(rows) - i - 0.5, f, colours[f.name]) for i, f in enumerate(rows)]
     title = element("text", "accuracy, %", x=frame.x.stop, y=height - 6, class_="title end")
-    spoken = "; ".join(f"{TITLES.get(f.name, f.name)}: test {_said(f)}" for f in rows)
+    spoken = "; ".join(f"{f.title}: test {_said(f)}" for f in rows)
     caption = (
         "One dot per training from scratch: test filled, validation hollow. The upright bar is the mean on test; "
         "the line spans one standard deviation to either side."
@@ -70,8 +80,8 @@ def _said(finalist: Finalist) -> str:
     return f"{number('accuracy', found.value)} {spread('accuracy', found.sd)} percent".replace("  ", " ")
 
 
-def _seed_row(frame: Frame, y: float, finalist: Finalist) -> Markup:
-    name, colour = TITLES.get(finalist.name, finalist.name), series(finalist.name)
+def _seed_row(frame: Frame, y: float, finalist: Finalist, colour: str) -> Markup:
+    name = finalist.title
     height = frame.y(y)
     found = mean(finalist.values("test", "accuracy"))
     marks = []
@@ -96,18 +106,18 @@ def _curves(results: Results) -> Markup:
     rows = [finalist for finalist in results.finalists if any(len(run.curve) > 1 for run in finalist.seeds)]
     if not rows:
         return fragment()
+    colours = series(results)
     frame = curve_frame([run.curve for finalist in rows for run in finalist.seeds])
     lines = [
         element(
-            "g", frame.path(points(run.curve), f"line {series(f.name)}"), element("title", f"{f.name}, seed {run.seed}")
+            "g",
+            frame.path(points(run.curve), f"line {colours[f.name]}"),
+            element("title", f"{f.name}, seed {run.seed}"),
         )
         for f in reversed(rows)
         for run in f.seeds
     ]
-    key = [
-        element("li", element("span", class_=f"swatch {series(f.name)}"), f" {TITLES.get(f.name, f.name)}")
-        for f in rows
-    ]
+    key = [element("li", element("span", class_=f"swatch {colours[f.name]}"), f" {f.title}") for f in rows]
     caption = fragment("The finalists, trained from scratch: one line per seed.", element("ul", key, class_="keys"))
     return figure(caption, frame.draw("validation accuracy of the finalists by epoch", curve_axes(frame), lines))
 
@@ -135,7 +145,7 @@ def _table(results: Results, colours: dict[str, str]) -> Markup:
 
 
 def _row(results: Results, finalist: Finalist, extra: list[str], colours: dict[str, str]) -> Markup:
-    name = element("span", TITLES.get(finalist.name, finalist.name), class_=f"name key {series(finalist.name)}")
+    name = element("span", finalist.title, class_=f"name key {series(results)[finalist.name]}")
     return element(
         "tr",
         row_head(name, strip(finalist.layout, colours)),

@@ -10,7 +10,7 @@ from archdsl.report.layout import compact, kind, strip
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, numeric, row_head, section, table
 from archdsl.report.results import Objective, Results, Trial
-from archdsl.report.sections.finalists import TITLES, series
+from archdsl.report.sections.finalists import series
 from archdsl.report.statistics import mean
 from archdsl.report.wording import number, plural, short, words
 
@@ -120,6 +120,7 @@ def _size(results: Results) -> Markup:
         return fragment()
     finals = [(f, mean(f.values("validation", "accuracy"))) for f in results.finalists if f.params]
     finals = [(finalist, found) for finalist, found in finals if found.n]
+    colours = series(results)
     xs = [float(n.params or 1) for n in (*trials, *(f for f, _ in finals))]
     ys = [t.score("accuracy") for t in trials] + [found.value for _, found in finals]
     frame = Frame.of(span(xs, log=True), span(ys), log_x=True, size=(430, 320))
@@ -139,8 +140,8 @@ def _size(results: Results) -> Markup:
             "diamond",
             float(f.params or 1),
             found.value,
-            f"{series(f.name)} ringed",
-            f"{TITLES.get(f.name, f.name)}, {compact(f.layout)}: mean {number('accuracy', found.value, unit=True)}",
+            f"{colours[f.name]} ringed",
+            f"{f.title}, {compact(f.layout)}: mean {number('accuracy', found.value, unit=True)}",
         )
         for f, found in finals
     ]
@@ -148,10 +149,7 @@ def _size(results: Results) -> Markup:
         "parameters", "validation accuracy, %", tick_format("params", frame.x), tick_format("accuracy", frame.y)
     )
     ramp = element("span", [element("span", class_=f"share{i}") for i in range(5)], class_="ramp", aria_hidden="true")
-    key = [
-        element("li", element("span", class_=f"swatch diamond {series(f.name)}"), f" {TITLES.get(f.name, f.name)}")
-        for f, _ in finals
-    ]
+    key = [element("li", element("span", class_=f"swatch diamond {colours[f.name]}"), f" {f.title}") for f, _ in finals]
     caption = fragment(
         "Accuracy against size. Dots: complete trials, coloured from no MSA ",
         ramp,

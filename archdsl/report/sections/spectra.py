@@ -15,7 +15,7 @@ from archdsl.report.layout import compact
 from archdsl.report.markup import Markup, element, fragment, raw
 from archdsl.report.parts import figure, note, section
 from archdsl.report.results import Finalist, Results
-from archdsl.report.sections.finalists import TITLES, series
+from archdsl.report.sections.finalists import series
 from archdsl.report.wording import listing, number, words
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _NETWORK = {
     "all-c": palette.KINDS["conv"],
     "all-m": palette.KINDS["msa"],
     "alternating": "#008765",
+    "rival": palette.FAINT,
 }
 _VARIABLES = {
     "#010203": "ink",
@@ -77,17 +78,17 @@ def _hessian(results: Results) -> Markup:
     if not found:
         return fragment()
 
+    colours = series(results)
+
     def draw(figure_: Figure) -> None:
         axes = figure_.subplots(1, 2, width_ratios=(0.37, 0.63))
         for finalist in found:
             result = _result("hessian", finalist.hessian)
-            label, color = TITLES.get(finalist.name, finalist.name), _NETWORK[series(finalist.name)]
+            label, color = finalist.title, _NETWORK[colours[finalist.name]]
             _analysis("hessian").plot(result, axes, label=label, color=color)
 
-    names = [TITLES.get(finalist.name, finalist.name) for finalist in found]
-    said = "; ".join(
-        f"{TITLES.get(f.name, f.name)}: {words('lambda_max').label} {_score(f, 'lambda_max')}" for f in found
-    )
+    names = [finalist.title for finalist in found]
+    said = "; ".join(f"{f.title}: {words('lambda_max').label} {_score(f, 'lambda_max')}" for f in found)
     caption = (
         "Largest eigenvalues of the loss Hessian, pooled over mini-batches. Large positive ones: a sharp minimum; "
         "negative ones: not convex there. Sharpness is a weak sign of accuracy and varies with the recipe."
@@ -114,10 +115,10 @@ def _fourier(results: Results) -> Markup:
                         bar.remove()
                 if column < len(found) - 1 and (legend := axes.get_legend()):
                     legend.remove()
-            grid[0, column].set_title(TITLES.get(finalist.name, finalist.name), loc="left")
+            grid[0, column].set_title(finalist.title, loc="left")
 
-    names = listing([f"{TITLES.get(f.name, f.name)} ({compact(f.layout)})" for f in found])
-    contrasts = [f"{TITLES.get(f.name, f.name)} {_score(f, 'smoothing_contrast')}" for f in found]
+    names = listing([f"{f.title} ({compact(f.layout)})" for f in found])
+    contrasts = [f"{f.title} {_score(f, 'smoothing_contrast')}" for f in found]
     caption = (
         "Relative log amplitude of each block’s output. Above: from the centre of the spectrum (frequency 0) to its "
         "corner, from the first block to the last. Below: one high frequency against depth, attention blocks shaded, "
