@@ -14,18 +14,18 @@ from archdsl.identity import spec_hash
 from archdsl.language import parse
 
 if TYPE_CHECKING:
-    from archdsl.analyze import analyze
+    from archdsl.analyze_spec import analyze
     from archdsl.model import compile
-    from archdsl.search import search
+    from archdsl.study import search
     from archdsl.train_spec import train
 
 __version__ = "0.1.0"
 __all__ = ["ArchdslError", "SpecError", "__version__", "analyze", "compile", "hash", "parse", "search", "train"]
 
 _HOMES = {
-    "analyze": "archdsl.analyze",
+    "analyze": "archdsl.analyze_spec",
     "compile": "archdsl.model",
-    "search": "archdsl.search",
+    "search": "archdsl.study",
     "train": "archdsl.train_spec",
 }
 

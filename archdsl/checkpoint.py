@@ -67,7 +67,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The `state_dict` a training checkpoint would be evaluated with (its moving average if it has one), and metadata.
 
     Raises:
-        StudyError, RunError: as `load`, or it was not written by `archdsl.train.train`.
+        StudyError, RunError: as `load`, or it was not written by `archdsl.training.train`.
     """
     tensors, metadata = load(path)
     for prefix in ("ema.", "model."):

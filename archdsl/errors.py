@@ -106,10 +106,12 @@ def render(diagnostic: Diagnostic, source: str, path: str) -> str:
     if span is None:
         head = f"{path}: error: {diagnostic.message}"
         return head if diagnostic.help is None else f"{head}\n  = help: {diagnostic.help}"
-    lines = source.splitlines()
+    # Only a line feed ends a line, as in Lark's count; characters that would disturb a terminal show as spaces.
+    lines = source.split("\n")
     number = str(span.line)
     gutter = " " * len(number)
-    text = lines[span.line - 1] if span.line <= len(lines) else ""
+    text = lines[span.line - 1].removesuffix("\r") if span.line <= len(lines) else ""
+    text = "".join(c if c.isprintable() or c == "\t" else " " for c in text)
     stop = span.end_column if span.end_line == span.line else len(text) + 1
     # Tabs stay tabs under the line, so that the carets stand where the reader's terminal puts the text.
     indent = "".join("\t" if c == "\t" else " " for c in text[: span.column - 1])

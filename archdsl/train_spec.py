@@ -20,8 +20,8 @@ from archdsl.language import parse, write
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
 from archdsl.sources import read_spec
-from archdsl.train import Epoch, evaluate
-from archdsl.train import train as train_network
+from archdsl.training import Epoch, evaluate
+from archdsl.training import train as train_network
 
 DEFAULT_DATA = "fashion"
 SPEC_KEY, DATA_KEY, RECIPE_KEY = "archdsl.spec", "archdsl.data", "train.recipe"
@@ -57,7 +57,7 @@ def prepare(
     Raises:
         ArchdslError: spec, data or options are wrong.
     """
-    from archdsl.search.plan import fit_to_data, recipe_of
+    from archdsl.study.plan import fit_to_data, recipe_of
 
     source = read_spec(text_or_path)
     spec = source.spec()

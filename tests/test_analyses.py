@@ -107,7 +107,7 @@ def test_measuring_all(data: Dataset, results: dict[str, Result]) -> None:
 
 
 def test_quality_agrees_with_the_training_loop(data: Dataset, results: dict[str, Result]) -> None:
-    from archdsl.train import evaluate
+    from archdsl.training import evaluate
 
     expected = evaluate(hybrid(dtype=torch.float32), data.validation, data)
     assert results["quality"].scores() == pytest.approx(dataclasses.asdict(expected), rel=1e-5)

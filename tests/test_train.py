@@ -19,7 +19,7 @@ from archdsl.errors import DataError, RunError, StudyError, UsageError
 from archdsl.metrics import Metrics, Tally
 from archdsl.optimizer import Average, adamw, learning_rate, set_drop_path
 from archdsl.recipe import Recipe
-from archdsl.train import Epoch, evaluate, pick_device, train
+from archdsl.training import Epoch, evaluate, pick_device, train
 
 RECIPE = Recipe(epochs=4, batch=16, shift=1, precision="float32")
 

@@ -125,7 +125,7 @@ def analyze(
     json: Json = False,
 ) -> None:
     """Measure a trained network: Hessian spectrum, Fourier behaviour, quality; writes scores, arrays and figures."""
-    from archdsl.analyze import analyze as analyze_spec
+    from archdsl.analyze_spec import analyze as analyze_spec
     from archdsl.cli.progress import Bar
 
     names = [name.strip() for name in only.split(",") if name.strip()]

@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from archdsl.search.watch import Watch, layout_text
+from archdsl.study.watch import Watch, layout_text
 
 
 class Bar:
     """One training's progress: steps as a bar, epochs as lines where there is no terminal.
 
-    Use as a context manager; `step` and `epoch` are callbacks of `archdsl.train`.
+    Use as a context manager; `step` and `epoch` are callbacks of `archdsl.training`.
     """
 
     def __init__(self, text: str) -> None:

@@ -49,7 +49,7 @@ def search(
     """
     from archdsl.cli.networks import _text_or_path
     from archdsl.cli.progress import SearchView
-    from archdsl.search import search as search_space
+    from archdsl.study import search as search_space
 
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,

@@ -6,11 +6,12 @@ import re
 
 from archdsl.errors import Diagnostic, Span, SpecError
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 100_000
+MAX_WORD = 200
 MAX_NESTING = 64
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]|\n')
+_INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]|\n' + f"|[A-Za-z0-9_]{{{MAX_WORD + 1},}}")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -25,9 +26,9 @@ def check_text(text: str, path: str = "<text>") -> None:
     if len(text) > MAX_CHARACTERS:
         raise _at_start(f"a file of {len(text):,} characters", f"a spec has at most {MAX_CHARACTERS:,}", path)
     if bad := _FORBIDDEN.search(text):
-        raise _at_start(
-            f"not a text file: it holds the control character {bad.group()!r}", "a spec is plain UTF-8 text", path
-        )
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        message = f"not a text file: a control character, {bad.group()!r}, in line {line}, column {column}"
+        raise _at_start(message, "a spec is plain UTF-8 text", path)
     if not text.strip():
         raise _at_start("the file is empty", "the smallest model is: stage[C C C M]", path)
     if found := _bracket_mistake(text):
@@ -49,7 +50,9 @@ def _bracket_mistake(text: str) -> Diagnostic | None:
         if character[0] in '#"':
             continue
         column = match.start() - line_start + 1
-        span = Span(line, column, line, column + 1)
+        span = Span(line, column, line, column + len(character))
+        if len(character) > MAX_WORD:
+            return Diagnostic(f"a word of {len(character):,} characters", span, f"words have at most {MAX_WORD}")
         if character in _CLOSING:
             opened.append((character, span))
             if len(opened) > MAX_NESTING:

@@ -16,6 +16,7 @@ from archdsl.language.brackets import check_text
 from archdsl.language.syntax_errors import explain
 
 TOO_LONG_CHAIN = "a chain of operators is too long to read"
+MAX_REAL = 1e18
 SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -36,7 +37,7 @@ def parse_syntax(text: str, path: str = "<text>") -> tuple[syntax.Statement, ...
     except VisitError as error:
         if isinstance(error.orig_exc, RecursionError):
             raise SpecError([Diagnostic(TOO_LONG_CHAIN, None, "name parts of it with 'let'")], text, path) from None
-        if isinstance(error.orig_exc, _NumberTooLong):
+        if isinstance(error.orig_exc, _OddNumber):
             raise SpecError([error.orig_exc.diagnostic], text, path) from None
         raise
     return statements
@@ -54,20 +55,18 @@ def _parser() -> lark.Lark:
     return lark.Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
 
 
-class _NumberTooLong(Exception):
-    """A number with so many digits that reading it would take long."""
+class _OddNumber(Exception):
+    """A number too long or too large to calculate with."""
 
-    def __init__(self, token: lark.Token) -> None:
-        super().__init__("number too long")
-        self.diagnostic = Diagnostic(
-            f"a number of {len(token)} digits", _span_of(token), "numbers here have at most 18 digits"
-        )
+    def __init__(self, token: lark.Token, message: str, help: str) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(message, _span_of(token), help)
 
 
 def _integer(token: lark.Token, digits: str | None = None) -> int:
     text = str(token) if digits is None else digits
     if len(text) > 18:
-        raise _NumberTooLong(token)
+        raise _OddNumber(token, f"a number of {len(text)} digits", "numbers here have at most 18 digits")
     return int(text)
 
 
@@ -188,7 +187,10 @@ class _Builder(lark.Transformer[Any, Any]):
 
     @_rule
     def real(self, span: Span, children: list[Any]) -> syntax.Number:
-        return syntax.Number(float(children[0]), span)
+        value = float(children[0])
+        if value > MAX_REAL:
+            raise _OddNumber(children[0], f"the number {children[0]} is too large", f"the largest is {MAX_REAL:g}")
+        return syntax.Number(value, span)
 
     @_rule
     def size(self, span: Span, children: list[Any]) -> syntax.Number:

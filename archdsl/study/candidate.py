@@ -16,9 +16,9 @@ from archdsl.language import write
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
-from archdsl.search.pool import Task
-from archdsl.train import Epoch, train
-from archdsl.train import evaluate as test
+from archdsl.study.pool import Task
+from archdsl.training import Epoch, train
+from archdsl.training import evaluate as test
 
 
 def recipe_for(recipe: Recipe, architecture: Architecture) -> Recipe:

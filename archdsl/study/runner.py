@@ -14,14 +14,14 @@ from optuna.trial import TrialState
 
 from archdsl import ir, space
 from archdsl.architecture import Architecture, digest, option_labels
-from archdsl.search import candidate
-from archdsl.search.baselines import baselines
-from archdsl.search.plan import Plan
-from archdsl.search.pool import Pool, Task
-from archdsl.search.rungs import Rungs
-from archdsl.search.samplers import EXHAUSTIVE, SAMPLERS
-from archdsl.search.store import RECORD, RunFolder
-from archdsl.search.watch import Watch, layout_text
+from archdsl.study import candidate
+from archdsl.study.baselines import baselines
+from archdsl.study.plan import Plan
+from archdsl.study.pool import Pool, Task
+from archdsl.study.rungs import Rungs
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
+from archdsl.study.store import RECORD, RunFolder
+from archdsl.study.watch import Watch, layout_text
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
 CURVES = ("accuracy", "nll")

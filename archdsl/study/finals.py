@@ -8,10 +8,10 @@ from typing import Any
 
 from archdsl.architecture import Architecture, digest, resolve_model
 from archdsl.language import parse, write
-from archdsl.search import candidate
-from archdsl.search.baselines import baselines
-from archdsl.search.pool import Task
-from archdsl.search.runner import Runner
+from archdsl.study import candidate
+from archdsl.study.baselines import baselines
+from archdsl.study.pool import Task
+from archdsl.study.runner import Runner
 
 LEADERS = 2  # how many of the search's best are trained again; single trainings are too noisy to trust the first
 

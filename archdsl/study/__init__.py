@@ -19,14 +19,14 @@ from archdsl.architecture import digest
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
-from archdsl.search.candidate import evaluate
-from archdsl.search.finals import Finals
-from archdsl.search.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
-from archdsl.search.pool import Pool, default_workers
-from archdsl.search.runner import Runner
-from archdsl.search.samplers import SAMPLERS, choose_sampler
-from archdsl.search.store import RunFolder
-from archdsl.search.watch import Watch
+from archdsl.study.candidate import evaluate
+from archdsl.study.finals import Finals
+from archdsl.study.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
+from archdsl.study.pool import Pool, default_workers
+from archdsl.study.runner import Runner
+from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.store import RunFolder
+from archdsl.study.watch import Watch
 from archdsl.sources import read_spec
 
 DEFAULT_SPACE = "placement"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from archdsl.search.samplers import EXHAUSTIVE, SAMPLERS
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
 
 
 @SAMPLERS.register(EXHAUSTIVE)

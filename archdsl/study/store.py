@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from archdsl.errors import RunError, StudyError
 from archdsl.files import write_atomically
-from archdsl.search.plan import Plan
+from archdsl.study.plan import Plan
 
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 

@@ -17,7 +17,7 @@ from archdsl.space import EXACT_LIMIT, has_conditional_holes, size
 
 SamplerFactory: TypeAlias = Callable[[int, int], BaseSampler]
 
-SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.search.samplers")
+SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers")
 
 EXHAUSTIVE = "exhaustive"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, GPSampler
 
-from archdsl.search.samplers import SAMPLERS
+from archdsl.study.samplers import SAMPLERS
 
 
 @SAMPLERS.register("gp")
