@@ -1,4 +1,4 @@
-"""IR to architecture: holes filled, every block with its arguments, shapes, parameters and MACs; still without torch."""
+"""IR to architecture: holes filled, every block with its arguments, shapes, parameters and MACs; without torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from archdsl import ir
+from archdsl.arguments import bounded, calculate, misfit, say, show
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Cost, measure, roles
 from archdsl.errors import Diagnostic, Span, SpecError
-from archdsl.arguments import calculate, misfit, show
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
 
@@ -132,7 +132,9 @@ class Architecture:
             "input": self.input,
             "classes": self.classes,
             "stem": [said(b) for b in self.stem],
-            "stages": [[said(b) for b in ((s.downsampling,) if s.downsampling else ()) + s.blocks] for s in self.stages],
+            "stages": [
+                [said(b) for b in ((s.downsampling,) if s.downsampling else ()) + s.blocks] for s in self.stages
+            ],
             "head": [said(b) for b in self.head],
         }
         return digest(content)
@@ -143,10 +145,11 @@ class Architecture:
         found = []
         for stage in self.stages:
             for b in stage.blocks:
-                units = list(roles(b.block, b.x, b.path)) or ([(b.path, "conv", b.cost.out)] if b.kind == "conv" else [])
+                units = list(roles(b.block, b.x, b.path)) or (
+                    [(b.path, "conv", b.cost.out)] if b.kind == "conv" else []
+                )
                 found += [
-                    Unit(path, b.label, role, b.stage, (out.height, out.width), out.prefix)  # type: ignore[arg-type]
-                    for path, role, out in units
+                    Unit(path, b.label, role, b.stage, (out.height, out.width), out.prefix) for path, role, out in units
                 ]
         return tuple(found)
 
@@ -234,14 +237,14 @@ class _Resolving:
         self.decisions: dict[str, str] = {}
         self.choices: dict[str, float] = {}
         self.shape = Shape(*spec.input)
-        self.width = 0
+        self.width: int | None = None  # of the stage being built
 
     def architecture(self) -> Architecture:
         spec = self.spec
-        for hole in spec.holes:
-            self._value(hole)
+        self._meet(spec.holes)
         stem = tuple(self._place(b, f"stem.{name}") for b, name in _named(self._flat(spec.stem)))
         stages = tuple(self._stage(stage, i) for i, stage in enumerate(spec.stages, start=1))
+        self.width = None
         head = tuple(self._place(b, f"head.{name}") for b, name in _named(self._flat(spec.head)))
         if self.shape.is_vector is False or self.shape.channels != spec.classes:
             last = spec.head[-1].at if spec.head else None
@@ -254,6 +257,19 @@ class _Resolving:
         )  # fmt: skip
 
     # ---- holes ----
+
+    def _meet(self, value: ir.Value | tuple[ir.Value, ...]) -> None:
+        """Decide the holes of a value without working it out: a stage's holes count even where no block takes them."""
+        match value:
+            case tuple():
+                for part in value:
+                    self._meet(part)
+            case ir.Pick():
+                self._meet(value.options[self._decide(value)])
+            case ir.IntRange() | ir.FloatRange():
+                self._decide(value)
+            case ir.Arithmetic():
+                self._meet((value.left, value.right))
 
     def _decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
         if hole.name not in self.decided:
@@ -279,14 +295,16 @@ class _Resolving:
                 decided: int | float = self._decide(value)
                 return decided
             case ir.Width():
+                if self.width is None:
+                    raise Misfit(Diagnostic("'width' is the width of a stage, which is not known here", value.at))
                 return self.width
             case ir.Arithmetic():
                 left, right = self._value(value.left), self._value(value.right)
                 if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
                     raise Misfit(Diagnostic(f"'{value.op}' needs numbers", value.at))
                 try:
-                    return calculate(value.op, left, right)
-                except (ZeroDivisionError, OverflowError) as error:
+                    return bounded(value.op, left, right)
+                except ArithmeticError as error:
                     raise Misfit(Diagnostic(f"this cannot be calculated: {error}", value.at)) from None
         raise TypeError(f"not a value: {value!r}")
 
@@ -305,9 +323,9 @@ class _Resolving:
     # ---- stages and blocks ----
 
     def _stage(self, stage: ir.StageSpec, number: int) -> PlacedStage:
-        for hole in stage.holes:
-            self._value(hole)
-        self.width = self._stage_number(stage, "width", 1_000_000)
+        self._meet(stage.holes)
+        self.width = None
+        self.width = width = self._stage_number(stage, "width", 1_000_000)
         stride = self._stage_number(stage, "stride", 1_000_000)
         down = str(self._value(stage.down))
         downsampling: PlacedBlock | None = None
@@ -316,30 +334,30 @@ class _Resolving:
             path = f"stage{number}.block{index}"
             if index == 1:
                 cls = BLOCKS[block.kind]
-                strides = stride > 1 and not cls.takes("stride")
-                widens = self.shape.channels != self.width and not cls.takes("width")
-                if strides or widens:
-                    downsampling = self._downsample(stage, number, stride, down)
-                blocks.append(self._place(block, path, number, index, 1 if downsampling else stride))
+                # What the first block cannot do, change the resolution or the width, a layer before it does.
+                own = stride if cls.takes("stride") else 1
+                if own < stride or (self.shape.channels != width and not cls.takes("width")):
+                    downsampling = self._downsample(stage, number, stride // own, down)
+                blocks.append(self._place(block, path, number, index, own))
             else:
                 blocks.append(self._place(block, path, number, index))
-        if not blocks and (stride > 1 or self.shape.channels != self.width):
+        if not blocks and (stride > 1 or self.shape.channels != width):
             downsampling = self._downsample(stage, number, stride, down)
-        return PlacedStage(self.width, stride, down, downsampling, tuple(blocks))
+        return PlacedStage(width, stride, down, downsampling, tuple(blocks))
 
     def _stage_number(self, stage: ir.StageSpec, name: str, most: int) -> int:
         value = self._value(getattr(stage, name))
         if type(value) is not int or not 1 <= value <= most:
-            raise Misfit(Diagnostic(f"'{name}' is an integer from 1, not {show(value)}", stage.places.get(name, stage.at)))
+            raise Misfit(
+                Diagnostic(f"'{name}' is an integer from 1, not {say(value)}", stage.places.get(name, stage.at))
+            )
         return value
 
     def _downsample(self, stage: ir.StageSpec, number: int, stride: int, down: str) -> PlacedBlock:
-        block = ir.BlockSpec(kind=f"down_{down}", arguments={}, names=(f"down_{down}",), at=stage.at, places=stage.places)
-        try:
-            return self._place(block, f"stage{number}.down", number, 0, stride)
-        except Misfit as error:
-            place = stage.places.get("stride") or stage.places.get("width") or stage.at
-            raise Misfit(Diagnostic(error.diagnostic.message, place, error.diagnostic.help)) from None
+        block = ir.BlockSpec(
+            kind=f"down_{down}", arguments={}, names=(f"down_{down}",), at=stage.at, places=stage.places
+        )
+        return self._place(block, f"stage{number}.down", number, 0, stride)
 
     def _place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
         arguments = {name: self._value(value) for name, value in spec.arguments.items()}
@@ -354,8 +372,12 @@ class _Resolving:
         block, cost, error = _fit(spec.kind, key, self.shape)
         if error is not None:
             span: Span | None = spec.places.get(error.argument or "", spec.at)
-            where = "" if span else f"{path}: "
-            raise Misfit(Diagnostic(f"{where}{error.message}", span, error.help))
+            if span is None:  # nothing in the text: the stem or head that stands for an unsaid one
+                part = path.partition(".")[0]
+                example = "head norm(kind=ln) cls linear" if self.shape.is_tokens else f"{part} linear"
+                help = f"write one that fits, such as: {example}"
+                raise Misfit(Diagnostic(f"the default {part} does not fit: {error.message}", None, help))
+            raise Misfit(Diagnostic(error.message, span, error.help))
         if block is None or cost is None:
             raise TypeError(f"{spec.kind} has neither a cost nor an error")
         placed = PlacedBlock(path, spec.kind, spec.names or (spec.kind,), block, self.shape, cost, stage, index)
@@ -383,7 +405,7 @@ def _fit(
 def _unfit(cls: type[Block], kind: str, values: dict[str, ir.Scalar]) -> ShapeError:
     """Why a block does not take its arguments; those without holes were checked where they stand."""
     for name, value in values.items():
-        if found := misfit(cls, name, value, type(value)):
+        if found := misfit(cls, name, value, type(value).__name__):
             return ShapeError(found[0], name, found[1])
     missing = next(name for name, f in cls.model_fields.items() if f.is_required() and name not in values)
     example = "linear(10)" if missing == "out_features" else f"{kind}({64})"
@@ -401,7 +423,7 @@ def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]
 def option_labels(hole: ir.Pick | ir.ChoiceSpec) -> tuple[str, ...]:
     """The options of a hole in words: `C`, `C M`, `-` for nothing; equal words are numbered."""
     if isinstance(hole, ir.Pick):
-        words = [show(o) if not isinstance(o, ir.Node) else f"option {i}" for i, o in enumerate(hole.options, start=1)]
+        words = [_written(option) for option in hole.options]
     else:
         words = [" ".join(_words(option)) or "-" for option in hole.options]
     return tuple(w if words.count(w) == 1 else f"{w} ({i})" for i, w in enumerate(words, start=1))
@@ -414,7 +436,23 @@ def _words(items: ir.Items) -> Iterator[str]:
         elif isinstance(item, ir.ChoiceSpec):
             yield "{" + "|".join(" ".join(_words(o)) for o in item.options) + "}"
         else:
-            yield f"{' '.join(_words(item.copies[0]))}*…"
+            yield f"{' '.join(_words(item.copies[0]))}*{_written(item.times)}"
+
+
+def _written(value: ir.Value) -> str:
+    """A value as the language writes it."""
+    match value:
+        case ir.Pick():
+            return "{" + "|".join(_written(option) for option in value.options) + "}"
+        case ir.IntRange():
+            return f"{{{value.low}..{value.high}" + (f" step {value.step}}}" if value.step > 1 else "}")
+        case ir.FloatRange():
+            return f"{{{show(value.low)}..{show(value.high)} log}}"
+        case ir.Arithmetic():
+            return f"({_written(value.left)}{value.op}{_written(value.right)})"
+        case ir.Width():
+            return "width"
+    return show(value)
 
 
 # ---- conditions ----------------------------------------------------------------------------------------
@@ -448,7 +486,7 @@ def _total(total: ir.Total, architecture: Architecture) -> int | float:
     if isinstance(total, ir.Combine):
         try:
             return calculate(total.op, _total(total.left, architecture), _total(total.right, architecture))
-        except ZeroDivisionError:
+        except ArithmeticError:
             return float("nan")
     return total
 
@@ -466,9 +504,9 @@ def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
                 yield from measures(part)
 
 
-def measures_of(condition: ir.Condition, architectures: list[Architecture]) -> dict[str, list[int | float]]:
-    """Each measure a condition speaks of, and its value for each architecture."""
-    return {describe(m): [_total(m, a) for a in architectures] for m in measures(condition)}
+def measured(condition: ir.Condition, architecture: Architecture) -> dict[str, int | float]:
+    """Each measure a condition speaks of, as the language writes it, and its value."""
+    return {describe(m): _total(m, architecture) for m in measures(condition)}
 
 
 def describe(measure: ir.MeasureSpec) -> str:
@@ -482,6 +520,5 @@ def unmet(condition: ir.Condition, architecture: Architecture) -> Diagnostic | N
     """None when the condition holds, else what the model has instead."""
     if holds(condition, architecture):
         return None
-    values = {describe(m): _total(m, architecture) for m in measures(condition)}
-    said = ", ".join(f"{name} is {value:,}" for name, value in values.items())
+    said = ", ".join(f"{name} is {value:,}" for name, value in measured(condition, architecture).items())
     return Diagnostic(f"this requirement is not met: {said}", condition.at, None)

@@ -12,16 +12,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from archdsl.errors import did_you_mean
 from archdsl.ir import Scalar
 
+LARGEST = 10**18
+
 
 @functools.lru_cache(maxsize=4096)
-def misfit(model: type[BaseModel], name: str, value: Scalar, kind: type) -> tuple[str, str | None] | None:
+def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
     """None when `value` fits the field, else what is wrong and a help line.
 
     Args:
         model: the block or recipe class.
         name: the argument.
         value: a constant.
-        kind: `type(value)`, so that the cache tells 1 from True and 1.0.
+        kind: the name of its type, so that the cache tells 1 from True and 1.0.
     """
     try:
         _adapter(model, name).validate_python(value, strict=True)
@@ -33,7 +35,8 @@ def misfit(model: type[BaseModel], name: str, value: Scalar, kind: type) -> tupl
 @functools.cache
 def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
     field = model.model_fields[name]
-    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    fits: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return TypeAdapter(fits)
 
 
 def show(value: Scalar) -> str:
@@ -47,6 +50,11 @@ def show(value: Scalar) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def say(value: Scalar) -> str:
+    """A value as messages write it: words between quotes."""
+    return f"'{value}'" if isinstance(value, str) else show(value)
 
 
 def choices(annotation: Any) -> tuple[str, ...]:
@@ -76,15 +84,22 @@ def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> t
             "less_than": ("less than", "lt"),
         }.get(detail["type"])
         if bound:
-            return f"'{name}' is {bound[0]} {show(context[bound[1]])}, not {show(value)}", None
+            limit = context[bound[1]]
+            return (
+                f"'{name}' is {bound[0]} {f'{limit:g}' if isinstance(limit, float) else limit}, not {show(value)}",
+                None,
+            )
         if detail["type"] == "literal_error" and isinstance(value, str):
             words = wanted.removeprefix("one of ").split(", ")
             return f"'{name}' is {wanted}; not '{value}'", did_you_mean(value, words)
-    return f"'{name}' takes {wanted}, not {show(value)}", None
+    return f"'{name}' takes {wanted}, not {say(value)}", None
 
 
 def calculate(op: str, left: float, right: float) -> int | float:
     """`left op right`; `/` gives an integer where it divides, so that `width/2` is a width.
+
+    Raises:
+        ZeroDivisionError, OverflowError: there is no such number, or no room for it.
 
     >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("//", 7, 2)
     (32, 0.5, 3)
@@ -100,3 +115,20 @@ def calculate(op: str, left: float, right: float) -> int | float:
             return left // right
     quotient = left / right
     return int(quotient) if isinstance(left, int) and isinstance(right, int) and left % right == 0 else quotient
+
+
+def bounded(op: str, left: float, right: float) -> int | float:
+    """`calculate`, but no further than 10^18: repeated squaring makes numbers that fill the memory.
+
+    Raises:
+        ArithmeticError: with a message in plain words.
+    """
+    try:
+        result = calculate(op, left, right)
+    except ZeroDivisionError:
+        raise ArithmeticError("division by zero") from None
+    except OverflowError:
+        raise ArithmeticError("the result is too large") from None
+    if not abs(result) <= LARGEST:
+        raise ArithmeticError("the result is too large")
+    return result

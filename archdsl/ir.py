@@ -30,7 +30,7 @@ class Node(BaseModel):
     at: Place = None
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.model_dump() == other.model_dump()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.model_dump() == other.model_dump()
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

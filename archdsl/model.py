@@ -135,6 +135,3 @@ def initialise(model: nn.Module) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-

@@ -52,7 +52,7 @@ class Shape(NamedTuple):
             return f"a vector of {self.channels}"
         if self.prefix:
             return f"{self.positions} tokens of {self.channels}"
-        return f"a {self.channels}x{self.height}x{self.width} map"
+        return f"a map of {self.channels}x{self.height}x{self.width}"
 
 
 class ShapeError(Exception):

@@ -38,11 +38,11 @@ def read_file(name: str) -> Source:
         return Source(_decode(sys.stdin.buffer.read(MAX_CHARACTERS * 4 + 1), "<stdin>"), "<stdin>")
     path = Path(name)
     shipped = resources.shipped_specs()
-    if not path.exists() and path.name == name and name.removesuffix(".arch") in shipped:
-        path = shipped[name.removesuffix(".arch")]
-    if path.is_dir():
-        raise ArchdslError(f"'{name}' is a folder", "name a .arch file")
     try:
+        if not path.exists() and path.name == name and name.removesuffix(".arch") in shipped:
+            path = shipped[name.removesuffix(".arch")]
+        if path.is_dir():
+            raise ArchdslError(f"'{name}' is a folder", "name a .arch file")
         with path.open("rb") as file:
             # One byte more than is allowed tells a huge file without reading it whole.
             data = file.read(MAX_CHARACTERS * 4 + 1)
@@ -50,7 +50,10 @@ def read_file(name: str) -> Source:
         help = did_you_mean(name, shipped) or f"shipped specs are: {', '.join(shipped)}"
         raise ArchdslError(f"no file '{name}'", help) from None
     except OSError as error:
-        raise ArchdslError(f"'{name}' cannot be read: {error.strerror}") from None
+        shown = name if len(name) <= 100 else f"{name[:100]}…"
+        raise ArchdslError(f"'{shown}' cannot be read: {error.strerror}") from None
+    except ValueError:  # a NUL in the name
+        raise ArchdslError(f"{name!r} is not a file name") from None
     return Source(_decode(data, name), name)
 
 
@@ -58,7 +61,8 @@ def read_spec(text_or_path: str | Path) -> Source:
     """A spec as the Python functions take it: a path, a shipped name, or the text itself."""
     if isinstance(text_or_path, Path):
         return read_file(str(text_or_path))
-    looks_like_text = any(c in text_or_path for c in "[\n{") or not text_or_path.strip()
+    is_path = text_or_path.endswith(".arch") and "\n" not in text_or_path  # such as results[1].arch
+    looks_like_text = not is_path and (any(c in text_or_path for c in "[\n{") or not text_or_path.strip())
     return Source(text_or_path, "<text>") if looks_like_text else read_file(text_or_path)
 
 

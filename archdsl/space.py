@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, holds, measures_of, option_labels, resolve
-from archdsl.arguments import show
+from archdsl.architecture import Architecture, Misfit, holds, measured, option_labels, resolve, resolve_model
+from archdsl.arguments import calculate, show
 from archdsl.errors import Diagnostic, SpecError
 
 # How many fillings are looked at one by one; larger spaces are estimated from draws.
@@ -89,27 +91,62 @@ def _unconditional(part: Any) -> Iterator[Hole]:
 
 # ---- size ------------------------------------------------------------------------------------------------
 
-# What is decided so far among the holes that stand in several places, and in how many ways one got there.
+# What is decided so far among the holes that have to be remembered, and in how many ways one got there.
 _States: TypeAlias = dict[tuple[tuple[str, int], ...], int]
+
+MAX_STATES = 100_000
+MAX_SIZE = 10**1000
 
 
 def size(spec: ir.Spec) -> int:
     """The number of ways to fill the holes, exactly, a hole counting only where it is met.
 
-    Walks through the spec once, counting ways; of the holes only those that stand in several places are remembered,
-    so a thousand independent choices cost no more than a thousand steps.
+    Walks through the spec once, counting ways. Only holes that stand in several places (and those of repeat counts) are
+    remembered, and no longer than they are needed: a thousand independent choices cost no more than a thousand steps.
+
+    Raises:
+        SpecError: too many shared holes depend on each other to count the ways, or there are more than 10^1000.
     """
-    places: dict[str, int] = {}
-    for hole in ir.holes_in(spec):
-        places[hole.name] = places.get(hole.name, 0) + 1
-    counting = _Counting({name for name, count in places.items() if count > 1})
-    parts: tuple[Any, ...] = (spec.holes, spec.stem, spec.stages, spec.head, tuple(spec.train.values()))
-    return sum(counting.through(parts, {(): 1}).values())
+    parts: tuple[Any, ...] = (spec.holes, spec.stem, *spec.stages, spec.head, tuple(spec.train.values()))
+    counting = _Counting(spec)
+    names = [{hole.name for hole in ir.holes_in(part)} & counting.shared for part in parts]
+    states: _States = {(): counting.factor}
+    for number, part in enumerate(parts, start=1):
+        later = set().union(*names[number:])
+        states = counting.through(part, states)
+        states = _sum({tuple(d for d in decided if d[0] in later): ways} for decided, ways in states.items())
+    total = sum(states.values())
+    if total > MAX_SIZE:
+        raise SpecError([Diagnostic("this space has more than 10^1000 members", None, "use fewer holes")])
+    return total
 
 
 class _Counting:
-    def __init__(self, shared: set[str]) -> None:
-        self.shared = shared
+    """What has to be remembered while counting.
+
+    Attributes:
+        factor: ways to decide the shared holes that nothing else depends on.
+        settled: their names.
+        shared: names of the other holes that stand in several places, and of those in repeat counts.
+    """
+
+    def __init__(self, spec: ir.Spec) -> None:
+        places = Counter(hole.name for hole in ir.holes_in(spec))
+        counts = {hole.name for repeat in ir.repeats(spec) for hole in ir.holes_in(repeat.times)}
+        self.settled: set[str] = set()
+        self.shared = {name for name, count in places.items() if count > 1} | counts
+        self.factor = 1
+        for hole in _unconditional((spec.holes, spec.stem, spec.stages, spec.head, spec.train)):
+            if places[hole.name] == 1 or hole.name in self.settled or isinstance(hole, ir.FloatRange):
+                continue
+            inside = Counter(inner.name for inner in ir.holes_in(_alternatives(hole)))
+            alone = all(places[name] == count * places[hole.name] for name, count in inside.items())
+            if alone and not counts & {hole.name, *inside}:
+                # Always met, and what it holds stands nowhere else: its ways multiply those of all the rest.
+                self.settled.add(hole.name)
+                ways = _sum(self.through(alternative, {(): 1}) for alternative in _alternatives(hole))
+                self.factor *= sum(ways.values())
+        self.shared -= self.settled
 
     def through(self, part: Any, states: _States) -> _States:
         """The states after a part of the spec has been decided."""
@@ -124,15 +161,19 @@ class _Counting:
                 return self.through(tuple(part.arguments.values()), states)
             case ir.Arithmetic():
                 return self.through((part.left, part.right), states)
-            case ir.Pick() | ir.ChoiceSpec():
-                return self._branch(part.name, list(part.options), states)
-            case ir.IntRange():
-                return self._branch(part.name, [()] * part.count(), states)
+            case ir.Pick() | ir.ChoiceSpec() | ir.IntRange():
+                return self._branch(part, states)
             case ir.RepeatSpec():
-                return self._repeat(part, states)
+                return _sum(
+                    self.through(part.copies[: _times(part.times, dict(decided))], {decided: ways})
+                    for decided, ways in self.through(part.times, states).items()
+                )
         return states
 
-    def _branch(self, name: str, alternatives: list[Any], states: _States) -> _States:
+    def _branch(self, hole: ir.Pick | ir.ChoiceSpec | ir.IntRange, states: _States) -> _States:
+        name, alternatives = hole.name, _alternatives(hole)
+        if name in self.settled:
+            return states
         if name not in self.shared:
             return _sum(self.through(alternative, states) for alternative in alternatives)
         results: list[_States] = []
@@ -142,20 +183,32 @@ class _Counting:
                 if taken is None or taken == index:
                     decided = state if taken is not None else (*state, (name, index))
                     results.append(self.through(alternative, {decided: ways}))
+            if len(results) > MAX_STATES:
+                help = "use fewer lets with holes, or write them where they are used"
+                raise SpecError([Diagnostic("shared holes depend on each other in too many ways", hole.at, help)])
         return _sum(results)
 
-    def _repeat(self, repeat: ir.RepeatSpec, states: _States) -> _States:
-        times = repeat.times
-        if isinstance(times, ir.IntRange):
-            # The hole may be shared: each count is an alternative that holds that many copies.
-            counts = range(times.low, times.high + 1, times.step)
-            return self._branch(times.name, [repeat.copies[:n] for n in counts], states)
-        if isinstance(times, ir.Pick) and all(isinstance(o, int) for o in times.options):
-            return self._branch(times.name, [repeat.copies[:n] for n in times.options if isinstance(n, int)], states)
-        raise SpecError([Diagnostic("a repeat count is a number or one hole", repeat.at, "for example C*{1..3} or C*{1|3}")])
+
+def _alternatives(hole: Hole) -> tuple[Any, ...]:
+    """What each option of a hole holds, as far as holes in it go."""
+    if isinstance(hole, (ir.Pick, ir.ChoiceSpec)):
+        return hole.options
+    return ((),) * options(hole)
 
 
-def _sum(many: Any) -> _States:
+def _times(value: ir.Value, decided: dict[str, int]) -> int:
+    """A repeat count, its holes being decided."""
+    match value:
+        case ir.Pick():
+            return _times(value.options[decided[value.name]], decided)
+        case ir.IntRange():
+            return value.low + decided[value.name] * value.step
+        case ir.Arithmetic():
+            return int(calculate(value.op, _times(value.left, decided), _times(value.right, decided)))
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def _sum(many: Iterable[_States]) -> _States:
     total: _States = {}
     for states in many:
         for state, ways in states.items():
@@ -219,24 +272,29 @@ def attempt(spec: ir.Spec, choose: Callable[[Hole], float]) -> Architecture | No
     return architecture if all(holds(condition, architecture) for condition in spec.require) else None
 
 
-def members(spec: ir.Spec) -> Iterator[Architecture]:
-    """Every feasible member, lazily, each network once."""
+def members(spec: ir.Spec, key: Callable[[Architecture], str] = lambda a: a.hash) -> Iterator[Architecture]:
+    """Every feasible member, lazily, each network once (or whatever else `key` tells apart)."""
     seen: set[str] = set()
     for found in fillings(spec):
-        if isinstance(found, Architecture) and all(holds(c, found) for c in spec.require) and found.hash not in seen:
-            seen.add(found.hash)
+        if isinstance(found, Architecture) and all(holds(c, found) for c in spec.require) and key(found) not in seen:
+            seen.add(key(found))
             yield found
 
 
-def sample(spec: ir.Spec, count: int, seed: int, attempts: int = 200_000) -> list[Architecture]:
-    """Different feasible members, drawn at random; fewer than `count` when no more were found in so many attempts."""
+def sample(spec: ir.Spec, count: int, seed: int) -> list[Architecture]:
+    """Different feasible members, drawn at random; fewer than `count` when there are no more, or no more are found."""
     rng = random.Random(seed)
+    if size(spec) <= DRAWS:
+        everyone = list(members(spec))
+        return rng.sample(everyone, min(count, len(everyone)))
     found: dict[str, Architecture] = {}
-    for _ in range(attempts):
-        if len(found) >= count:
-            break
-        if (member := draw(spec, rng)) is not None:
-            found.setdefault(member.hash, member)
+    misses = 0
+    while len(found) < count and misses < DRAWS:
+        member = draw(spec, rng)
+        misses += 1
+        if member is not None and member.hash not in found:
+            found[member.hash] = member
+            misses = 0
     return list(found.values())
 
 
@@ -248,29 +306,45 @@ class Extent:
         size: fillings, exactly.
         feasible: fillings that fit together and satisfy `require`; None where there are too many to look at each.
         networks: different networks among those; None likewise.
-        feasible_estimate: with its 95% interval, where `feasible` is None.
-        feasible_interval: lowest and highest plausible number.
+        feasible_estimate: where `feasible` is None.
+        feasible_interval: lowest and highest plausible number, in 95 of 100 cases.
     """
 
     size: int
     feasible: int | None
     networks: int | None
-    feasible_estimate: float | None = None
-    feasible_interval: tuple[float, float] | None = None
+    feasible_estimate: int | None = None
+    feasible_interval: tuple[int, int] | None = None
 
 
 def extent(spec: ir.Spec, seed: int = 0) -> Extent:
     """Count a space: one by one up to 20,000 fillings, else by 2,000 draws weighted to be even over fillings."""
     total = size(spec)
     if total <= EXACT_LIMIT:
-        found = [a for a in fillings(spec) if isinstance(a, Architecture) and all(holds(c, a) for c in spec.require)]
-        return Extent(total, len(found), len({a.hash for a in found}))
-    rng = random.Random(seed)
-    weights = []
-    for _ in range(DRAWS):
-        weight = [1.0]
+        feasible, networks = 0, set()
+        for found in fillings(spec):
+            if isinstance(found, Architecture) and all(holds(condition, found) for condition in spec.require):
+                feasible += 1
+                networks.add(found.hash)
+        return Extent(total, feasible, len(networks))
+    # Shares of the whole rather than numbers: a large space has more fillings than a float can hold.
+    shares = _shares(spec, total, random.Random(seed))
+    mean = math.fsum(shares) / DRAWS
+    spread = math.sqrt(math.fsum((share - mean) ** 2 for share in shares) / (DRAWS - 1) / DRAWS)
+    low, high = mean - 1.96 * spread, mean + 1.96 * spread
+    if not any(shares):
+        high = 1 - 0.05 ** (1 / DRAWS)  # the exact bound for no success in so many draws
+    estimate, lowest, highest = (math.ceil(Fraction(min(1.0, max(0.0, share))) * total) for share in (mean, low, high))
+    return Extent(total, None, None, estimate, (lowest, highest))
 
-        def choose(hole: Hole, weight: list[float] = weight) -> float:
+
+def _shares(spec: ir.Spec, total: int, rng: random.Random) -> list[float]:
+    """For each draw its weight as a share of the space, 0 where it is not feasible."""
+    shares = []
+    for _ in range(DRAWS):
+        weight = [1]
+
+        def choose(hole: Hole, weight: list[int] = weight) -> float:
             if isinstance(hole, ir.FloatRange):
                 return hole.low
             weight[0] *= options(hole)
@@ -278,60 +352,83 @@ def extent(spec: ir.Spec, seed: int = 0) -> Extent:
 
         # Decided evenly, a filling comes up with probability 1/weight, so the mean of the weights of the feasible
         # ones estimates how many there are (Knuth 1975, on estimating the size of a search tree).
-        weights.append(weight[0] if attempt(spec, choose) is not None else 0.0)
-    mean = math.fsum(weights) / DRAWS
-    spread = math.sqrt(math.fsum((w - mean) ** 2 for w in weights) / (DRAWS - 1) / DRAWS)
-    low, high = max(0.0, mean - 1.96 * spread), min(float(total), mean + 1.96 * spread)
-    if not any(weights):
-        high = float(total) * (1 - 0.05 ** (1 / DRAWS))  # the exact bound for no success in so many draws
-    return Extent(total, None, None, min(mean, float(total)), (low, high))
+        shares.append(weight[0] / total if attempt(spec, choose) is not None else 0.0)
+    return shares
 
 
 def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
-    """One feasible member of a space, or why there is none.
+    """One feasible member of a space, or the model itself, or why there is none.
 
     Raises:
         SpecError: no filling fits together, or none satisfies `require`, with what can be reached. A space too large
             to look at every filling passes when nothing feasible turned up but something fits together.
     """
+    if ir.first_hole(spec) is None:
+        return resolve_model(spec, text, path)
     first: Misfit | None = None
-    reached: dict[int, list[Architecture]] = {}
     fitting: Architecture | None = None
-    exhaustive = size(spec) <= EXACT_LIMIT
+    reached = [_Reach(condition) for condition in spec.require]
+    try:
+        exhaustive = size(spec) <= EXACT_LIMIT
+    except SpecError as error:
+        raise SpecError(error.diagnostics, text, path) from None
     for found in fillings(spec) if exhaustive else _drawn(spec):
         if isinstance(found, Misfit):
             first = first or found
             continue
         fitting = fitting or found
-        broken = [i for i, condition in enumerate(spec.require) if not holds(condition, found)]
-        if not broken:
+        met = [reach.add(found) for reach in reached]  # every condition is to see it
+        if all(met):
             return found
-        for i in broken:
-            reached.setdefault(i, []).append(found)
     if fitting is None and first is not None:
-        help = first.diagnostic.help
-        message = first.diagnostic.message
-        if ir.first_hole(spec) is not None:
-            message += " (and no other filling fits together either)"
-        raise SpecError([Diagnostic(message, first.diagnostic.span, help)], text, path)
+        others = "no other filling fits" if exhaustive else f"none of {DRAWS:,} drawn fillings fits"
+        message = f"{first.diagnostic.message} (and {others} together either)"
+        raise SpecError([Diagnostic(message, first.diagnostic.span, first.diagnostic.help)], text, path)
     if fitting is not None and not exhaustive:
         return fitting
-    raise SpecError([_unreachable(spec.require[i], architectures) for i, architectures in reached.items()], text, path)
+    raise SpecError(_unreachable(reached), text, path)
 
 
 def _drawn(spec: ir.Spec) -> Iterator[Architecture | Misfit]:
     rng = random.Random(0)
     for _ in range(DRAWS):
         try:
-            yield resolve(spec, lambda hole: hole.low if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole)))
+            yield resolve(
+                spec, lambda hole: hole.low if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole))
+            )
         except Misfit as misfit:
             yield misfit
 
 
-def _unreachable(condition: ir.Condition, architectures: list[Architecture]) -> Diagnostic:
-    """What a space can reach of the measures a condition speaks of."""
-    said = []
-    for name, values in measures_of(condition, architectures).items():
-        low, high = min(values), max(values)
-        said.append(f"{name} is {low:,}" if low == high else f"{name} goes from {low:,} to {high:,}")
-    return Diagnostic("no member of this space meets this requirement", condition.at, f"here {', '.join(said)}")
+class _Reach:
+    """What a space can reach of the measures a condition speaks of, and whether it meets the condition."""
+
+    def __init__(self, condition: ir.Condition) -> None:
+        self.condition = condition
+        self.met = False
+        self.ranges: dict[str, tuple[float, float]] = {}
+
+    def add(self, architecture: Architecture) -> bool:
+        """Look at one more member; whether it meets the condition."""
+        for name, value in measured(self.condition, architecture).items():
+            low, high = self.ranges.get(name, (value, value))
+            self.ranges[name] = min(low, value), max(high, value)
+        met = holds(self.condition, architecture)
+        self.met = self.met or met
+        return met
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name} is {low:,}" if low == high else f"{name} goes from {low:,} to {high:,}"
+            for name, (low, high) in self.ranges.items()
+        )
+
+
+def _unreachable(reached: list[_Reach]) -> list[Diagnostic]:
+    never = [reach for reach in reached if not reach.met]
+    if never:
+        message = "no member of this space meets this requirement"
+        return [Diagnostic(message, reach.condition.at, f"here {reach}") for reach in never]
+    message = "no member of this space meets this requirement and the others at once"
+    help = f"one by one they can be met: {'; '.join(map(str, reached))}"
+    return [Diagnostic(message, reached[-1].condition.at, help)]

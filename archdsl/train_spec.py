@@ -41,7 +41,11 @@ class Job:
     def checkpoint(self) -> Path:
         """Where its state lies unless told otherwise."""
         a = self.architecture
-        return Path("runs") / f"{a.name}-{self.data.name.partition(':')[0]}-{a.hash[:8]}-seed{self.seed}" / "model.safetensors"
+        return (
+            Path("runs")
+            / f"{a.name}-{self.data.name.partition(':')[0]}-{a.hash[:8]}-seed{self.seed}"
+            / "model.safetensors"
+        )
 
     def metadata(self) -> dict[str, str]:
         """What makes the checkpoint rebuild its network by itself."""
@@ -156,5 +160,7 @@ def restore(path: Path, device: str = "auto") -> tuple[Network, dict[str, str]]:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise StudyError(f"the weights in '{path}' do not fit its own spec: {str(error).splitlines()[-1].strip()}") from None
+        raise StudyError(
+            f"the weights in '{path}' do not fit its own spec: {str(error).splitlines()[-1].strip()}"
+        ) from None
     return network.to(pick_device(device)).eval(), metadata

@@ -86,7 +86,7 @@ def _by_depth(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: st
             ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
             ax.annotate(
                 f"{unit.grid[0]} × {unit.grid[1]}", (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
-                textcoords="offset points", va="top", color=palette.FAINT, fontsize="x-small",
+                textcoords="offset points", va="top", color=palette.INK, alpha=0.75, fontsize="x-small",
             )  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_xlabel("normalised depth")
@@ -100,12 +100,12 @@ def _legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, l
     """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names."""
     from matplotlib.lines import Line2D
 
-    known = {handle.get_gid() for handle in getattr(ax.get_legend(), "legend_handles", [])}
-    shown = sorted({*kinds, *(gid for gid in known if gid)})
+    before = ax.get_legend()
+    known = {text.get_text() for text in before.get_texts()} if before else set()
+    shown = [kind for kind in palette.KINDS if kind in kinds or palette.KIND_NAMES[kind] in known]
+    colours = colours or {}
     marks = [
-        Line2D(
-            [], [], ls="", marker=palette.MARKERS[kind], color=(colours or {}).get(kind, palette.FAINT), ms=5, gid=kind
-        )
+        Line2D([], [], ls="", marker=palette.MARKERS[kind], color=colours.get(kind, palette.FAINT), ms=5)
         for kind in shown
     ]
     networks = [line for line in ax.lines if not str(line.get_label()).startswith("_")] if lines else []
@@ -120,7 +120,7 @@ def _depth_bar(ax: Axes) -> None:
     if ax.child_axes:
         return
     low, high = palette.DEPTH_RANGE
-    bar = ax.inset_axes((0.05, 0.07, 0.26, 0.03))
+    bar = ax.inset_axes((0.1, 0.08, 0.26, 0.03))
     shades = matplotlib.colormaps[palette.DEPTH](np.linspace(low, high, 64))
     bar.imshow(shades[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.set_yticks([])

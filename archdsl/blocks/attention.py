@@ -1,4 +1,4 @@
-"""`msa` and `transformer`: multi-head self-attention without and with an MLP (arXiv 2202.06709, 2010.11929, 2103.14030)."""
+"""`msa` and `transformer`: self-attention without and with an MLP (arXiv 2202.06709, 2010.11929, 2103.14030)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,11 @@ class Msa(Composite):
             (
                 "attn",
                 Attention(
-                    width=self.width, heads=self.heads, head_dim=self.head_dim, window=self.window, tables=int(self.rel_pos)
+                    width=self.width,
+                    heads=self.heads,
+                    head_dim=self.head_dim,
+                    window=self.window,
+                    tables=int(self.rel_pos),
                 ),
             ),
         )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def require_map(x: Shape, name: str) -> None:
     """Raise ShapeError unless a feature map comes in."""
     if not x.is_map:
-        raise ShapeError(f"'{name}' needs a feature map, but gets {x}")
+        help = "'cls' in the stem makes tokens; without it maps stay maps" if x.is_tokens else None
+        raise ShapeError(f"'{name}' needs a feature map, but gets {x}", None, help)
 
 
 def strided(size: int, k: int, stride: int) -> int:
@@ -29,7 +30,8 @@ def require_room(x: Shape, k: int, stride: int, name: str) -> None:
     """Raise ShapeError when the output would have no pixel left, or a stride has nothing left to step over."""
     smallest = min(x.height, x.width)
     if smallest < stride:
-        raise ShapeError(f"'{name}' with stride {stride} would shrink {x} below 1x1", "stride", "use fewer strides")
+        message = f"'{name}' with stride {stride} would shrink {x} below 1x1"
+        raise ShapeError(message, "stride", "write stride=1 where the map is small")
     if strided(smallest, k, stride) < 1:
         raise ShapeError(f"'{name}' with k={k} does not fit into {x}", "k", f"use k <= {smallest}")
 

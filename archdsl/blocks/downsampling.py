@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Composite, Node, Sequence
-from archdsl.blocks.convolution import Conv, Patch, require_map, require_room
+from archdsl.blocks.convolution import Conv, Patch, require_room
 from archdsl.blocks.pooling import AvgPool
 from archdsl.shapes import Shape, ShapeError
 
@@ -19,7 +19,11 @@ class _Down(Composite):
 
     def require_fit(self, x: Shape) -> None:
         """Raise ShapeError unless a map comes in that can shrink by the stride."""
-        if not x.is_map:
+        if x.is_vector:
+            raise ShapeError(
+                f"a stage needs a feature map or tokens, but gets {x}", None, "'gap' and 'cls' end maps and tokens"
+            )
+        if x.is_tokens:
             raise ShapeError(
                 f"a stage of width {self.width} and stride {self.stride} cannot follow {x}",
                 None,
@@ -65,7 +69,9 @@ class DownPool(_Down):
     def expand(self, x: Shape) -> Node:
         """Pooling and projection."""
         self.require_fit(x)
-        parts: list[tuple[str, Node]] = [("pool", AvgPool(k=self.stride, stride=self.stride))] if self.stride > 1 else []
+        parts: list[tuple[str, Node]] = (
+            [("pool", AvgPool(k=self.stride, stride=self.stride))] if self.stride > 1 else []
+        )
         if x.channels != self.width:
             parts.append(("conv", Conv(width=self.width, k=1)))
         return Sequence(tuple(parts))

@@ -64,7 +64,8 @@ class Act(Primitive):
         """`nn.ReLU`, `nn.GELU` or `nn.SiLU`."""
         from torch import nn
 
-        return {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}[self.kind]()
+        kinds: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+        return kinds[self.kind]()
 
 
 @BLOCKS.register("drop")

@@ -1,4 +1,4 @@
-"""`basic` and `bottleneck`: the blocks of ResNets, post-activation (arXiv 1512.03385) and pre-activation (1603.05027)."""
+"""`basic` and `bottleneck`: the blocks of ResNets, post- (arXiv 1512.03385) and pre-activation (1603.05027)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _ResNetBlock(Composite):
 
     def expand(self, x: Shape) -> Node:
         """Convolutions with norms and activations around them, and a projection where the shape changes."""
-        require_map(x, "a ResNet block")
+        require_map(x, type(self).__name__.lower())
         if self.k % 2 == 0:
             raise ShapeError(f"k={self.k} is even, so the branch would not keep the map's size", "k", "use an odd k")
         projects = self.stride > 1 or x.channels != self.width

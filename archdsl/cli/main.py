@@ -15,7 +15,7 @@ CODES = "0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 the run fa
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The `archdsl` command. Exit codes: 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 the run failed."""
+    """The `archdsl` command; its exit code is 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 failed."""
     given = sys.argv[1:] if arguments is None else arguments
     sys.exit(run(given))
 

@@ -23,12 +23,13 @@ def compile(
     """Build the PyTorch model, run one forward pass, and print its blocks with shapes, parameters and MACs."""
     import torch
 
+    from archdsl.architecture import resolve_model
     from archdsl.language import write
-    from archdsl.model import compile as compile_spec
+    from archdsl.model import build
     from archdsl.sources import read_file
 
     source = read_file(file)
-    model = compile_spec(source.text if file == "-" else file).eval()
+    model = build(resolve_model(source.spec(), source.text, source.path)).eval()
     architecture = model.architecture
     try:
         with torch.no_grad():
@@ -110,16 +111,25 @@ def train(
 @app.command(epilog="Example:  archdsl analyze runs/resnet_18-fashion-1a2b3c4d-seed0/model.safetensors --only hessian")
 def analyze(
     file: Annotated[
-        str, typer.Argument(metavar="FILE|CHECKPOINT", help="A checkpoint of 'archdsl train', or a spec, which is trained first.")
+        str,
+        typer.Argument(
+            metavar="FILE|CHECKPOINT", help="A checkpoint of 'archdsl train', or a spec, which is trained first."
+        ),
     ],
     data: Data = None,
     only: Annotated[str, typer.Option("--only", metavar="NAMES", help="Analyses, with commas: hessian,fourier.")] = "",
     epochs: Epochs = None,
     seed: Seed = 0,
     device: Device = "auto",
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays and figures.")] = None,
-    batches: Annotated[int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of the Hessian.")] = None,
-    size: Annotated[int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays and figures.")
+    ] = None,
+    batches: Annotated[
+        int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of the Hessian.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,

@@ -19,7 +19,12 @@ class Bar:
 
     def __init__(self, text: str) -> None:
         self.console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn()
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self.task = self.bar.add_task(text, total=None)
 
@@ -45,7 +50,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class SearchView(Watch):
@@ -67,7 +72,7 @@ class SearchView(Watch):
 
     def say(self, text: str) -> None:
         """A line."""
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, done: int, total: int) -> None:
         """Show the bars."""
@@ -99,7 +104,9 @@ class SearchView(Watch):
         if not self.live and number > self.first:
             rate = (time.monotonic() - self.began) / (number - self.first)
             left = f"  about {rate * (self.total - number):.0f} s left"
-        self.say(f"{number:>4}/{self.total}  {shown}{layout}  {record['params'] / 1e3:,.0f}K  {note[record['state']]}{star}{left}")
+        self.say(
+            f"{number:>4}/{self.total}  {shown}{layout}  {record['params'] / 1e3:,.0f}K  {note[record['state']]}{star}{left}"
+        )
         if self.trials is not None:
             best_text = "" if best is None else f"best {best['scores'].get('accuracy', float('nan')):.4f}"
             self.bar.update(self.trials, completed=number, note=best_text)

@@ -12,14 +12,20 @@ import typer
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, Json, Seed, app, print_json
 
 
-@app.command(epilog="Example:  archdsl search my.arch --budget 100 --data npz:cifar10.npz --objective accuracy --objective params")
+@app.command(
+    epilog="Example:  archdsl search my.arch --budget 100 --data npz:cifar10.npz --objective accuracy --objective params"
+)
 def search(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="The space. Default: the shipped 'placement'.")] = "placement",
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="The space. Default: the shipped 'placement'.")
+    ] = "placement",
     budget: Annotated[int, typer.Option("--budget", metavar="N", help="How many different networks to train.")] = 50,
     data: Data = None,
     objective: Annotated[
         list[str] | None,
-        typer.Option("--objective", metavar="SCORE", help="What to optimise (accuracy, minimize:nll, …); several: Pareto."),
+        typer.Option(
+            "--objective", metavar="SCORE", help="What to optimise (accuracy, minimize:nll, …); several: Pareto."
+        ),
     ] = None,
     sampler: Annotated[
         str, typer.Option("--sampler", metavar="NAME", help="auto, gp, tpe, random or exhaustive.")
@@ -31,10 +37,13 @@ def search(
         int, typer.Option("--final-seeds", metavar="N", help="Trainings of the leaders and the baselines at the end.")
     ] = 3,
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Training processes. Default: one per core, one on a GPU.")
+        int | None,
+        typer.Option("--workers", metavar="N", help="Training processes. Default: one per core, one on a GPU."),
     ] = None,
     device: Device = "auto",
-    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The run's folder. Default: under runs/.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="The run's folder. Default: under runs/.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SEC", help="Start no further training after so many seconds.")
     ] = None,

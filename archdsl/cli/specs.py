@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 import sys
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archdsl.cli.app import File, Json, Seed, app, print_json
-from archdsl.errors import ArchdslError, SpecError, UsageError
+from archdsl.errors import ArchdslError, Diagnostic, SpecError, UsageError
 from archdsl.space import DRAWS
+
+if TYPE_CHECKING:
+    from archdsl.sources import Source
 
 LISTED = 1_000  # members printed by --list before a reader has enough
 
 
 @app.command(epilog="Example:  archdsl check specs/*.arch")
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths, shipped names, or -.")], json: Json = False
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths, shipped names, or -.")],
+    json: Json = False,
 ) -> None:
     """Show all errors of all files: syntax, names, types, shapes, requirements. Nothing is built."""
     from archdsl import space
@@ -34,12 +39,16 @@ def check(
             errors = error_documents(error)
             sys.stderr.write(f"{error}\n\n")
         except ArchdslError as error:
-            errors = [{"line": None, "column": None, "end_line": None, "end_column": None, "message": error.message, "help": error.help}]
+            errors = [_error_document(Diagnostic(error.message, None, error.help))]
             sys.stderr.write(f"{name}: error: {error}\n\n")
         else:
             if not json:
                 size = space.size(source.spec())
-                what = f"a space of {size:,}" if size > 1 else f"{architecture.params:,} parameters, {architecture.macs:,} MACs"
+                what = (
+                    f"a space of {size:,}"
+                    if size > 1
+                    else f"{architecture.params:,} parameters, {architecture.macs:,} MACs"
+                )
                 print(f"{name}: ok, {what}")
         documents.append({"path": name, "ok": not errors, "errors": errors})
     if json:
@@ -50,20 +59,19 @@ def check(
 
 def error_documents(error: SpecError) -> list[dict[str, Any]]:
     """The mistakes of a file as data."""
-    found = []
-    for diagnostic in error.diagnostics:
-        span = diagnostic.span
-        found.append(
-            {
-                "line": span.line if span else None,
-                "column": span.column if span else None,
-                "end_line": span.end_line if span else None,
-                "end_column": span.end_column if span else None,
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            }
-        )
-    return found
+    return [_error_document(diagnostic) for diagnostic in error.diagnostics]
+
+
+def _error_document(diagnostic: Diagnostic) -> dict[str, Any]:
+    span = diagnostic.span
+    return {
+        "line": span.line if span else None,
+        "column": span.column if span else None,
+        "end_line": span.end_line if span else None,
+        "end_column": span.end_column if span else None,
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+    }
 
 
 class Stage(StrEnum):
@@ -77,7 +85,9 @@ class Stage(StrEnum):
 
 @app.command(epilog="Example:  archdsl show alternet_50 --emit module")
 def show(
-    file: File, emit: Annotated[Stage, typer.Option("--emit", help="Which stage to show.")] = Stage.ir, json: Json = False
+    file: File,
+    emit: Annotated[Stage, typer.Option("--emit", help="Which stage to show.")] = Stage.ir,
+    json: Json = False,
 ) -> None:
     """Show a file at any stage on its way: parse tree, IR (as JSON), space of decisions, PyTorch module."""
     from archdsl.language import parse_tree
@@ -90,34 +100,37 @@ def show(
     elif emit is Stage.ir:
         print(source.spec().model_dump_json(indent=1))
     elif emit is Stage.space:
-        _print_space(file, list_members=False, sample=0, seed=0, as_json=json)
+        _print_space(source, list_members=False, sample=0, seed=0, as_json=json)
     else:
-        from archdsl.model import compile
+        from archdsl.architecture import resolve_model
+        from archdsl.model import build
 
-        text = str(compile(source.text if file == "-" else file))
+        text = str(build(resolve_model(source.spec(), source.text, source.path)))
         print_json({"module": text}) if json else print(text)
 
 
 @app.command(epilog="Example:  archdsl space placement --sample 3")
 def space(
     file: File,
-    list_members: Annotated[bool, typer.Option("--list", help=f"Print members (the first {LISTED:,}) as .arch text.")] = False,
+    list_members: Annotated[
+        bool, typer.Option("--list", help=f"Print members (the first {LISTED:,}) as .arch text.")
+    ] = False,
     sample: Annotated[int, typer.Option("--sample", metavar="N", min=0, help="Draw N different members.")] = 0,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Count a space: fillings, feasible ones, different networks; list its decisions; draw or list members."""
-    _print_space(file, list_members, sample, seed, json)
-
-
-def _print_space(file: str, list_members: bool, sample: int, seed: int, as_json: bool) -> None:
-    from archdsl import space
-    from archdsl.language import write
     from archdsl.sources import read_file
 
     if list_members and sample:
         raise UsageError("--list and --sample exclude each other", "leave one out")
-    source = read_file(file)
+    _print_space(read_file(file), list_members, sample, seed, json)
+
+
+def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_json: bool) -> None:
+    from archdsl import space
+    from archdsl.language import write
+
     spec = source.spec()
     space.check(spec, source.text, source.path)
     extent, decisions = space.extent(spec), space.decisions(spec)
@@ -158,10 +171,14 @@ def _print_space(file: str, list_members: bool, sample: int, seed: int, as_json:
 def _extent_text(extent: Any) -> str:
     if extent.size == 1:
         return "a model: nothing is left to decide"
-    size = f"{extent.size:,} fillings" if extent.size < 10**15 else f"{extent.size:.3e} fillings"
+    size = f"{_rounded(extent.size)} fillings"
     if extent.feasible is not None:
         return f"{size}, {extent.feasible:,} feasible, {extent.networks:,} different networks"
-    low, high = extent.feasible_interval
-    return f"{size}, about {extent.feasible_estimate:.3g} feasible (95% interval {low:.3g} to {high:.3g}, from {DRAWS:,} draws)"
+    low, high = map(_rounded, extent.feasible_interval)
+    about = f"about {_rounded(extent.feasible_estimate)} feasible"
+    return f"{size}, {about} (95% interval {low} to {high}, from {DRAWS:,} draws)"
 
 
+def _rounded(number: int) -> str:
+    """A number in full as long as that is readable; a float could not hold the largest spaces."""
+    return f"{number:,}" if number < 10**15 else f"{Decimal(number):.3e}"

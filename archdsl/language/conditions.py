@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from archdsl import ir
-from archdsl.arguments import calculate
+from archdsl.arguments import bounded
 from archdsl.errors import Span, did_you_mean
 from archdsl.language import syntax
 from archdsl.language.values import Mistake, Scope, lower_value
@@ -26,35 +26,38 @@ def lower_condition(condition: syntax.Condition, scope: Scope, blocks: Collectio
         Mistake: with the place and the remedy.
     """
     if isinstance(condition, syntax.Junction):
-        parts = tuple(lower_condition(part, scope, blocks, stages) for part in condition.parts)
-        return ir.Logic(op=condition.op, parts=parts, at=condition.span)  # type: ignore[arg-type]
+        with scope.deeper(condition.span):
+            parts = tuple(lower_condition(part, scope, blocks, stages) for part in condition.parts)
+        return ir.Logic(op=condition.op, parts=parts, at=condition.span)
     left, right = (_total(side, scope, blocks, stages) for side in (condition.left, condition.right))
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         raise Mistake("this compares two numbers", condition.span, "one side measures the model, as in: params <= 2M")
-    return ir.Comparison(op=condition.op, left=left, right=right, at=condition.span)  # type: ignore[arg-type]
+    return ir.Comparison(op=condition.op, left=left, right=right, at=condition.span)
 
 
 def _total(value: syntax.Value, scope: Scope, blocks: Collection[str], stages: int) -> ir.Total:
     match value:
         case syntax.Name(text, span):
+            if text in MEASURES:
+                return ir.MeasureSpec(measure=text, at=span)
             if text in scope.lets:
                 return _constant(value, scope)
-            if text in MEASURES:
-                return ir.MeasureSpec(measure=text, at=span)  # type: ignore[arg-type]
             help = did_you_mean(text, (*MEASURES, "count")) or "known are: params, macs, depth, count(NAME)"
             raise Mistake(f"'{text}' is not something to measure", span, help)
         case syntax.Measure():
             return _count(value, blocks, stages, scope)
         case syntax.Binary(op, left, right, span):
-            a, b = _total(left, scope, blocks, stages), _total(right, scope, blocks, stages)
+            with scope.deeper(span):
+                a, b = _total(left, scope, blocks, stages), _total(right, scope, blocks, stages)
             if isinstance(a, (int, float)) and isinstance(b, (int, float)):
                 try:
-                    return calculate(op, a, b)
-                except (ZeroDivisionError, OverflowError) as error:
+                    return bounded(op, a, b)
+                except ArithmeticError as error:
                     raise Mistake(f"this cannot be calculated: {error}", span) from None
-            return ir.Combine(op=op, left=a, right=b, at=span)  # type: ignore[arg-type]
+            return ir.Combine(op=op, left=a, right=b, at=span)
         case syntax.Negate(op, inner, span):
-            total = _total(inner, scope, blocks, stages)
+            with scope.deeper(span):
+                total = _total(inner, scope, blocks, stages)
             return total if op == "+" else ir.Combine(op="-", left=0, right=total, at=span)
     return _constant(value, scope)
 
@@ -75,13 +78,19 @@ def _count(value: syntax.Measure, blocks: Collection[str], stages: int, scope: S
     for argument in value.arguments:
         match argument:
             case syntax.Argument(None, syntax.Name(text, span)) if block is None:
+                if text not in blocks and text in scope.lets:
+                    raise Mistake(f"'{text}' does not name a single block", span, "count what stands in it: count(M)")
                 if text not in blocks:
-                    raise Mistake(f"unknown block '{text}'", span, did_you_mean(text, blocks) or "count(NAME) counts blocks")
+                    raise Mistake(
+                        f"unknown block '{text}'", span, did_you_mean(text, blocks) or "count(NAME) counts blocks"
+                    )
                 block = text
             case syntax.Argument("stage", inner) if stage is None:
                 stage = _stage_number(inner, stages, scope)
             case _:
-                raise Mistake("'count' takes a block and perhaps a stage", argument.span, "count(M) or count(M, stage=2)")
+                raise Mistake(
+                    "'count' takes a block and perhaps a stage", argument.span, "count(M) or count(M, stage=2)"
+                )
     if block is None:
         raise Mistake("'count' needs the name of a block", value.span, "for example: count(M) >= 1")
     return ir.MeasureSpec(measure="count", block=block, stage=stage, at=value.span)

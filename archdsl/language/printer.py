@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from archdsl import ir
 from archdsl.architecture import Architecture, PlacedBlock, PlacedStage
 from archdsl.arguments import show
+from archdsl.blocks import BLOCKS
 
 
 def write(architecture: Architecture, comments: Iterable[str] = (), train: bool = True) -> str:
@@ -18,13 +20,17 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         train: whether to print `data` and `train(…)` too.
     """
     lines = [f"# {comment}".rstrip() for comment in comments]
-    lines += [f"model {architecture.name}", f"input {'x'.join(map(str, architecture.input))}", f"classes {architecture.classes}"]
+    lines += [
+        f"model {architecture.name}",
+        f"input {'x'.join(map(str, architecture.input))}",
+        f"classes {architecture.classes}",
+    ]
     lines += _lets(architecture)
     lines.append(f"stem {_sequence(architecture.stem, {}, architecture)}".rstrip())
     lines += [_stage(stage, number, architecture) for number, stage in enumerate(architecture.stages, start=1)]
     lines.append(f"head {_sequence(architecture.head, {}, architecture)}".rstrip())
     if train and architecture.data:
-        plain = all(c.isalnum() or c in "-_:./" for c in architecture.data)
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*(:[A-Za-z0-9_./-]+)?", architecture.data)
         lines.append(f"data {architecture.data}" if plain else f'data "{architecture.data}"')
     if train and architecture.train:
         lines.append(f"train({_arguments(architecture.train)})")
@@ -34,7 +40,7 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
 def _lets(architecture: Architecture) -> list[str]:
     used = {block.label for block in architecture.blocks()}
     lines = []
-    for name, letter in architecture.letters.items():
+    for name, letter in _letters(architecture).items():
         if name in used:
             arguments = _arguments(letter.arguments)
             lines.append(f"let {name} = {letter.kind}{f'({arguments})' if arguments else ''}")
@@ -50,7 +56,7 @@ def _stage(stage: PlacedStage, number: int, architecture: Architecture) -> str:
         arguments.append(f"down={stage.down}")
     arguments += [f"{name}={show(value)}" for name, value in shared.items()]
     implied = {"width": stage.width} | shared
-    first = {"stride": 1 if stage.downsampling else stage.stride} | implied
+    first = implied | ({"stride": stage.stride} if stage.stride > 1 else {})
     words = [_block(block, first if i == 0 else implied, architecture) for i, block in enumerate(stage.blocks)]
     return f"stage({', '.join(arguments)}) [{' '.join(words)}]"
 
@@ -65,14 +71,20 @@ def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scal
         takers = [block for block in stage.blocks if type(block.block).takes(name)]
         values = [getattr(block.block, name) for block in takers]
         open_ = all(name not in _letter(block, architecture).arguments for block in takers)
-        if open_ and len(takers) > 1 and all(v == values[0] and type(v) is type(values[0]) for v in values):
-            if values[0] != type(takers[0].block).model_fields[name].default:
-                found[name] = values[0]
+        alike = all(v == values[0] and type(v) is type(values[0]) for v in values)
+        said = values[0] != type(takers[0].block).model_fields[name].default
+        if open_ and alike and said and len(takers) > 1:
+            found[name] = values[0]
     return found
 
 
+def _letters(architecture: Architecture) -> dict[str, ir.Letter]:
+    """The lets to print with; one that has taken a block's name would keep others from using it."""
+    return {name: letter for name, letter in architecture.letters.items() if name not in BLOCKS}
+
+
 def _letter(block: PlacedBlock, architecture: Architecture) -> ir.Letter:
-    known = architecture.letters.get(block.label) or ir.LETTERS.get(block.label)
+    known = _letters(architecture).get(block.label) or ir.LETTERS.get(block.label)
     return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
 
 
@@ -82,7 +94,7 @@ def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], arch
 
 def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
     letter = _letter(block, architecture)
-    named = block.label in architecture.letters or block.label in ir.LETTERS
+    named = block.label in _letters(architecture) or block.label in ir.LETTERS
     arguments: dict[str, ir.Scalar] = {}
     positional: list[str] = []
     for name, field in type(block.block).model_fields.items():

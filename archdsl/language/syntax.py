@@ -85,11 +85,18 @@ Value: TypeAlias = Number | Name | Dimensions | Binary | Negate | ValueChoice | 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """`value` or `name=value` between parentheses."""
+    """`value` or `name=value` between parentheses.
+
+    Attributes:
+        home: the place it was written at, when `let`s have carried it to the block they name.
+        rank: how many `let`s did; of two with one name the farther one wins.
+    """
 
     name: str | None
     value: Value
     span: Span
+    home: str | None = None
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
+
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from archdsl import ir
+from archdsl.blocks import BLOCKS
 from archdsl.errors import Diagnostic, Span, did_you_mean
 
 STATEMENTS = (
-    "model", "input", "classes", "defaults", "let", "stem", "stage", "head", "require", "maximize", "minimize", "data", "train",
+    "model", "input", "classes", "defaults", "let", "stem", "stage", "head", "require", "maximize", "minimize", "data",
+    "train",
 )  # fmt: skip
 
 _SHOWN = {
     "OPEN_CALL": "'('", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'", "LBRACE": "'{'", "RBRACE": "'}'",
-    "COMMA": "','", "EQUAL": "'='", "VBAR": "'|'", "TIMES": "'*'", "SLASH": "'/'", "SIGN": "'+' or '-'", "__ANON_0": "'..'",
-    "NAME": "a name", "INT": "an integer", "FLOAT": "a number", "SIZE": "a number such as 2M", "SHAPE": "a shape such as 3x32x32",
-    "COMPARE": "a comparison such as <=", "DATA_NAME": "a data set's name", "STRING": "a quoted path", "STEP": "'step'", "LOG": "'log'",
+    "COMMA": "','", "EQUAL": "'='", "VBAR": "'|'", "TIMES": "'*'", "SLASH": "'/'", "SIGN": "'+' or '-'",
+    "__ANON_0": "'..'", "NAME": "a name", "INT": "an integer", "FLOAT": "a number", "SIZE": "a number such as 2M",
+    "SHAPE": "a shape such as 3x32x32", "COMPARE": "a comparison such as <=", "DATA_NAME": "a data set's name",
+    "STRING": "a quoted path",
 }  # fmt: skip
+
+# Terminals that together have a name of their own, the larger sets first.
+_TOGETHER: tuple[tuple[set[str], str], ...] = (
+    ({"INT", "FLOAT", "SIZE", "SHAPE", "NAME", "LPAR", "LBRACE", "SIGN"}, "a value such as 64, relu or {2|4}"),
+    ({"INT", "FLOAT", "SIZE", "NAME", "LPAR", "SIGN", "NOT"}, "a condition such as params <= 2M"),
+    ({"INT", "FLOAT", "SIZE", "NAME", "LPAR", "SIGN"}, "a measure or a number, such as params or 2M"),
+    ({"INT", "SIZE", "NAME", "LPAR", "LBRACE"}, "a count such as 3 or {1..3}"),
+    ({"TIMES", "SLASH", "SIGN"}, "arithmetic"),
+    ({"INT", "FLOAT", "SIZE"}, "a number"),
+    ({"NAME", "LPAR", "LBRACE"}, "blocks"),
+)
 
 
 def explain(error: UnexpectedInput, text: str) -> Diagnostic:
@@ -23,66 +40,97 @@ def explain(error: UnexpectedInput, text: str) -> Diagnostic:
     if isinstance(error, UnexpectedCharacters):
         return _odd_character(error, text)
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        return _odd_token(error)
+        return _odd_token(error, text)
     return _end_of_file(error, text)
 
 
 def _odd_character(error: UnexpectedCharacters, text: str) -> Diagnostic:
-    character = text[error.pos_in_stream]
+    position = error.pos_in_stream or 0
+    character = text[position]
     span = Span(error.line, error.column, error.line, error.column + 1)
     help = {
         ";": "statements need no separator",
         "\\": "line ends mean nothing; no continuation mark is needed",
         '"': "only paths of data sets are quoted, and the quote closes on the same line",
         "'": "names are written without quotes",
+        ".": "a number has digits on both sides of its point, as in 0.5; a range is {1..3}; a count is an integer",
+        "/": "a comment starts with '#'",
     }.get(character)
-    if character.isascii() and help is None and text[error.pos_in_stream : error.pos_in_stream + 2] in ("//", "/*"):
-        help = "a comment starts with '#'"
     return Diagnostic(f"unexpected character '{character}'", span, help)
 
 
-def _odd_token(error: UnexpectedToken) -> Diagnostic:
-    token, expected = error.token, set(error.expected)
+def _odd_token(error: UnexpectedToken, text: str) -> Diagnostic:
+    token, expected = error.token, _expected(error)
     span = Span(token.line or 1, token.column or 1, token.end_line or 1, token.end_column or 1)
     word = str(token)
-    at_statement = "STAGE" in expected and "HEAD" in expected
-    message = f"unexpected '{word}'"
-    help: str | None
-    if at_statement and "NAME" not in expected and word.isidentifier():
-        message, help = f"unknown statement '{word}'", did_you_mean(word, STATEMENTS) or _statement_list()
-    elif token.type == "VBAR":
-        help = "alternatives stand in braces: {C|M}"
-    elif token.type == "EQUAL":
-        help = "arguments follow their block without a space, M(heads=6); a name for blocks is given with: let NAME = …"
-    elif at_statement and token.type in ("LPAR", "OPEN_CALL"):
-        help = "arguments follow their block without a space: M(heads=6)"
-    elif token.type in ("INT", "FLOAT", "SIZE", "SHAPE") and "NAME" in expected and "INT" not in expected:
-        help = "a number stands in an argument, as in conv(64), or after '*', as in C*3"
-    elif at_statement and token.type in ("LSQB", "LBRACE"):
-        help = "blocks stand in a stage: stage(64)[C C M]"
-    elif token.type == "TIMES":
-        help = "'*' repeats the block, group or choice before it: C*3"
-    else:
-        help = _expected(expected)
-    return Diagnostic(message, span, help)
+    follows = text[token.end_pos or 0 :].lstrip()[:1]
+    if "STAGE" in expected and "NAME" not in expected and word.isidentifier():
+        return Diagnostic(f"unknown statement '{word}'", span, _statement_help(word, follows))
+    return Diagnostic(f"unexpected '{word}'", span, _token_help(token.type, word, expected))
+
+
+def _statement_help(word: str, follows: str) -> str:
+    if word == "block":
+        return "composite blocks are not in this version yet; a sequence gets a name with: let NAME = C M"
+    if follows == "=":
+        return f"a name is given with: let {word} = …"
+    if word in BLOCKS or word in ir.LETTERS:
+        return "blocks stand in a stage: stage(64)[C C M]"
+    return did_you_mean(word, STATEMENTS) or f"statements are: {', '.join(STATEMENTS)}"
+
+
+def _token_help(kind: str, word: str, expected: set[str]) -> str | None:
+    """What to do about a token that fits no rule here; the cases go from the particular to the general."""
+    at_statement, at_blocks = "STAGE" in expected, "NAME" in expected and "INT" not in expected
+    if word.startswith("/") and not {"SLASH", "TIMES"} & expected:
+        return "a comment starts with '#'"
+    if kind == "VBAR":
+        return "alternatives stand in braces: {C|M}"
+    if kind == "STRING":
+        return "only paths of data sets are quoted; names are written without quotes"
+    if kind == "EQUAL" and "COMPARE" in expected:
+        return "equality is written '=='"
+    if kind == "EQUAL" and at_blocks and {"LPAR", "TIMES"} <= expected:
+        return "arguments follow their block without a space, M(heads=6); a name for blocks is given with: let NAME = …"
+    if at_statement and kind in ("LPAR", "OPEN_CALL"):
+        return "arguments follow their block without a space: M(heads=6)"
+    if kind == "TIMES" and at_blocks:
+        return "'*' repeats the block, group or choice before it: C*3"
+    if kind in ("TIMES", "SLASH", "SIGN") and at_blocks:
+        return "no arithmetic among blocks; a let that names a number begins with one: let W = 2*width"
+    if kind in ("INT", "FLOAT", "SIZE", "SHAPE") and at_blocks:
+        return "a number stands in an argument, as in conv(64), or after '*', as in C*3"
+    if re.fullmatch(r"\.\.", word) and at_blocks:
+        return "a range holds integers: C*{1..3} or stage({192..256 step 32})"
+    if {"COMMA", "RPAR"} <= expected:
+        return "arguments are separated by ',' and end with ')'"
+    if "LSQB" in expected and not at_statement:
+        return "the blocks of a stage stand in brackets: stage(64)[C C M]"
+    if at_statement and kind in ("LSQB", "LBRACE"):
+        return "blocks stand in a stage: stage(64)[C C M]"
+    return _list(expected)
 
 
 def _end_of_file(error: UnexpectedInput, text: str) -> Diagnostic:
-    lines = text.rstrip().splitlines() or [""]
+    lines = text.rstrip().split("\n")
     line, column = len(lines), len(lines[-1].rstrip()) + 1
-    expected = set(getattr(error, "expected", ()) or ())
-    return Diagnostic("the file ends too early", Span(line, column, line, column + 1), _expected(expected))
+    return Diagnostic("the file ends too early", Span(line, column, line, column + 1), _list(_expected(error)))
 
 
-def _expected(expected: set[str]) -> str | None:
-    if "STAGE" in expected and "HEAD" in expected:
-        rest = "a block, or " if "NAME" in expected else ""
-        return f"here can stand: {rest}a statement ({', '.join(STATEMENTS)})"
-    shown = sorted({_SHOWN.get(name, f"'{name.lower()}'") for name in expected - {"$END"}}, key=lambda s: (s[0] == "'", s))
-    return f"here can stand: {', '.join(shown)}" if shown else None
+def _expected(error: UnexpectedInput) -> set[str]:
+    """The terminals that could really follow; Lark's `expected` holds those of similar places too."""
+    found = getattr(error, "accepts", None) or getattr(error, "expected", None) or ()
+    return set(found) - {"$END"}
 
 
-def _statement_list() -> str:
-    return f"statements are: {', '.join(STATEMENTS)}"
-
-
+def _list(expected: set[str]) -> str | None:
+    found: list[str] = []
+    if "STAGE" in expected:
+        found.append(f"a statement ({', '.join(STATEMENTS)})")
+        expected = expected - {name.upper() for name in STATEMENTS} - {"GOAL"}
+    for names, shown in _TOGETHER:
+        if names <= expected:
+            found.append(shown)
+            expected = expected - names
+    found += sorted({_SHOWN.get(name, f"'{name.lower()}'") for name in expected}, key=lambda s: (s[0] == "'", s))
+    return f"here can stand: {', '.join(found)}" if found else None

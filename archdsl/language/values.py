@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archdsl import ir
+from archdsl.arguments import bounded
 from archdsl.errors import Diagnostic, Span
-from archdsl.arguments import calculate
 from archdsl.language import syntax
 
 RESERVED = ("true", "false", "none", "width")
 MAX_OPTIONS = 10_000
-MAX_LET_DEPTH = 64
+MAX_DEPTH = 64
+MAX_STEPS = 50_000
 _WORDS: dict[str, ir.Scalar] = {"true": True, "false": False, "none": None}
 
 
@@ -24,33 +26,84 @@ class Mistake(Exception):
         self.diagnostic = Diagnostic(message, span, help)
 
 
+class TooMuch(Exception):
+    """A small text that means a huge network; unlike after a `Mistake`, nothing further is looked at."""
+
+    def __init__(self, message: str, span: Span | None, help: str) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(message, span, help)
+
+
 @dataclass
 class Scope:
-    """The `let`s of a file, and which of them are being looked up right now."""
+    """The `let`s of a file, which of them are being looked up right now, and how much work was done.
+
+    Attributes:
+        lets: by name.
+        open: names of the lets being looked up, outermost first.
+        used: names of all lets that were looked up.
+        steps: pieces of the text looked at, each as often as lets and repeats bring it up.
+        depth: how deep pieces stand in each other right now.
+    """
 
     lets: Mapping[str, syntax.Statement]
     open: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    steps: int = 0
+    depth: int = 0
 
-    def enter(self, name: str, span: Span) -> syntax.Statement:
-        """The `let` called `name`.
+    @contextmanager
+    def entered(self, name: str, span: Span) -> Iterator[syntax.Statement]:
+        """The `let` called `name`, open as long as the context lasts.
 
         Raises:
-            Mistake: it is used inside itself, or lets nest too deep.
+            Mistake: it is used inside itself.
+            TooMuch: lets nest too deep.
         """
         if name in self.open:
             chain = " -> ".join([*self.open[self.open.index(name) :], name])
-            raise Mistake(f"'{name}' is defined by itself ({chain})", span, "give the let another name than what it uses")
-        if len(self.open) >= MAX_LET_DEPTH:
-            raise Mistake(f"lets use each other more than {MAX_LET_DEPTH} deep", span, "write some of them out")
+            raise Mistake(
+                f"'{name}' is defined by itself ({chain})", span, "give the let another name than what it uses"
+            )
+        self.used.add(name)
         self.open.append(name)
-        return self.lets[name]
+        try:
+            with self.deeper(span):
+                yield self.lets[name]
+        finally:
+            self.open.pop()
 
-    def leave(self) -> None:
-        """Done with the innermost `let`."""
-        self.open.pop()
+    @contextmanager
+    def deeper(self, span: Span) -> Iterator[None]:
+        """One level further in.
+
+        Raises:
+            TooMuch: that is too deep.
+        """
+        if self.depth >= MAX_DEPTH:
+            raise TooMuch(f"brackets, lets and sums nest more than {MAX_DEPTH} deep", span, "write it in a plainer way")
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+
+    def step(self, span: Span) -> None:
+        """Count one piece of the text.
+
+        Raises:
+            TooMuch: lets that use each other twice, or repeats of repeats, make it endless.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise TooMuch(
+                "written out, this is too long", span, "lets or repeats multiply each other; use fewer of them"
+            )
 
 
-def lower_value(value: syntax.Value, scope: Scope, hole: str, *, suffixes: bool = False, real_holes: bool = False) -> ir.Value:
+def lower_value(
+    value: syntax.Value, scope: Scope, hole: str, *, suffixes: bool = False, real_holes: bool = False
+) -> ir.Value:
     """The IR of a value.
 
     Args:
@@ -62,10 +115,14 @@ def lower_value(value: syntax.Value, scope: Scope, hole: str, *, suffixes: bool 
 
     Raises:
         Mistake: with the place and the remedy.
+        TooMuch: lets multiply it beyond measure.
     """
-    lower: Callable[[syntax.Value, str], ir.Value] = lambda v, name: lower_value(  # noqa: E731
-        v, scope, name, suffixes=suffixes, real_holes=real_holes
-    )
+
+    def lower(inner: syntax.Value, name: str) -> ir.Value:
+        with scope.deeper(inner.span):
+            return lower_value(inner, scope, name, suffixes=suffixes, real_holes=real_holes)
+
+    scope.step(value.span)
     match value:
         case syntax.Number(number, span, suffixed):
             if suffixed and not suffixes:
@@ -97,21 +154,28 @@ def _name(text: str, span: Span, scope: Scope, hole: str, lower: Callable[[synta
         return _WORDS[text]
     if text not in scope.lets:
         return text
-    let = scope.enter(text, span)
-    try:
-        inner = let.value if let.value is not None else _as_value(let.items or (), text)
-        return text if inner is None else lower(inner, text)
-    finally:
-        scope.leave()
+    with scope.entered(text, span) as let:
+        inner = let_value(let)
+        return text if inner is None else lower(inner, let_path(text))
 
 
-def _as_value(items: tuple[syntax.Item, ...], name: str) -> syntax.Value | None:
+def let_value(let: syntax.Statement) -> syntax.Value | None:
+    """The value a let names, None when it names blocks."""
+    return let.value if let.value is not None else _as_value(let.items or ())
+
+
+def let_path(name: str) -> str:
+    """How holes in a let are called: by its name, unless places in the network are called so."""
+    return f"let {name}" if name.startswith("stage") and name[5:].isdecimal() else name
+
+
+def _as_value(items: tuple[syntax.Item, ...]) -> syntax.Value | None:
     """A let written like blocks but usable as a value: `let A = gelu`, `let A = {relu|gelu}`; else None."""
     match items:
         case (syntax.BlockCall(text, (), span),):
             return syntax.Name(text, span)
         case (syntax.Choice(options, span),):
-            values = [_as_value(option, name) for option in options]
+            values = [_as_value(option) for option in options]
             known = tuple(v for v in values if v is not None)
             return syntax.ValueChoice(known, span) if len(known) == len(values) else None
     return None
@@ -123,13 +187,15 @@ def _fold(op: str, left: ir.Value, right: ir.Value, span: Span) -> ir.Value:
             raise Mistake(f"'{op}' needs numbers", span)
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         try:
-            return calculate(op, left, right)
-        except (ZeroDivisionError, OverflowError) as error:
+            return bounded(op, left, right)
+        except ArithmeticError as error:
             raise Mistake(f"this cannot be calculated: {error}", span) from None
-    return ir.Arithmetic(op=op, left=left, right=right, at=span)  # type: ignore[arg-type]
+    return ir.Arithmetic(op=op, left=left, right=right, at=span)
 
 
-def _range(value: syntax.Range, lower: Callable[[syntax.Value, str], ir.Value], hole: str, real_holes: bool) -> ir.Value:
+def _range(
+    value: syntax.Range, lower: Callable[[syntax.Value, str], ir.Value], hole: str, real_holes: bool
+) -> ir.Value:
     low, high = lower(value.low, hole), lower(value.high, hole)
     step = 1 if value.step is None else lower(value.step, hole)
     if value.log:
@@ -139,7 +205,10 @@ def _range(value: syntax.Range, lower: Callable[[syntax.Value, str], ir.Value], 
             raise Mistake("a log range needs two numbers with 0 < lo < hi", value.span, "for example {1e-4..1e-2 log}")
         return ir.FloatRange(name=hole, low=float(low), high=float(high), at=value.span)
     if not (type(low) is int and type(high) is int and type(step) is int):
-        raise Mistake("a range needs integers without holes", value.span, "for example {192..256 step 32}")
+        help = "for example {192..256 step 32}"
+        if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
+            help = "a range of reals is {1e-4..1e-2 log}" if real_holes else "name the values: {0.5|1.0|2.0}"
+        raise Mistake("a range needs integers without holes", value.span, help)
     if low > high:
         raise Mistake(f"this range is empty: {low} is more than {high}", value.span, f"did you mean {{{high}..{low}}}?")
     if step < 1:
@@ -149,24 +218,46 @@ def _range(value: syntax.Range, lower: Callable[[syntax.Value, str], ir.Value], 
     return low if low == high else ir.IntRange(name=hole, low=low, high=high, step=step, at=value.span)
 
 
-def possible(value: ir.Value) -> set[ir.Scalar]:
-    """Every constant a value can become, whatever its holes decide; empty when it depends on the stage's width."""
+def possible(value: ir.Value) -> list[ir.Scalar]:
+    """Every constant a value can become, in the order of the text, whatever its holes decide.
+
+    What depends on the stage's width or on a real hole is left out; so is everything when there is too much of it.
+    """
+    found: dict[tuple[type, ir.Scalar], ir.Scalar] = {}
+    for count, (constant, _) in enumerate(_outcomes(value, {})):
+        if count > MAX_OPTIONS:
+            return []
+        if constant is not _UNKNOWN:
+            found.setdefault((type(constant), constant), constant)
+    return list(found.values())
+
+
+_UNKNOWN = "?"  # no name of the language is written like this
+_Outcomes = Iterator[tuple[ir.Scalar, dict[str, int]]]
+
+
+def _outcomes(value: ir.Value, decided: dict[str, int]) -> _Outcomes:
+    """Each way to decide the holes of a value: the constant it becomes, and what was decided."""
     match value:
-        case ir.Pick():
-            return set().union(*(possible(option) for option in value.options))
-        case ir.IntRange():
-            return set(range(value.low, value.high + 1, value.step))
+        case ir.Pick() | ir.IntRange():
+            options = value.options if isinstance(value, ir.Pick) else range(value.low, value.high + 1, value.step)
+            taken = decided.get(value.name)
+            for index in range(len(options)) if taken is None else (taken,):
+                yield from _outcomes(options[index], {**decided, value.name: index})
         case ir.Arithmetic():
-            results: set[ir.Scalar] = set()
-            for left in possible(value.left):
-                for right in possible(value.right):
-                    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-                        if right != 0 or value.op in "+-*":
-                            results.add(calculate(value.op, left, right))
-                        if len(results) > MAX_OPTIONS:
-                            return set()
-            return results
+            for left, before in _outcomes(value.left, decided):
+                for right, after in _outcomes(value.right, before):
+                    yield _calculated(value.op, left, right), after
         case ir.FloatRange() | ir.Width():
-            return set()
+            yield _UNKNOWN, decided
         case _:
-            return {value}
+            yield value, decided
+
+
+def _calculated(op: str, left: ir.Scalar, right: ir.Scalar) -> ir.Scalar:
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        try:
+            return bounded(op, left, right)
+        except ArithmeticError:
+            return _UNKNOWN
+    return _UNKNOWN

@@ -19,6 +19,7 @@ from archdsl.architecture import digest
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
+from archdsl.sources import read_spec
 from archdsl.study.candidate import evaluate
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
@@ -27,7 +28,6 @@ from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
 from archdsl.study.store import RunFolder
 from archdsl.study.watch import Watch
-from archdsl.sources import read_spec
 
 DEFAULT_SPACE = "placement"
 DEFAULT_DATA = "fashion"
@@ -42,7 +42,8 @@ def search(
     text_or_path: str | Path = DEFAULT_SPACE, *, budget: int = 50, data: str | None = None,
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
-    workers: int | None = None, device: str = "auto", run: Path | None = None, timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
+    workers: int | None = None, device: str = "auto", run: Path | None = None, timeout: float | None = None,
+    watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -101,17 +102,16 @@ def search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
         finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device),
     )  # fmt: skip
+    extent = space.extent(spec)
+    if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
+        raise SpecError([_no_member(spec)], source.text, source.path)
     folder = RunFolder(run or default_folder(plan), plan)
-    with folder.lock(), _quiet():
-        extent = space.extent(spec)
+    with folder.lock(), _quiet(), _one_thread(chosen_device):
+        networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
-            f"{extent.size:,} fillings" + (f", {extent.networks:,} networks" if extent.networks is not None else "")
-            + f"; sampler {name}; {dataset.name}; {_device_text(chosen_device, plan.workers)}; {folder.path}"
-        )  # fmt: skip
-        if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
-            raise SpecError(
-                [_no_member(spec)], source.text, source.path
-            )
+            f"{extent.size:,} fillings{networks}; sampler {name}; {dataset.name}; "
+            f"{_device_text(chosen_device, plan.workers)}; {folder.path}"
+        )
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step)
@@ -120,7 +120,7 @@ def search(
         finalists: list[dict[str, Any]] = []
         try:
             runner.run()
-            finalists = Finals(runner).run() if final_seeds else []
+            finalists = Finals(runner).run() if final_seeds and runner.best() else []
         except KeyboardInterrupt:
             _write(runner, folder, facts, finalists, finished=False)
             raise RunError(
@@ -130,7 +130,14 @@ def search(
         finally:
             pool.close()
             watch.end()
-        return _write(runner, folder, facts, finalists, finished=True) | {"run": str(folder.path)}
+        results = _write(runner, folder, facts, finalists, finished=True)
+    if results["best"] is None:
+        reasons = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
+        raise RunError(
+            f"none of the {len(results['trials'])} networks could be trained: {'; '.join(reasons[:3])}",
+            f"'{folder.path}' holds them all; change train(…) in the file, for example to a lower lr",
+        )
+    return results | {"run": str(folder.path)}
 
 
 def default_folder(plan: Plan) -> Path:
@@ -145,15 +152,16 @@ def _no_member(spec: ir.Spec) -> Any:
 
     place = spec.require[0].at if spec.require else None
     return Diagnostic(
-        f"no feasible member among {space.DRAWS:,} drawn from this space", place, "loosen 'require', or shrink the space"
+        f"no feasible member among {space.DRAWS:,} drawn from this space",
+        place,
+        "loosen 'require', or shrink the space",
     )
 
 
 def _device_text(device: torch.device, workers: int) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
-    threads = torch.get_num_threads() if workers == 1 else workers
-    return f"cpu, {threads} thread{'s' * (threads > 1)}" + (f" in {workers} processes" if workers > 1 else "")
+    return f"cpu, {workers} process{'es' * (workers > 1)} of one thread"
 
 
 def _write(
@@ -221,11 +229,11 @@ def _best_text(runner: Runner, finalists: list[dict[str, Any]], best: dict[str, 
             split: sum(seed[split]["accuracy"] for seed in winner["seeds"]) / len(winner["seeds"])
             for split in ("validation", "test")
         }
-        comments = [
-            f"found by archdsl on {runner.pool.data.name}, seed {runner.plan.seed}",
-            f"accuracy over {len(winner['seeds'])} trainings: validation {means['validation']:.4f}, test {means['test']:.4f}",
-        ]
-        return "".join(f"# {line}\n" for line in comments) + winner["spec"]
+        trained = f"accuracy over {len(winner['seeds'])} trainings"
+        return (
+            f"# found by archdsl on {runner.pool.data.name}, seed {runner.plan.seed}\n"
+            f"# {trained}: validation {means['validation']:.4f}, test {means['test']:.4f}\n{winner['spec']}"
+        )
     return None if best is None else _annotated(best)
 
 
@@ -233,6 +241,18 @@ def _annotated(trial: dict[str, Any]) -> str:
     """A trial's text with its scores in comments."""
     lines = [f"# {name} = {value:.6g}" for name, value in trial["scores"].items()]
     return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines]) + "\n" + trial["spec"]
+
+
+@contextlib.contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU every training has one thread, in this process as in the workers: see `pool`."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
@@ -246,5 +266,3 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             optuna.logging.set_verbosity(level)
-
-

@@ -61,7 +61,9 @@ def evaluate(
         if bar is None or accuracy >= bar:
             return True
         outcome["state"] = "stopped"
-        outcome["reason"] = f"stopped after epoch {epoch.number}: accuracy {accuracy:.4f} is below the others' {bar:.4f}"
+        outcome["reason"] = (
+            f"stopped after epoch {epoch.number}: accuracy {accuracy:.4f} is below the others' {bar:.4f}"
+        )
         return False
 
     try:

@@ -109,7 +109,9 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
     for flag in flags:
         direction, _, name = flag.rpartition(":")
         if name not in SCORES:
-            raise UsageError(f"unknown score '{name}'", did_you_mean(name, SCORES) or f"scores are: {', '.join(SCORES)}")
+            raise UsageError(
+                f"unknown score '{name}'", did_you_mean(name, SCORES) or f"scores are: {', '.join(SCORES)}"
+            )
         natural = SCORES[name].direction
         if direction not in ("", "maximize", "minimize"):
             raise UsageError(f"unknown direction '{direction}'", f"write maximize:{name} or minimize:{name}")

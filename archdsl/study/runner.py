@@ -100,12 +100,14 @@ class Runner:
 
     def _propose(self, busy: set[str]) -> Trained | None:
         """A member that neither was trained nor is in training; None when there is no further one."""
+        repeats = 0  # proposals of what is in training right now
         while True:
-            fixed = self._fixed(busy)
-            sampler = SAMPLERS[self.plan.sampler](self.plan.seed * 100_003 + self.asked, len(self.plan.objectives))
+            fixed = self._fixed(busy, stuck=self.fruitless + repeats >= PATIENCE)
+            seed = self.plan.seed * 100_003 + self.asked + len(busy) + repeats
+            sampler = SAMPLERS[self.plan.sampler](seed, len(self.plan.objectives))
             if fixed is not None:
                 sampler = PartialFixedSampler(_parameters(self.spec, fixed), sampler)
-            elif self.plan.sampler == EXHAUSTIVE or self.fruitless >= PATIENCE:
+            elif self.plan.sampler == EXHAUSTIVE or self.fruitless + repeats >= PATIENCE:
                 return None
             self.study.sampler = sampler
             trial = self.study.ask()
@@ -113,15 +115,16 @@ class Runner:
             if architecture is None:
                 self._close(trial, {"kind": "unfit"}, None)
             elif candidate.key_of(architecture) in busy:
-                self._close(trial, {"kind": "busy"}, None)
+                self.study.tell(trial, state=TrialState.FAIL)
+                repeats += 1
             elif (known := self.seen.get(candidate.key_of(architecture))) is not None:
                 values = known.get("values") if known["state"] != "failed" else None
                 self._close(trial, {"kind": "duplicate", "of": known["number"]}, values)
             else:
                 return trial, architecture
 
-    def _fixed(self, busy: set[str]) -> Architecture | None:
-        """A member chosen without the sampler: a baseline, the next of all, or a random one when the sampler is stuck."""
+    def _fixed(self, busy: set[str], stuck: bool) -> Architecture | None:
+        """A member chosen without the sampler: a baseline, the next of all, or at random when the sampler is stuck."""
 
         def new(member: Architecture) -> bool:
             key = candidate.key_of(member)
@@ -131,13 +134,13 @@ class Runner:
             if new(baseline := self.queue.pop(0)):
                 return baseline
         if self.plan.sampler == EXHAUSTIVE:
-            self._listing = self._listing or space.members(self.spec)
+            self._listing = self._listing or space.members(self.spec, candidate.key_of)
             return next(filter(new, self._listing), None)
-        if self.fruitless < PATIENCE:
+        if not stuck:
             return None
         rng = random.Random(f"{self.plan.seed}:{self.asked}")
         if self._countable:
-            unseen = list(filter(new, space.members(self.spec)))
+            unseen = list(filter(new, space.members(self.spec, candidate.key_of)))
             return rng.choice(unseen) if unseen else None
         drawn = (space.draw(self.spec, rng) for _ in range(space.EXACT_LIMIT))
         return next((member for member in drawn if member is not None and new(member)), None)
@@ -259,6 +262,3 @@ def _parameters(spec: ir.Spec, architecture: Architecture) -> dict[str, Any]:
         else:
             found[hole.name] = option_labels(hole)[int(choice)]
     return found
-
-
-

@@ -54,7 +54,9 @@ class RunFolder:
         try:
             theirs = Plan.model_validate_json(file.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError):
-            raise StudyError(f"'{file}' cannot be read", "choose another folder with --run, or remove this one") from None
+            raise StudyError(
+                f"'{file}' cannot be read", "choose another folder with --run, or remove this one"
+            ) from None
         if differences := self.plan.differences(theirs):
             raise StudyError(
                 f"'{self.path}' holds another study; different: {'; '.join(differences)}",
@@ -73,7 +75,9 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise StudyError(f"another process is searching in '{self.path}'", "wait for it, or use another --run") from None
+                raise StudyError(
+                    f"another process is searching in '{self.path}'", "wait for it, or use another --run"
+                ) from None
             yield
 
     def study(self) -> optuna.Study:
@@ -93,13 +97,17 @@ class RunFolder:
             for trial in study.get_trials(deepcopy=False, states=unfinished):
                 study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         except (ValueError, KeyError, json.JSONDecodeError) as error:
-            raise StudyError(f"the journal in '{self.path}' is damaged: {error}", "move it away to begin anew") from None
+            raise StudyError(
+                f"the journal in '{self.path}' is damaged: {error}", "move it away to begin anew"
+            ) from None
         return study
 
     def records(self, study: optuna.Study) -> list[dict[str, Any]]:
         """The entries of all trials that ended on their own, in order, duplicates and misfits among them."""
         trials = study.get_trials(deepcopy=False)
-        return [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs and trial.state.is_finished()]
+        return [
+            trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs and trial.state.is_finished()
+        ]
 
     def checkpoint(self, key: str) -> Path:
         """Where the training of one network keeps its state."""

@@ -10,4 +10,4 @@ from archdsl.study.samplers import SAMPLERS
 @SAMPLERS.register("tpe")
 def tpe(seed: int, objectives: int) -> BaseSampler:
     """Optuna's TPESampler; `group` splits a conditional space into parts that are modelled jointly."""
-    return TPESampler(seed=seed, multivariate=True, group=True, warn_independent_sampling=False)
+    return TPESampler(seed=seed, multivariate=True, group=True)

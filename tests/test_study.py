@@ -1,0 +1,390 @@
+"""The search: its decisions one by one, and whole searches of real, if tiny, trainings."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import torch
+
+import archdsl
+from archdsl import space
+from archdsl.architecture import resolve, resolve_model
+from archdsl.data import load
+from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
+from archdsl.language import parse
+from archdsl.recipe import Recipe
+from archdsl.study import candidate
+from archdsl.study.baselines import baselines, placements
+from archdsl.study.plan import fit_to_data, objectives_of
+from archdsl.study.pool import Pool, Task
+from archdsl.study.rungs import SOONEST, Rungs
+from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.watch import Watch
+
+TINY = """
+model tiny
+defaults(head_dim=4)
+stem patch(4, k=4)
+stage(4, heads=1) [{C|M}*2]
+stage(8, heads=2, down=conv) [{C|M}*2]
+train(epochs=1, batch=32)
+"""
+
+
+def run(text: str, folder: Path, images: Path, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"budget": 5, "data": f"npz:{images}", "run": folder, "workers": 1, "device": "cpu"}
+    return archdsl.search(text, **(given | {"final_seeds": 0} | options))
+
+
+def outline(results: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(trial["hash"], trial["scores"]["accuracy"]) for trial in results["trials"]]
+
+
+# ---- parts -----------------------------------------------------------------------------------------------
+
+
+def test_placements_are_choices_between_one_conv_and_one_attention_block():
+    spec = parse("stage[{C|M} {M|C} {C|M C} {C|C(k=5)} C(k={3|5})] stage[{basic|T}]")
+    assert list(placements(spec)) == ["stage1.block1", "stage1.block2", "stage2.block1"]
+
+
+def test_baselines_of_a_space():
+    found = baselines(parse("stage[{C|M} C {M|C} {C|M}] stage[{C|M}*3]"))
+    assert {name: member.layout for name, member in found.items()} == {
+        "all C": [["C", "C", "C", "C"], ["C", "C", "C"]],
+        "all M": [["M", "C", "M", "M"], ["M", "M", "M"]],
+        "alternating": [["C", "C", "M", "C"], ["C", "M", "C"]],
+    }
+
+
+def test_baselines_that_break_a_requirement_are_left_out():
+    assert list(baselines(parse("stage[{C|M}*3] require count(M) >= 1"))) == ["all M", "alternating"]
+    assert baselines(parse("stage[C {C|C C}]")) == {}
+
+
+def test_rungs_stop_the_lower_half_once_enough_came_that_far():
+    rungs = Rungs(epochs=8)
+    assert rungs.rungs == (2, 4)
+    for number in range(SOONEST):
+        assert rungs.bars() == {}
+        rungs.enter([0.0, 0.1 * number, 0.5])  # stopped after epoch 3: it reached the first rung only
+    assert rungs.bars() == {2: pytest.approx(0.15)}
+    assert Rungs(epochs=1).rungs == ()
+
+
+def test_the_sampler_fits_the_space():
+    assert choose_sampler(parse("stage[{C|M}*3]"), budget=50) == "exhaustive"
+    assert choose_sampler(parse("stage[{C|M}*8]"), budget=50) == "gp"
+    assert choose_sampler(parse("stage[{C|M}*8]"), budget=1000) == "exhaustive"
+    assert choose_sampler(parse("stage[{C|M}*{4..9}]"), budget=50) == "tpe"
+    assert choose_sampler(parse("stage[C] train(lr={1e-4..1e-2 log})"), budget=50) == "gp"
+
+
+@pytest.mark.parametrize("name", list(SAMPLERS))
+def test_every_sampler_proposes_members_and_repeats_itself(name: str):
+    """The contract of `archdsl.study.samplers`: any space, one or two objectives, the same seed the same proposals."""
+    from archdsl.study.runner import _suggest
+
+    def proposals(directions: list[str]) -> list[str]:
+        study = optuna.create_study(directions=directions)
+        spec = parse("stage({32|64}) [{C|M} {C|M(heads={2|4})}] train(lr={1e-4..1e-2 log})")
+        found = []
+        for number in range(13):
+            study.sampler = SAMPLERS[name](number, len(directions))
+            trial = study.ask()
+            member = resolve(spec, lambda hole, trial=trial: _suggest(trial, hole))
+            assert member.train["lr"] == pytest.approx(trial.params["train.lr"])
+            found.append(f"{member.hash} {member.decisions}")
+            study.tell(trial, [float(member.params + 1000 * i) for i in range(len(directions))])
+        return found
+
+    for directions in (["maximize"], ["maximize", "minimize"]):
+        first = proposals(directions)
+        assert first == proposals(directions)
+        assert len(set(first)) > 3
+
+
+def test_objectives_come_from_flags_or_the_file():
+    spec = parse("stage[C] maximize accuracy minimize params")
+    assert objectives_of(spec, ()) == (("accuracy", "maximize"), ("params", "minimize"))
+    assert objectives_of(spec, ("nll", "minimize:high_freq")) == (("nll", "minimize"), ("high_freq", "minimize"))
+    assert objectives_of(parse("stage[C]"), ()) == (("accuracy", "maximize"),)
+    for flag, help in (("acuracy", "did you mean 'accuracy'?"), ("high_freq", "maximize:high_freq"), ("up:nll", "maximize:nll")):
+        with pytest.raises(UsageError, match=r".") as caught:
+            objectives_of(spec, (flag,))
+        assert help in str(caught.value)
+
+
+def test_a_file_may_leave_input_and_classes_to_the_data(little: Path):
+    data = load(f"npz:{little}")
+    fitted = fit_to_data(parse("stage[C]"), data, "x")
+    assert (fitted.input, fitted.classes) == ((1, 28, 28), 10)
+    with pytest.raises(ArchdslError, match="says input 3x32x32, but the data set"):
+        fit_to_data(parse("input 3x32x32 stage[C]"), data, "x")
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
+    architecture = resolve_model(parse("stage(4)[C]"))
+    torch.manual_seed(1)
+    first = candidate.seeded(architecture, 7)
+    torch.rand(100)
+    second = candidate.seeded(architecture, 7)
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+# ---- the pool --------------------------------------------------------------------------------------------
+
+
+def answer(task: Task, data: Any, device: Any, on_step: Any) -> dict[str, Any]:
+    """Work for a pool: says who did it; seed 13 kills its process, seed 12 only the first time."""
+    if task.seed == 12 and not task.checkpoint.exists():
+        task.checkpoint.write_text("tried")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task.seed == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"seed": task.seed, "threads": torch.get_num_threads(), "images": len(data.train)}
+
+
+def test_workers_answer_in_order_with_one_thread_and_survive_a_kill(little: Path, tmp_path: Path):
+    source = f"npz:{little}"
+    pool = Pool(answer, 2, load(source), (source, None), torch.device("cpu"))
+    architecture = resolve_model(parse("stage(4)[C]"))
+    for seed in (11, 12, 10):
+        pool.submit(Task(architecture, Recipe(), seed, tmp_path / str(seed)))
+    found = [pool.take() for _ in range(3)]
+    assert [one.get("seed") for one in found] == [11, 12, 10]
+    assert {one["threads"] for one in found} == {1}
+    pool.submit(Task(architecture, Recipe(), 13, tmp_path / "13"))
+    assert "killed twice" in pool.take()["died"]
+    pool.close()
+    assert len(pool) == 0
+
+
+# ---- whole searches --------------------------------------------------------------------------------------
+
+
+def test_a_small_space_is_searched_whole_and_leaves_its_files(little: Path, tmp_path: Path):
+    results = run(TINY.replace("[{C|M}*2]\nstage", "[C {C|M}]\nstage"), tmp_path / "run", little, budget=50, final_seeds=2)
+    assert len(results["trials"]) == 8
+    assert len({trial["hash"] for trial in results["trials"]}) == 8
+    assert results["sampler"] == "exhaustive"
+    folder = tmp_path / "run"
+    for name in ("best.arch", "trials.csv", "report.html", "results.json", "study.json", "journal.log"):
+        assert (folder / name).stat().st_size > 0, name
+    best = resolve_model(parse((folder / "best.arch").read_text()))
+    winner = results["finalists"][0]
+    assert winner["name"] == "winner"
+    assert best.hash == winner["hash"]
+    means = {f["name"]: sum(s["validation"]["accuracy"] for s in f["seeds"]) / 2 for f in results["finalists"]}
+    assert set(means) == {"winner", "all C", "all M", "alternating"}
+    assert means["winner"] == max(means.values())
+    assert all(len(f["seeds"]) == 2 and f["hessian"] and f["fourier"] for f in results["finalists"])
+    with (folder / "trials.csv").open() as file:
+        assert [int(row["number"]) for row in csv.DictReader(file)] == list(range(8))
+    # Any Optuna tool reads the study.
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.load_study(study_name="tiny", storage=storage)
+    assert study.best_value == pytest.approx(results["best"]["scores"]["accuracy"])
+    assert set(study.best_params) == {"stage1.block2", "stage2.block1", "stage2.block2"}
+    assert not any(folder.joinpath("checkpoints").iterdir())
+
+
+def test_the_same_seed_gives_the_same_search_and_more_budget_goes_on(little: Path, tmp_path: Path):
+    spec = TINY + "stage(8, stride=1, heads=2) [{C|M}*2]"
+    whole = run(spec, tmp_path / "a", little, budget=14)
+    part = run(spec, tmp_path / "b", little, budget=6)
+    assert outline(part) == outline(whole)[:6]
+    assert outline(run(spec, tmp_path / "b", little, budget=14)) == outline(whole)
+    assert len({hash for hash, _ in outline(whole)}) == 14
+
+
+def test_two_workers_repeat_themselves(little: Path, tmp_path: Path):
+    spec = TINY + "stage(8, stride=1, heads=2) [{C|M}*2]"
+    first = run(spec, tmp_path / "a", little, budget=8, workers=2)
+    assert outline(first) == outline(run(spec, tmp_path / "b", little, budget=8, workers=2))
+
+
+def test_idle_decisions_and_misfits_cost_no_budget(little: Path, tmp_path: Path):
+    spec = TINY.replace("heads=2, down", "heads={2|3}, down") + "require count(M) <= 3"
+    members = list(space.members(fit_to_data(parse(spec), load(f"npz:{little}"), "x")))
+    results = run(spec, tmp_path, little, budget=60, sampler="random")
+    assert {t["hash"] for t in results["trials"]} == {m.hash for m in members}
+    assert len(results["trials"]) == len(members) == 4 * (1 + 3 * 2) - 2
+
+
+def test_several_objectives_give_a_front(little: Path, tmp_path: Path):
+    results = run(TINY, tmp_path, little, budget=10, objectives=["accuracy", "params"], sampler="gp")
+    points = {t["number"]: (-t["scores"]["accuracy"], t["params"]) for t in results["trials"]}
+    front = {n for n, p in points.items() if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points.values())}
+    assert set(results["pareto"]) == front
+    files = sorted(p.name for p in (tmp_path / "pareto").iterdir())
+    assert files == [f"trial-{n:03d}.arch" for n in sorted(front)]
+    for number in front:
+        text = (tmp_path / "pareto" / f"trial-{number:03d}.arch").read_text()
+        assert resolve_model(parse(text)).hash == results["trials"][number]["hash"]
+        assert "# accuracy = " in text
+
+
+def test_a_score_of_an_analysis_can_be_an_objective(little: Path, tmp_path: Path):
+    results = run(TINY, tmp_path, little, budget=2, objectives=["minimize:high_freq"])
+    assert all("high_freq" in trial["scores"] for trial in results["trials"])
+
+
+def test_holes_of_the_recipe_are_searched(little: Path, tmp_path: Path):
+    spec = "stem patch(4, k=4) stage(4)[C] train(epochs=1, lr={1e-4..1e-1 log}, batch={32|64})"
+    results = run(spec, tmp_path, little, budget=4)
+    rates = {trial["decisions"]["train.lr"] for trial in results["trials"]}
+    assert len(rates) == 4
+    assert all(1e-4 <= float(rate) <= 1e-1 for rate in rates)
+    assert "train(" in results["best"]["spec"]
+    assert "lr=" in results["best"]["spec"]
+
+
+def test_a_network_that_diverges_is_recorded_with_its_reason(little: Path, tmp_path: Path):
+    spec = "stem patch(4, k=4) stage(4)[{C|M}] train(epochs=1, batch=32, clip=0, lr={1e-3|100.0})"
+    results = run(spec, tmp_path, little, budget=4)
+    failed = [t for t in results["trials"] if t["state"] == "failed"]
+    assert len(results["trials"]) == 4
+    assert all("loss" in t["reason"] for t in failed)
+    if failed:
+        assert results["best"]["decisions"]["train.lr"] == "0.001"
+
+
+def test_stopped_networks_are_never_the_best(little: Path, tmp_path: Path):
+    results = run(TINY.replace("epochs=1", "epochs=4"), tmp_path, little, budget=12, sampler="random")
+    stopped = [t for t in results["trials"] if t["state"] == "stopped"]
+    assert stopped
+    assert all(t["epochs"] < 4 and "below" in t["reason"] for t in stopped)
+    complete = [t["scores"]["accuracy"] for t in results["trials"] if t["state"] == "complete"]
+    assert results["best"]["scores"]["accuracy"] == max(complete)
+    unhalved = run(TINY.replace("epochs=1", "epochs=4"), tmp_path / "all", little, budget=6, sampler="random", halving=False)
+    assert {t["state"] for t in unhalved["trials"]} == {"complete"}
+
+
+def command(folder: Path, data: Path, budget: int, spec: Path) -> list[str]:
+    return [sys.executable, "-m", "archdsl", "search", str(spec), "--budget", str(budget), "--data", f"npz:{data}", "--run", str(folder),
+            "--workers", "1", "--device", "cpu", "--final-seeds", "0", "--json"]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path: Path, how: signal.Signals):
+    spec = tmp_path / "tiny.arch"
+    spec.write_text((TINY + "stage(8, stride=1, heads=2) [{C|M}*2]").replace("epochs=1", "epochs=3"))
+    folder = tmp_path / "run"
+    process = subprocess.Popen(command(folder, little, 14, spec), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    journal = folder / "journal.log"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and (not journal.exists() or journal.read_text().count('"trained"') < 3):
+        time.sleep(0.02)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == (3 if how == signal.SIGINT else -signal.SIGKILL)
+    if how == signal.SIGINT:
+        assert json.loads((folder / "results.json").read_text())["finished"] is False
+    done = subprocess.run(command(folder, little, 14, spec), capture_output=True, text=True, timeout=300, check=True)
+    assert "going on from" in done.stderr
+    resumed = json.loads(done.stdout)
+    whole = run(spec.read_text(), tmp_path / "whole", little, budget=14)
+    assert [(t["hash"], t["scores"]["accuracy"]) for t in resumed["trials"]] == outline(whole)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_another_study_is_refused_and_left_alone(little: Path, tmp_path: Path):
+    run(TINY, tmp_path / "run", little, budget=1)
+    before = (tmp_path / "run" / "journal.log").read_bytes()
+    with pytest.raises(StudyError, match=r"another study; different: .*seed \(there 0, here 5\)"):
+        run(TINY, tmp_path / "run", little, seed=5)
+    with pytest.raises(StudyError, match="spec hash"):
+        run(TINY.replace("patch(4", "patch(8"), tmp_path / "run", little)
+    assert (tmp_path / "run" / "journal.log").read_bytes() == before
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    with pytest.raises(StudyError, match=r"holds other files \(thesis.tex\)"):
+        run(TINY, tmp_path / "full", little)
+
+
+def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
+    run(TINY, tmp_path, little, budget=1)
+    import fcntl
+
+    with (tmp_path / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StudyError, match="another process"):
+            run(TINY, tmp_path, little)
+    lines = (tmp_path / "journal.log").read_text().splitlines()
+    (tmp_path / "journal.log").write_text("\n".join(["{broken", *lines]) + "\n")
+    with pytest.raises(StudyError, match="damaged"):
+        run(TINY, tmp_path, little)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"budget": 0}, UsageError, "trains nothing"),
+        ({"budget": -3}, UsageError, "trains nothing"),
+        ({"timeout": 0.0}, UsageError, "--timeout"),
+        ({"workers": 0}, UsageError, "--workers"),
+        ({"epochs": 0}, UsageError, "--epochs"),
+        ({"sampler": "pg"}, ArchdslError, "did you mean 'gp'"),
+        ({"objectives": ["acc"]}, UsageError, "unknown score"),
+        ({"device": "tpu"}, UsageError, "unknown device"),
+        ({"data": "npz:nowhere.npz"}, ArchdslError, "nowhere.npz"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(
+    little: Path, tmp_path: Path, options: dict[str, Any], error: type[Exception], message: str
+):
+    with pytest.raises(error) as caught:
+        run(TINY, tmp_path / "run", little, **options)
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_space_without_a_feasible_member(little: Path, tmp_path: Path):
+    with pytest.raises(SpecError, match="here params goes from"):
+        run(TINY + "require params <= 10", tmp_path / "run", little)
+    with pytest.raises(SpecError, match=r"no feasible member among 2,000"):
+        run("stem patch(4, k=4) stage(4, heads=1)[{C|M}*30] require params <= 10", tmp_path / "run", little)
+    assert not (tmp_path / "run").exists()
+
+
+def test_when_every_network_fails_that_is_said(little: Path, tmp_path: Path):
+    spec = "stem patch(4, k=4) stage(4)[{C|M}] train(epochs=2, batch=32, clip=0, lr=100.0, warmup=0.0)"
+    try:
+        results = run(spec, tmp_path, little, budget=2)
+    except RunError as error:
+        assert "none of the 2 networks" in str(error)
+        assert len(json.loads((tmp_path / "results.json").read_text())["trials"]) == 2
+    else:  # with this seed something survived
+        assert results["best"] is not None
+
+
+def test_the_time_limit_is_kept(little: Path, tmp_path: Path):
+    class Slow(Watch):
+        def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
+            time.sleep(0.3)
+
+    results = run(TINY, tmp_path, little, budget=16, timeout=0.2, watch=Slow())
+    assert 1 <= len(results["trials"]) < 5
+
+
+def test_draws_are_even_over_decisions():
+    spec = parse("stage[{C|M} {C|M}]")
+    rng = random.Random(0)
+    drawn = [space.draw(spec, rng) for _ in range(400)]
+    share = sum(member is not None and member.layout[0][0] == "M" for member in drawn) / 400
+    assert 0.4 < share < 0.6
