@@ -91,7 +91,7 @@ def _measure(
         say(f"{name}: done")
         content = result.to_json()
         write_atomically(folder / f"{name}.json", json.dumps(content) + "\n")
-        np.savez(folder / f"{name}.npz", **_arrays(content))
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(content))
         files.extend([f"{name}.json", f"{name}.npz"])
         for format in ("svg", "png"):
             _figure(name, result, folder / f"{name}.{format}")

@@ -349,7 +349,7 @@ class _Resolving:
         value = self._value(getattr(stage, name))
         if type(value) is not int or not 1 <= value <= most:
             raise Misfit(
-                Diagnostic(f"'{name}' is an integer from 1, not {say(value)}", stage.places.get(name, stage.at))
+                Diagnostic(f"'{name}' must be an integer from 1, not {say(value)}", stage.places.get(name, stage.at))
             )
         return value
 

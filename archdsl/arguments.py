@@ -85,13 +85,11 @@ def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> t
         }.get(detail["type"])
         if bound:
             limit = context[bound[1]]
-            return (
-                f"'{name}' is {bound[0]} {f'{limit:g}' if isinstance(limit, float) else limit}, not {show(value)}",
-                None,
-            )
+            limit = f"{limit:g}" if isinstance(limit, float) else limit
+            return f"'{name}' must be {bound[0]} {limit}, not {show(value)}", None
         if detail["type"] == "literal_error" and isinstance(value, str):
             words = wanted.removeprefix("one of ").split(", ")
-            return f"'{name}' is {wanted}; not '{value}'", did_you_mean(value, words)
+            return f"'{name}' must be {wanted}; not '{value}'", did_you_mean(value, words)
     return f"'{name}' takes {wanted}, not {say(value)}", None
 
 

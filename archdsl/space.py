@@ -63,12 +63,6 @@ def decisions(spec: ir.Spec) -> tuple[Decision, ...]:
     return tuple(Decision(hole.name, words(hole), hole) for hole in ir.holes(spec))
 
 
-def has_conditional_holes(spec: ir.Spec) -> bool:
-    """Whether some holes count only where an option of another is taken."""
-    always = {hole.name for hole in _unconditional((spec.holes, spec.stem, spec.stages, spec.head, spec.train))}
-    return any(hole.name not in always for hole in ir.holes(spec))
-
-
 def _unconditional(part: Any) -> Iterator[Hole]:
     """Holes that are met whatever the others decide."""
     match part:
@@ -175,6 +169,8 @@ class _Counting:
         if name in self.settled:
             return states
         if name not in self.shared:
+            if isinstance(hole, ir.IntRange):
+                return {state: ways * hole.count() for state, ways in states.items()}
             return _sum(self.through(alternative, states) for alternative in alternatives)
         results: list[_States] = []
         for state, ways in states.items():

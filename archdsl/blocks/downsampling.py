@@ -21,7 +21,7 @@ class _Down(Composite):
         """Raise ShapeError unless a map comes in that can shrink by the stride."""
         if x.is_vector:
             raise ShapeError(
-                f"a stage needs a feature map or tokens, but gets {x}", None, "'gap' and 'cls' end maps and tokens"
+                f"a stage needs a feature map or tokens, but gets {x}", None, "leave out the 'gap' or 'cls' before it"
             )
         if x.is_tokens:
             raise ShapeError(

@@ -104,9 +104,8 @@ class SearchView(Watch):
         if not self.live and number > self.first:
             rate = (time.monotonic() - self.began) / (number - self.first)
             left = f"  about {rate * (self.total - number):.0f} s left"
-        self.say(
-            f"{number:>4}/{self.total}  {shown}{layout}  {record['params'] / 1e3:,.0f}K  {note[record['state']]}{star}{left}"
-        )
+        size = f"{record['params'] / 1e3:,.0f}K"
+        self.say(f"{number:>4}/{self.total}  {shown}{layout}  {size}  {note[record['state']]}{star}{left}")
         if self.trials is not None:
             best_text = "" if best is None else f"best {best['scores'].get('accuracy', float('nan')):.4f}"
             self.bar.update(self.trials, completed=number, note=best_text)

@@ -13,7 +13,7 @@ from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, Json, Seed
 
 
 @app.command(
-    epilog="Example:  archdsl search my.arch --budget 100 --data npz:cifar10.npz --objective accuracy --objective params"
+    epilog="Example:  archdsl search my.arch --budget 99 --data npz:cifar10.npz --objective accuracy --objective params"
 )
 def search(
     file: Annotated[

@@ -12,7 +12,6 @@ import typer
 
 from archdsl.cli.app import File, Json, Seed, app, print_json
 from archdsl.errors import ArchdslError, Diagnostic, SpecError, UsageError
-from archdsl.space import DRAWS
 
 if TYPE_CHECKING:
     from archdsl.sources import Source
@@ -169,6 +168,8 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
 
 
 def _extent_text(extent: Any) -> str:
+    from archdsl.space import DRAWS
+
     if extent.size == 1:
         return "a model: nothing is left to decide"
     size = f"{_rounded(extent.size)} fillings"

@@ -92,7 +92,7 @@ class _Lowering:
         if "data" in one:
             fields["data"] = one["data"].name
         fields["declared"] = tuple(k for k in ("input", "classes") if k in one)
-        defaults = self._arguments(one["defaults"].arguments, "defaults") if "defaults" in one else {}
+        defaults = self._arguments(one["defaults"].arguments, "defaults", shown="defaults") if "defaults" in one else {}
         self._check_defaults(defaults)
         if "stem" in one:
             fields["stem"] = self._items(one["stem"].items or (), Context((defaults,), "stem"))
@@ -152,7 +152,9 @@ class _Lowering:
                     self._mistake(f"'{keyword}' stands after '{last.keyword}'", _keyword_span(statement), help)
                 last = statement
         stages = [statement for statement in self.statements if statement.keyword == "stage"]
-        if not stages:
+        if not self.statements:
+            self._mistake("the file holds nothing but comments", None, "the smallest model is: stage[C C C M]")
+        elif not stages:
             self._mistake("a spec needs at least one stage", None, "the smallest model is: stage[C C C M]")
         elif not any(stage.items for stage in stages):
             self._mistake("a network needs at least one block", stages[0].span, "for example: stage(64)[C C M]")
@@ -288,11 +290,11 @@ class _Lowering:
             if name == "down":
                 if value not in DOWN:
                     help = did_you_mean(str(value), DOWN)
-                    self._mistake(f"'down' is one of {', '.join(DOWN)}; not {say(value)}", given.span, help)
+                    self._mistake(f"'down' must be one of {', '.join(DOWN)}; not {say(value)}", given.span, help)
             elif type(value) is not int:
                 self._mistake(f"'{name}' takes an integer, not {say(value)}", given.span)
             elif not 1 <= value <= 1_000_000:
-                self._mistake(f"'{name}' is from 1 to 1,000,000, not {value}", given.span)
+                self._mistake(f"'{name}' must be from 1 to 1,000,000, not {value}", given.span)
 
     # ---- sequences ----
 
@@ -334,6 +336,8 @@ class _Lowering:
                 yield from self._item(inner, context, place)
             return
         self._emit(1, span)
+        for _ in options:
+            self.scope.step(span)
         lowered = [
             self._items(option, replace(context, path=f"{name}.{i}", in_stage=False))
             for i, option in enumerate(options, start=1)
@@ -369,7 +373,7 @@ class _Lowering:
         letter = ir.LETTERS.get(call.name)
         kind = letter.kind if letter else call.name
         if kind not in BLOCKS:
-            known = [*self.scope.lets, *ir.LETTERS, *BLOCKS]
+            known = [*self.scope.lets, *ir.LETTERS, *BLOCKS, *STATEMENTS]
             help = did_you_mean(call.name, known) or f"blocks are: {', '.join(BLOCKS)}; and C, M, T"
             raise Mistake(f"unknown block '{call.name}'", _head_of(call), help)
         names = (call.name, kind) if letter else (kind,)
@@ -455,9 +459,8 @@ class _Lowering:
             name = argument.name
             if name is None:
                 if not rest:
-                    what = f"'{shown}'" if shown else "here"
                     help = _takes(block.model_fields) if block else "write name=value"
-                    self._mistake(f"{what} takes no further argument without a name", argument.span, help)
+                    self._mistake(f"'{shown}' takes no further argument without a name", argument.span, help)
                     continue
                 name = rest.pop(0)
             if block is not None and not block.takes(name):
@@ -480,11 +483,7 @@ class _Lowering:
             return None
 
     def _check_type(self, model: Any, name: str, value: ir.Value, span: Span, shown: str) -> None:
-        if isinstance(value, ir.FloatRange):
-            values: list[ir.Scalar] = [value.low, value.high]
-        else:
-            values = possible(value)
-        for constant in values:
+        for constant in _telling(value):
             if found := misfit(model, name, constant, type(constant).__name__):
                 self._mistake(found[0], span, found[1])
                 return
@@ -548,6 +547,16 @@ def _with_classes(items: ir.Items) -> ir.Items:
         return item.model_copy(update={"copies": tuple(tuple(told(i) for i in c) for c in item.copies)})
 
     return tuple(told(item) for item in items)
+
+
+def _telling(value: ir.Value) -> list[ir.Scalar]:
+    """The constants whose fit tells whether all fit that a value can become: the ends of ranges, all of the others."""
+    match value:
+        case ir.IntRange() | ir.FloatRange():
+            return [value.low, value.high]
+        case ir.Pick():
+            return [constant for option in value.options for constant in _telling(option)]
+    return possible(value)
 
 
 def _is_alone(items: tuple[syntax.Item, ...]) -> bool:

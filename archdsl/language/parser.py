@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +14,12 @@ from archdsl import resources
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.language import syntax
 from archdsl.language.brackets import check_text
-from archdsl.language.syntax_errors import explain
+from archdsl.language.syntax_errors import explain, next_statement
 
 TOO_LONG_CHAIN = "a chain of operators is too long to read"
 MAX_REAL = 1e18
+MAX_SYNTAX_MISTAKES = 20
+SHORT = 20_000  # characters; a longer text shows its first mistake only
 SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -30,7 +33,7 @@ def parse_syntax(text: str, path: str = "<text>") -> tuple[syntax.Statement, ...
     try:
         statements: tuple[syntax.Statement, ...] = _BUILDER.transform(_parser().parse(text))
     except UnexpectedInput as error:
-        raise SpecError([explain(error, text)], text, path) from None
+        raise SpecError(_mistakes(error, text), text, path) from None
     except RecursionError:
         # Brackets are counted beforehand; what is left are chains such as 1+1+1+… or C*2*2*2*….
         raise SpecError([Diagnostic(TOO_LONG_CHAIN, None, "name parts of it with 'let'")], text, path) from None
@@ -41,6 +44,30 @@ def parse_syntax(text: str, path: str = "<text>") -> tuple[syntax.Statement, ...
             raise SpecError([error.orig_exc.diagnostic], text, path) from None
         raise
     return statements
+
+
+def _mistakes(error: UnexpectedInput | None, text: str) -> list[Diagnostic]:
+    """What cannot be parsed: the first mistake, and those in later statements."""
+    found: list[Diagnostic] = []
+    rest = text
+    while error is not None:
+        diagnostic = explain(error, rest)
+        found.append(diagnostic)
+        end = next_statement(rest, error)
+        if end is None or len(found) == MAX_SYNTAX_MISTAKES or len(text) > SHORT:
+            break
+        # Blank what came before the next statement, so that places in the text stay what they are.
+        rest = re.sub(r"[^\n]", " ", rest[:end]) + rest[end:]
+        error = _attempt(rest)
+    return found
+
+
+def _attempt(text: str) -> UnexpectedInput | None:
+    try:
+        _parser().parse(text)
+    except UnexpectedInput as error:
+        return error
+    return None
 
 
 def parse_tree(text: str, path: str = "<text>") -> str:

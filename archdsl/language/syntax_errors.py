@@ -63,10 +63,32 @@ def _odd_token(error: UnexpectedToken, text: str) -> Diagnostic:
     token, expected = error.token, _expected(error)
     span = Span(token.line or 1, token.column or 1, token.end_line or 1, token.end_column or 1)
     word = str(token)
+    if found := _earlier_mistake(error, text[: token.start_pos or 0], expected):
+        return found
     follows = text[token.end_pos or 0 :].lstrip()[:1]
     if "STAGE" in expected and "NAME" not in expected and word.isidentifier():
         return Diagnostic(f"unknown statement '{word}'", span, _statement_help(word, follows))
     return Diagnostic(f"unexpected '{word}'", span, _token_help(token.type, word, expected))
+
+
+def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) -> Diagnostic | None:
+    """A mistake that shows one word later: a keyword taken for a name, a misspelt statement taken for a block."""
+    kind = error.token.type
+    line, start = before.count("\n") + 1, before.rfind("\n") + 1
+    if (named := re.search(r"\b(model|data|maximize|minimize)\s+(\w+)\s*$", before)) and named[2] in STATEMENTS:
+        line, start = before.count("\n", 0, named.start()) + 1, before.rfind("\n", 0, named.start()) + 1
+        column = named.start() - start + 1
+        return Diagnostic(f"'{named[1]}' needs a name", Span(line, column, line, column + len(named[1])))
+    last = (error.token_history or [None])[-1]
+    if last is not None and last.type == "NAME" and last in STATEMENTS:
+        span = Span(last.line or 1, last.column or 1, last.end_line or 1, last.end_column or 1)
+        return Diagnostic(f"'{last}' begins a statement, but the one before it is not complete", span)
+    if kind in ("INT", "FLOAT", "SIZE", "SHAPE", "STRING") and "NAME" in expected:
+        word = before[start:].strip()
+        if word.isidentifier() and (help := did_you_mean(word, STATEMENTS)):
+            column = before.index(word, start) - start + 1
+            return Diagnostic(f"unknown statement '{word}'", Span(line, column, line, column + len(word)), help)
+    return None
 
 
 def _statement_help(word: str, follows: str) -> str:
@@ -115,6 +137,17 @@ def _end_of_file(error: UnexpectedInput, text: str) -> Diagnostic:
     lines = text.rstrip().split("\n")
     line, column = len(lines), len(lines[-1].rstrip()) + 1
     return Diagnostic("the file ends too early", Span(line, column, line, column + 1), _list(_expected(error)))
+
+
+def next_statement(text: str, error: UnexpectedInput) -> int | None:
+    """Where a statement begins after a mistake, at the start of a line; None when there is none."""
+    token = getattr(error, "token", None)
+    if token is not None and token.type == "$END":
+        return None
+    position = error.pos_in_stream or 0
+    lines = re.compile(rf"^[ \t]*({'|'.join(STATEMENTS)})\b", re.MULTILINE)
+    # The statement at the mistake itself counts when it begins there: then the one before was not complete.
+    return next((m.start(1) for m in lines.finditer(text) if m.start(1) >= max(position, 1)), None)
 
 
 def _expected(error: UnexpectedInput) -> set[str]:

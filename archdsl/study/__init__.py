@@ -240,7 +240,7 @@ def _best_text(runner: Runner, finalists: list[dict[str, Any]], best: dict[str, 
 def _annotated(trial: dict[str, Any]) -> str:
     """A trial's text with its scores in comments."""
     lines = [f"# {name} = {value:.6g}" for name, value in trial["scores"].items()]
-    return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines]) + "\n" + trial["spec"]
+    return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines, trial["spec"]])
 
 
 @contextlib.contextmanager

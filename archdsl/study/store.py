@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from pydantic import ValidationError
 
 from archdsl.errors import RunError, StudyError
@@ -90,7 +91,7 @@ class RunFolder:
             storage = JournalStorage(JournalFileBackend(str(self.path / "journal.log")))
             study = optuna.create_study(
                 study_name=self.plan.spec_name, storage=storage, load_if_exists=True,
-                directions=[direction for _, direction in self.plan.objectives],
+                directions=[StudyDirection[direction.upper()] for _, direction in self.plan.objectives],
             )  # fmt: skip
             study.set_metric_names([name for name, _ in self.plan.objectives])
             unfinished = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)

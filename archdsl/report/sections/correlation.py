@@ -17,7 +17,7 @@ TARGET = "accuracy"
 def correlation(results: Results) -> Markup:
     """The section, or nothing with fewer than four complete trials or no score besides accuracy."""
     trials = [trial for trial in results.complete if math.isfinite(trial.score(TARGET))]
-    names = dict.fromkeys(name for trial in trials for name in trial.scores if name != TARGET)
+    names = dict.fromkeys(name for trial in trials for name in trial.scores if name not in (TARGET, "params", "macs"))
     scored = [name for name in names if sum(math.isfinite(trial.score(name)) for trial in trials) > 3]
     if len(trials) < 4:
         return fragment()

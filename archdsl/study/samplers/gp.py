@@ -1,4 +1,4 @@
-"""`gp`: Bayesian optimisation with a Gaussian process; the default where every decision is always met."""
+"""`gp`: Bayesian optimisation with a Gaussian process, for networks that train much longer than a proposal takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tpe`: the tree-structured Parzen estimator, multivariate; the default where decisions depend on others."""
+"""`tpe`: the tree-structured Parzen estimator, multivariate; the default where the space does not fit the budget."""
 
 from __future__ import annotations
 
