@@ -304,6 +304,7 @@ class Extent:
         networks: different networks among those; None likewise.
         feasible_estimate: where `feasible` is None.
         feasible_interval: lowest and highest plausible number, in 95 of 100 cases.
+        draws: how many draws the estimate rests on.
     """
 
     size: int
@@ -311,10 +312,11 @@ class Extent:
     networks: int | None
     feasible_estimate: int | None = None
     feasible_interval: tuple[int, int] | None = None
+    draws: int | None = None
 
 
 def extent(spec: ir.Spec, seed: int = 0) -> Extent:
-    """Count a space: one by one up to 20,000 fillings, else by 2,000 draws weighted to be even over fillings."""
+    """Count a space: one by one up to 20,000 fillings, else by draws weighted to be even over fillings."""
     total = size(spec)
     if total <= EXACT_LIMIT:
         feasible, networks = 0, set()
@@ -324,20 +326,27 @@ def extent(spec: ir.Spec, seed: int = 0) -> Extent:
                 networks.add(found.hash)
         return Extent(total, feasible, len(networks))
     # Shares of the whole rather than numbers: a large space has more fillings than a float can hold.
-    shares = _shares(spec, total, random.Random(seed))
-    mean = math.fsum(shares) / DRAWS
-    spread = math.sqrt(math.fsum((share - mean) ** 2 for share in shares) / (DRAWS - 1) / DRAWS)
+    draws = _draws(spec)
+    shares = _shares(spec, total, random.Random(seed), draws)
+    mean = math.fsum(shares) / draws
+    spread = math.sqrt(math.fsum((share - mean) ** 2 for share in shares) / (draws - 1) / draws)
     low, high = mean - 1.96 * spread, mean + 1.96 * spread
     if not any(shares):
-        high = 1 - 0.05 ** (1 / DRAWS)  # the exact bound for no success in so many draws
+        high = 1 - 0.05 ** (1 / draws)  # the exact bound for no success in so many draws
     estimate, lowest, highest = (math.ceil(Fraction(min(1.0, max(0.0, share))) * total) for share in (mean, low, high))
-    return Extent(total, None, None, estimate, (lowest, highest))
+    return Extent(total, None, None, estimate, (lowest, highest), draws)
 
 
-def _shares(spec: ir.Spec, total: int, rng: random.Random) -> list[float]:
+def _draws(spec: ir.Spec) -> int:
+    """How many draws to make: 2,000, fewer of very deep networks, which take longer each."""
+    blocks = sum(isinstance(node, ir.BlockSpec) for node in ir.walk(spec))
+    return max(100, min(DRAWS, 100_000 // max(1, blocks)))
+
+
+def _shares(spec: ir.Spec, total: int, rng: random.Random, draws: int) -> list[float]:
     """For each draw its weight as a share of the space, 0 where it is not feasible."""
     shares = []
-    for _ in range(DRAWS):
+    for _ in range(draws):
         weight = [1]
 
         def choose(hole: Hole, weight: list[int] = weight) -> float:
@@ -377,7 +386,7 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         if all(met):
             return found
     if fitting is None and first is not None:
-        others = "no other filling fits" if exhaustive else f"none of {DRAWS:,} drawn fillings fits"
+        others = "no other filling fits" if exhaustive else f"none of {_draws(spec):,} drawn fillings fits"
         message = f"{first.diagnostic.message} (and {others} together either)"
         raise SpecError([Diagnostic(message, first.diagnostic.span, first.diagnostic.help)], text, path)
     if fitting is not None and not exhaustive:
@@ -387,7 +396,7 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
 
 def _drawn(spec: ir.Spec) -> Iterator[Architecture | Misfit]:
     rng = random.Random(0)
-    for _ in range(DRAWS):
+    for _ in range(_draws(spec)):
         try:
             yield resolve(
                 spec, lambda hole: hole.low if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole))

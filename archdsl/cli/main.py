@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-import click
+import typer
 
 from archdsl.cli import networks, searching, specs  # noqa: F401  (each adds its commands to the application)
 from archdsl.cli.app import app, print_json
 from archdsl.errors import ArchdslError, SpecError
 
-CODES = "0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 the run failed"
+# Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
+WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -23,17 +24,15 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="archdsl", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
-    except click.exceptions.Exit as exit:
-        return exit.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.Exit as exit:
+        return int(exit.exit_code)
+    except WrongCommandLine as error:
+        error.show()  # type: ignore[attr-defined]
         return 2
-    except click.exceptions.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except BrokenPipeError:
         # The reader of our output went away (`archdsl … | head`); that is no failure of ours.

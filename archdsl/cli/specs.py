@@ -168,8 +168,6 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
 
 
 def _extent_text(extent: Any) -> str:
-    from archdsl.space import DRAWS
-
     if extent.size == 1:
         return "a model: nothing is left to decide"
     size = f"{_rounded(extent.size)} fillings"
@@ -177,7 +175,7 @@ def _extent_text(extent: Any) -> str:
         return f"{size}, {extent.feasible:,} feasible, {extent.networks:,} different networks"
     low, high = map(_rounded, extent.feasible_interval)
     about = f"about {_rounded(extent.feasible_estimate)} feasible"
-    return f"{size}, {about} (95% interval {low} to {high}, from {DRAWS:,} draws)"
+    return f"{size}, {about} (95% interval {low} to {high}, from {extent.draws:,} draws)"
 
 
 def _rounded(number: int) -> str:

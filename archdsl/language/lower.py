@@ -43,6 +43,7 @@ class Context:
         taken: collects the names of arguments that some block took.
         in_stage: whether positions are those of a stage.
         at: where the block is used, when a `let` that names it stands between; None otherwise.
+        stride: the stage's, 1 elsewhere.
     """
 
     inherited: tuple[dict[str, Given], ...]
@@ -50,6 +51,7 @@ class Context:
     taken: set[str] = field(default_factory=set)
     in_stage: bool = False
     at: Span | None = None
+    stride: ir.Value = 1
 
 
 def lower(statements: tuple[syntax.Statement, ...], text: str, path: str) -> ir.Spec:
@@ -270,7 +272,7 @@ class _Lowering:
                 self._check_stage_argument(name, given[name])
         taken: set[str] = set()
         reach = {name: value for name, value in given.items() if name not in STAGE_ONLY}
-        context = Context((reach, defaults), f"stage{number}", taken, in_stage=True)
+        context = Context((reach, defaults), f"stage{number}", taken, in_stage=True, stride=own["stride"])
         mistakes = len(self.mistakes)
         items = self._items(statement.items or (), context)
         for name, argument in reach.items():
@@ -440,8 +442,9 @@ class _Lowering:
         for name, given in found.items():
             if name in own or name not in base:
                 self._check_type(block, name, given.value, given.span, shown)
-            # A stride of 1 that is written down is more than a default: it keeps the stage's stride away.
-            if name == "stride" or not _equals_default(block, name, given.value):
+            # A stride of 1 that is written down is more than a default where it keeps the stage's stride away.
+            telling = name == "stride" and context.stride != 1
+            if telling or not _equals_default(block, name, given.value):
                 values[name] = given.value
         return ir.BlockSpec(
             kind=_kind(block), arguments=values, names=names or (shown,), at=at,

@@ -1,0 +1,449 @@
+"""Spaces: size by counting against enumeration, what is feasible, estimates, and members that are files themselves."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archdsl import ir, resources, space
+from archdsl.architecture import Architecture, Misfit
+from archdsl.arguments import calculate
+from archdsl.errors import SpecError
+from archdsl.language import parse, write
+
+
+def extent(text: str) -> tuple[int, int | None, int | None]:
+    """Size, feasible fillings, networks."""
+    found = space.extent(parse(text))
+    return found.size, found.feasible, found.networks
+
+
+# ---- size ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "networks"),
+    [
+        ("stage(128, heads={2|4|8})[{C|M}*3]", 24, 22),  # heads is idle when all three are C
+        ("stage[C C C M]", 1, 1),
+        ("let B = {C|M} stage[B {C|M} B]", 4, 4),
+        ("let X = {C|M}*3 stage[X]", 8, 8),
+        ("let X = ({C|M} {C|M}) stage[X X]", 4, 4),
+        ("stage[({C|M} {C|M})*2]", 16, 16),
+        ("stage[C*{1..3}]", 3, 3),
+        ("stage[C*{1|3}]", 2, 2),
+        ("stage[C*({1..3}*2)]", 3, 3),
+        ("stage[{C|M}*{1..3}]", 2 + 4 + 8, 14),
+        ("stage[({C|M} {C|M})*{0..2} C]", 1 + 4 + 16, 21),
+        ("let N = {1..3} stage[C*N M*N]", 3, 3),
+        ("let N = {1..3} stage[{C*N|M} M*N]", 6, 6),
+        ("stage[C {M|}]", 2, 2),
+        ("stage[{C {C|M}|M|}]", 4, 4),
+        ("stage[{C|M(heads={2|4|8})}]", 4, 4),
+        ("stage(64, heads={1|{2|4}})[M]", 3, 3),
+        ("stage(64, heads={2|4})[C M(heads=1)]", 2, 1),
+        ("stage(64, heads={2|4})[{C|M}] stage(128)[{C|M}]", 8, 6),
+        ("defaults(heads={2|4}) stage[{C|M}] stage[{C|M}]", 8, 7),
+        ("let A = msa(heads={1|2}) stage[A A]", 2, 2),
+        ("let A = msa(heads={1|2}) stage[A(window={4|8}) A(window={4|8})]", 8, 8),
+        ("stage({192..256 step 32})[C]", 3, 3),
+        ("let H = {2|4} stage(64, heads=H)[M] stage(128, heads=H*2)[M]", 2, 2),
+        ("stem conv({16|32}) {norm act|} stage[C] head {norm|} gap linear", 8, 8),
+        ("stage[C] train(epochs={1..5}, lr={1e-4..1e-2 log})", 5, 1),
+        ("stage[{C|C}]", 2, 1),
+        ("stage({32|64})[C] stage[C]", 2, 2),
+    ],
+)
+def test_size(text: str, size: int, networks: int) -> None:
+    assert extent(text) == (size, size, networks)
+
+
+def test_size_of_large_spaces_is_exact_and_quick() -> None:
+    start = time.perf_counter()
+    assert space.size(parse("stage[{C|M}*1000]")) == 2**1000
+    assert space.size(parse("stage[conv({1..10000})*200]")) == 10**800
+    shared = "\n".join(f"let B{i} = {{C|M {{C|M}}}}" for i in range(40))
+    uses = " ".join(f"B{i}" for i in range(40))
+    assert space.size(parse(f"{shared}\nstage[{uses}] stage[{uses}]")) == 3**40
+    assert time.perf_counter() - start < 5
+
+
+def test_too_many_shared_holes_under_conditions_are_an_error_not_a_wait() -> None:
+    lets = "\n".join(f"let B{i} = {{C|M|T|norm}}" for i in range(30))
+    uses = " ".join(f"{{B{i}|act}}" for i in range(30))
+    with pytest.raises(SpecError, match="too many ways"):
+        space.check(parse(f"{lets}\nstage[{uses}] stage[{uses}]"))
+
+
+class Walk:
+    """An independent way through a spec: meets the holes and nothing else, no shapes, no blocks."""
+
+    def __init__(self, choices: list[int]) -> None:
+        self.choices = choices
+        self.met: list[tuple[str, int]] = []
+        self.decided: dict[str, int] = {}
+
+    def decide(self, name: str, options: int) -> int:
+        if name not in self.decided:
+            self.met.append((name, options))
+            if len(self.met) > len(self.choices):
+                self.choices.append(0)
+            self.decided[name] = self.choices[len(self.met) - 1]
+        return self.decided[name]
+
+    def value(self, part: Any) -> Any:
+        match part:
+            case ir.Pick():
+                return self.value(part.options[self.decide(part.name, len(part.options))])
+            case ir.IntRange():
+                return part.low + part.step * self.decide(part.name, part.count())
+            case ir.Arithmetic():
+                left, right = self.value(part.left), self.value(part.right)
+                return calculate(part.op, left, right) if None not in (left, right) else None
+            case ir.Width() | ir.FloatRange():
+                return None
+        return part
+
+    def items(self, items: ir.Items) -> None:
+        for item in items:
+            match item:
+                case ir.BlockSpec():
+                    for argument in item.arguments.values():
+                        self.value(argument)
+                case ir.ChoiceSpec():
+                    self.items(item.options[self.decide(item.name, len(item.options))])
+                case ir.RepeatSpec():
+                    for copy in item.copies[: self.value(item.times)]:
+                        self.items(copy)
+
+    def through(self, spec: ir.Spec) -> None:
+        for hole in spec.holes:
+            self.value(hole)
+        self.items(spec.stem)
+        for stage in spec.stages:
+            for hole in stage.holes:
+                self.value(hole)
+            for own in (stage.width, stage.stride, stage.down):
+                self.value(own)
+            self.items(stage.items)
+        self.items(spec.head)
+        for argument in spec.train.values():
+            self.value(argument)
+
+
+def enumerated(spec: ir.Spec, most: int) -> int:
+    """How many ways there are to walk through, one by one."""
+    choices: list[int] = []
+    count = 0
+    while count <= most:
+        walk = Walk(choices)
+        walk.through(spec)
+        count += 1
+        choices = choices[: len(walk.met)]
+        while choices and choices[-1] + 1 >= walk.met[len(choices) - 1][1]:
+            choices.pop()
+        if not choices:
+            return count
+        choices[-1] += 1
+    return count
+
+
+LETS = """
+let S = {C|M}
+let D = {C|S|M S}
+let R = {S|norm}*2
+let H = {1|{2|4}}
+let N = {1..2}
+let A = msa(heads={1|2})
+"""
+BLOCKS = st.sampled_from(
+    [
+        "C",
+        "M",
+        "S",
+        "D",
+        "R",
+        "A",
+        "M(heads=H)",
+        "C*N",
+        "A(window={4|8})",
+        "S*{0..2}",
+        "C(k={1|3})",
+        "norm",
+        "M(heads=width//32)",
+    ]
+)
+ITEMS: st.SearchStrategy[str] = st.recursive(
+    BLOCKS,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=2).map(lambda parts: f"({' '.join(parts)})"),
+        st.lists(st.lists(inner, max_size=2).map(" ".join), min_size=2, max_size=3).map(lambda o: f"{{{'|'.join(o)}}}"),
+        st.tuples(inner, st.sampled_from(["2", "{1..2}", "{0|2}", "N", "(N+1)"])).map(lambda p: f"{p[0]}*{p[1]}"),
+    ),
+    max_leaves=4,
+)
+STAGES = st.tuples(
+    st.sampled_from(["(64)", "({32|64})", "(64, act={relu|gelu})", "(64, head_dim=H*8)", ""]),
+    st.lists(ITEMS, max_size=3).map(" ".join),
+).map(lambda p: f"stage{p[0]}[{p[1]} basic msa]")
+SPACES = st.lists(STAGES, min_size=1, max_size=2).map(lambda stages: LETS + "\n".join(stages))
+QUICK = settings(
+    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@QUICK
+@given(SPACES)
+def test_size_is_what_enumeration_finds(text: str) -> None:
+    spec = parse(text)
+    size = space.size(spec)
+    if size <= 600:
+        assert enumerated(spec, 700) == size
+    if size <= 100:
+        fillings = list(space.fillings(spec))
+        assert all(isinstance(filling, Architecture) for filling in fillings)
+        assert len(fillings) == size
+
+
+@settings(QUICK, max_examples=40)
+@given(SPACES, st.integers(0, 1000))
+def test_members_are_files_without_holes(text: str, seed: int) -> None:
+    member = space.draw(parse(text), random.Random(seed))
+    assert member is not None
+    printed = write(member)
+    assert "{" not in printed
+    again = space.check(parse(printed))
+    assert (again.hash, again.params, again.macs, again.layout) == (
+        member.hash,
+        member.params,
+        member.macs,
+        member.layout,
+    )
+    assert write(again) == printed
+
+
+# ---- what is feasible ------------------------------------------------------------------------------------------
+
+
+def test_requirements_and_misfits_are_not_feasible() -> None:
+    assert extent("stage[{C|M} {C|M}] require count(M) >= 1") == (4, 3, 3)
+    assert extent("stage(64)[M(window={4|7|8})]") == (3, 2, 2)
+    assert extent("stage({64|66})[bottleneck {C|M}] require count(C) == 1") == (4, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("condition", "feasible"),
+    [
+        ("count(M) == 2", 3),
+        ("count(M, stage=1) == 1 and count(M, stage=2) == 1", 2),
+        ("count(M) == 0 or count(C) == 0", 2),
+        ("not count(M) > 0", 1),
+        ("not (count(M) > 0 and count(C) > 0)", 2),
+        ("depth == 3", 8),
+        ("depth != 3", 0),
+        ("count(msa) + count(basic) == depth", 8),
+        ("count(M)*2 > depth", 4),
+        ("params <= 1G and macs < 1000G", 8),
+    ],
+)
+def test_requirements(condition: str, feasible: int) -> None:
+    spec = parse(f"stage[{{C|M}} {{C|M}}] stage[{{C|M}}] require {condition}")
+    assert space.extent(spec).feasible == feasible
+    assert len(list(space.members(spec))) == feasible
+
+
+def test_requirements_hold_at_the_number_itself() -> None:
+    params = space.check(parse("stage[C M]")).params
+    for condition, holds in (
+        (f"<= {params}", True),
+        (f"< {params}", False),
+        (f"== {params}", True),
+        (f"> {params - 1}", True),
+    ):
+        text = f"stage[C M] require params {condition}"
+        if holds:
+            assert space.check(parse(text)).params == params
+        else:
+            with pytest.raises(SpecError, match=f"params is {params:,}"):
+                space.check(parse(text))
+
+
+def test_an_empty_space_says_what_it_can_reach() -> None:
+    with pytest.raises(SpecError) as caught:
+        space.check(parse("stage[{C|M}*3]\nrequire count(M) > 3\nrequire depth == 3"))
+    (found,) = caught.value.diagnostics
+    assert found.help == "here count(M) goes from 0 to 3"
+    assert found.span is not None
+    assert found.span.line == 2
+
+
+def test_requirements_that_only_together_cannot_be_met_say_so() -> None:
+    with pytest.raises(SpecError, match="and the others at once") as caught:
+        space.check(parse("stage[{C|M}*3] require count(M) >= 2 require count(C) >= 2"))
+    assert len(caught.value.diagnostics) == 1
+
+
+def test_check_returns_a_feasible_member() -> None:
+    member = space.check(parse("stage[{C|M}*3] require count(M) == 2 require count(M, stage=1) == 2"))
+    assert member.layout == [["C", "M", "M"]]
+
+
+# ---- estimates ------------------------------------------------------------------------------------------------
+
+ESTIMATED = [
+    "stage[{C|M}*8] require count(M) <= 4",
+    "stage[{C|M}*{1..7}] require count(M) >= 2",  # holes met in some fillings only
+    "stage(128, heads={2|4|8})[{C|M}*6] require count(M) >= 1",
+    "let B = {C|M} stage[B B {C|M {C|M {C|M}}|} {C|}*4] require depth >= 5",
+]
+
+
+@pytest.mark.parametrize("text", ESTIMATED)
+def test_the_interval_of_an_estimate_holds_the_truth(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = parse(text)
+    truth = space.extent(spec).feasible
+    assert truth is not None
+    monkeypatch.setattr(space, "EXACT_LIMIT", 1)
+    held = 0
+    for seed in range(3):
+        found = space.extent(spec, seed)
+        assert (found.feasible, found.networks) == (None, None)
+        assert found.feasible_estimate is not None
+        assert found.feasible_interval is not None
+        low, high = found.feasible_interval
+        assert low <= found.feasible_estimate <= high
+        assert math.isclose(found.feasible_estimate, truth, rel_tol=0.15)
+        held += low <= truth <= high
+    assert held >= 2  # an interval of 95%
+
+
+def test_estimates_of_spaces_larger_than_any_float() -> None:
+    start = time.perf_counter()
+    found = space.extent(parse("stage[norm*50 C] stage(8)[{act|norm}*1200]"))
+    assert found.size == 2**1200
+    assert found.feasible_estimate == 2**1200
+    assert found.feasible_interval == (2**1200, 2**1200)
+    assert time.perf_counter() - start < 10
+
+
+def test_no_success_in_all_draws_still_leaves_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "DRAWS", 50)
+    found = space.extent(parse("stage[{C|M}*40] require count(M) >= 40"))
+    assert found.feasible_estimate == 0
+    assert found.feasible_interval is not None
+    assert found.feasible_interval[0] == 0
+    assert 0.01 < found.feasible_interval[1] / found.size < 0.1
+
+
+# ---- members ----------------------------------------------------------------------------------------------------
+
+
+def test_decisions_are_named_by_place_and_let() -> None:
+    text = (
+        "let B = {C|M|} stage(64, heads={2|4})[B {C M|M*{1..2}}] stage({64..128 step 32})[C] train(lr={1e-4..1e-2 log})"
+    )
+    assert [(d.name, d.choices) for d in space.decisions(parse(text))] == [
+        ("stage1.heads", ("2", "4")),
+        ("B", ("C", "M", "-")),
+        ("stage1.block2", ("C M", "M*{1..2}")),
+        ("stage1.block2.2.1.times", ("1", "2")),
+        ("stage2.width", ("64", "96", "128")),
+        ("train.lr", ("0.0001", "0.01")),
+    ]
+
+
+def test_a_member_tells_what_was_decided_where_it_was_met() -> None:
+    spec = parse("let B = {C|M} stage(64, heads={2|4})[B {C|M(window={4|8})} B]")
+    options: list[Callable[[Any], float]] = [lambda hole: 0, lambda hole: 1]
+    first, last = (space.attempt(spec, choose) for choose in options)
+    assert first is not None
+    assert last is not None
+    assert first.decisions == {"stage1.heads": "2", "B": "C", "stage1.block2": "C"}
+    assert last.decisions == {"stage1.heads": "4", "B": "M", "stage1.block2": "M", "stage1.block2.2.window": "8"}
+    assert last.choices == dict.fromkeys(last.decisions, 1)
+
+
+def test_members_print_without_idle_arguments() -> None:
+    spec = parse("stage(64, heads={2|8})[{C|M}*2]")
+    assert sorted(write(m).splitlines()[4] for m in space.members(spec)) == [
+        "stage(64) [C C]",
+        "stage(64) [C M(heads=2)]",
+        "stage(64) [C M(heads=8)]",
+        "stage(64) [M(heads=2) C]",
+        "stage(64) [M(heads=8) C]",
+        "stage(64, heads=2) [M M]",
+        "stage(64, heads=8) [M M]",
+    ]
+
+
+@pytest.mark.parametrize("name", [n for n, path in resources.shipped_specs().items() if "{" in path.read_text()])
+def test_members_of_shipped_spaces_are_files(name: str) -> None:
+    spec = parse(resources.shipped_specs()[name].read_text())
+    for member in space.sample(spec, 10, seed=3):
+        assert space.check(parse(write(member))).hash == member.hash
+
+
+def test_members_keep_lets_training_and_data() -> None:
+    text = """
+        let L = msa(window=4, heads={1|2})
+        let S = conv(16, k=1)
+        input 3x16x16
+        stem S norm
+        stage(32) [L S L(heads=8)]
+        head norm(ln) drop(0.2) gap linear
+        data "my file.npz"
+        train(lr={1e-3..1e-2 log}, epochs=3, flip=false)
+    """
+    spec = parse(text)
+    member = space.draw(spec, random.Random(1))
+    assert member is not None
+    lines = write(member, ["found by a test"]).splitlines()
+    assert lines[0] == "# found by a test"
+    assert "let L = msa(window=4)" in lines
+    assert "let S = conv(k=1)" in lines or "let S = conv(width=16, k=1)" in lines
+    assert 'data "my file.npz"' in lines
+    again = parse("\n".join(lines))
+    assert again.data == "my file.npz"
+    assert again.train == {"lr": member.train["lr"], "epochs": 3, "flip": False}
+    assert 1e-3 <= float(member.train["lr"]) <= 1e-2  # type: ignore[arg-type]
+    assert not again.has_holes()
+    assert "train" not in write(member, train=False)
+
+
+def test_a_let_that_takes_the_name_of_a_block_prints_without_harm() -> None:
+    member = space.check(parse("let basic = msa let X = C stage[basic X]"))
+    assert space.check(parse(write(member))).hash == member.hash
+
+
+def test_drawing_is_seeded() -> None:
+    spec = parse("stage[{C|M}*20]")
+    one, same, other = ([m.hash for m in space.sample(spec, 5, seed=seed)] for seed in (0, 0, 1))
+    assert one == same != other
+    assert len(set(one)) == 5
+
+
+def test_a_sample_holds_every_network_once_and_stops_when_there_are_no_more() -> None:
+    spec = parse("stage(64, heads={2|4})[{C|M}*2] require count(C) >= 1")
+    everyone = {m.hash for m in space.members(spec)}
+    assert len(everyone) == 5
+    assert {m.hash for m in space.sample(spec, 100, seed=0)} == everyone
+    big = parse("stage[{C|M}*20] require count(M) <= 1")
+    start = time.perf_counter()
+    assert len(space.sample(big, 30, seed=0)) <= 21
+    assert time.perf_counter() - start < 10
+
+
+def misfits(spec: ir.Spec) -> Iterator[Misfit]:
+    return (found for found in space.fillings(spec) if isinstance(found, Misfit))
+
+
+def test_fillings_that_do_not_fit_together_are_told_apart() -> None:
+    spec = parse("stage(64)[M(window={4|7})]")
+    assert [misfit.diagnostic.message for misfit in misfits(spec)] == ["window 7 does not divide the 32x32 feature map"]
