@@ -157,6 +157,8 @@ class Transformer(Composite):
         """Position tables are one per head, as in Swin."""
         if x.is_vector:
             raise ShapeError(f"'transformer' needs a feature map or tokens, but gets {x}")
+        if x.is_tokens and self.norm != "ln":
+            raise ShapeError(f"norm '{self.norm}' needs a feature map, but gets {x}", "norm", "tokens take norm=ln")
         width = x.channels
         if width % self.heads:
             raise ShapeError(

@@ -121,7 +121,12 @@ def measure(node: Node, x: Shape) -> Cost:
     if isinstance(node, Primitive):
         return Cost(node.out(x), node.params(x), node.macs(x))
     if isinstance(node, Composite):
-        return measure(node.expand(x), x)
+        try:
+            return measure(node.expand(x), x)
+        except ShapeError as error:
+            if error.argument is None or node.takes(error.argument):
+                raise
+            raise ShapeError(error.message, None, error.help) from None  # an argument of a part, not of this block
     if isinstance(node, Sequence):
         return _measure_parts(node.parts, x)
     if isinstance(node, Residual):

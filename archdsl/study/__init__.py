@@ -16,6 +16,7 @@ import torch
 
 from archdsl import ir, report, space
 from archdsl.architecture import digest
+from archdsl.blocks import BLOCKS
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
@@ -194,6 +195,7 @@ def _write(
         "recipe": plan.recipe.model_dump(),
         "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
         "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
+        "kinds": _kinds(runner.spec),
         "trials": runner.trials,
         "best": best,
         "pareto": front,
@@ -211,6 +213,12 @@ def _write(
     except Exception:  # the results are safe on disk; a page that cannot be drawn must not lose them
         log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
     return results
+
+
+def _kinds(spec: ir.Spec) -> dict[str, str]:
+    """What each label of the spec does, so that the report colours a space's own letters too."""
+    blocks = [node for node in ir.walk(spec.stages) if isinstance(node, ir.BlockSpec)]
+    return {b.names[0]: "msa" if BLOCKS[b.kind].takes("heads") else "conv" for b in blocks}
 
 
 def _earlier_seconds(folder: RunFolder) -> float:
