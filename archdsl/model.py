@@ -15,6 +15,8 @@ from archdsl.shapes import Shape
 from archdsl.sources import read_spec
 from archdsl.units import Unit
 
+TOO_MANY = 2**36  # parameters, 256 GiB of them
+
 
 class Network(nn.Module):
     """A compiled spec: `stem`, `stage1` … `stageN`, `head`.
@@ -77,6 +79,8 @@ def build(architecture: Architecture) -> Network:
         RunError: there is not enough memory for its weights.
     """
     try:
+        if architecture.params > TOO_MANY:  # larger sizes overflow in PyTorch, with messages of many kinds
+            raise MemoryError
         return Network(architecture)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error).lower():

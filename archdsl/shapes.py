@@ -75,7 +75,7 @@ def divisors_near(number: int, wanted: int, count: int = 4) -> str:
     """The divisors of `number` nearest to `wanted`, for help lines.
 
     >>> divisors_near(32, 7)
-    '4, 8, 2 or 1'
+    '8, 4, 2 or 1'
     """
     divisors = [d for d in range(1, number + 1) if number % d == 0]
     near = [str(d) for d in sorted(divisors, key=lambda d: abs(d - wanted))[:count]]

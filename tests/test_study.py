@@ -291,7 +291,13 @@ def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path:
     spec = tmp_path / "tiny.arch"
     spec.write_text((TINY + "stage(8, stride=1, heads=2) [{C|M}*2]").replace("epochs=1", "epochs=3"))
     folder = tmp_path / "run"
-    process = subprocess.Popen(command(folder, little, 14, spec), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command(folder, little, 14, spec),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A test run in the background of a shell ignores Ctrl-C, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     journal = folder / "journal.log"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and (not journal.exists() or journal.read_text().count('"trained"') < 3):

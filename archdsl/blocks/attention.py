@@ -89,6 +89,9 @@ class Attention(Primitive):
         """Fused attention over maps or tokens."""
         from archdsl.layers.attention import GridAttention, TokenAttention
 
+        height, width = self.area(x)
+        if (self.tables or self.local) and (height * width) ** 2 > 2**36:
+            raise MemoryError  # masks and indices hold an entry per pair of positions
         if x.is_tokens:
             return TokenAttention(x.channels, self.width, self.heads, self.head_dim, qkv_bias=self.qkv_bias)
         return GridAttention(

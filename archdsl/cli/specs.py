@@ -33,7 +33,8 @@ def check(
         errors: list[dict[str, Any]] = []
         try:
             source = read_file(name)
-            architecture = space.check(source.spec(), source.text, source.path)
+            spec = source.spec()
+            architecture = space.check(spec, source.text, source.path)
         except SpecError as error:
             errors = error_documents(error)
             sys.stderr.write(f"{error}\n\n")
@@ -42,7 +43,7 @@ def check(
             sys.stderr.write(f"{name}: error: {error}\n\n")
         else:
             if not json:
-                size = space.size(source.spec())
+                size = space.size(spec)
                 what = (
                     f"a space of {size:,}"
                     if size > 1

@@ -53,13 +53,15 @@ class GridAttention(TokenAttention):
         super().__init__(channels, out, heads, head_dim, qkv_bias=qkv_bias)
         H, W = grid
         self.window = (window, window) if window else (H, W)
-        # A window as large as the map has no neighbours to shift towards.
-        self.shift = window // 2 if window and shift and window < max(H, W) else 0
+        # Along a side that one window fills there are no neighbours to shift towards.
+        self.shift = (
+            (window // 2 if window < H else 0, window // 2 if window < W else 0) if window and shift else (0, 0)
+        )
         self.table = nn.Parameter(torch.zeros(tables, *(2 * side - 1 for side in self.window))) if tables else None
         if self.table is not None:
             nn.init.trunc_normal_(self.table, std=0.02)
         self.register_buffer("index", relative_index(*self.window) if tables else None, persistent=False)
-        mask = shift_mask(H, W, *self.window, self.shift) if self.shift else None
+        mask = shift_mask(H, W, *self.window, *self.shift) if any(self.shift) else None
         if local is not None:
             mask = neighbourhood_mask(H, W, local)
         self.register_buffer("mask", mask, persistent=False)
@@ -69,16 +71,16 @@ class GridAttention(TokenAttention):
         B, C, H, W = x.shape
         h, w = self.window
         x = x.permute(0, 2, 3, 1)  # (B, H, W, C), a view of channels_last memory
-        if self.shift:
-            x = x.roll((-self.shift, -self.shift), (1, 2))
+        if any(self.shift):
+            x = x.roll((-self.shift[0], -self.shift[1]), (1, 2))
         if (h, w) != (H, W):
             x = x.reshape(B, H // h, h, W // w, w, C).transpose(2, 3)  # (B, H/h, W/w, h, w, C)
         y = self.attend(x.reshape(-1, h * w, C), self._bias(B))  # (B * windows, h*w, C')
         if (h, w) != (H, W):
             y = y.reshape(B, H // h, W // w, h, w, -1).transpose(2, 3)
         y = y.reshape(B, H, W, -1)
-        if self.shift:
-            y = y.roll((self.shift, self.shift), (1, 2))
+        if any(self.shift):
+            y = y.roll(self.shift, (1, 2))
         return y.permute(0, 3, 1, 2)
 
     def _bias(self, B: int) -> Tensor | None:
@@ -113,12 +115,12 @@ def relative_index(h: int, w: int) -> Tensor:
     return dy * (2 * w - 1) + dx
 
 
-def shift_mask(H: int, W: int, h: int, w: int, shift: int) -> Tensor:
+def shift_mask(H: int, W: int, h: int, w: int, down: int, right: int) -> Tensor:
     """-inf where query and key of a rolled window come from different sides of the map: (windows, h*w, h*w)."""
     region = torch.zeros(H, W)
-    # Rolling by `shift` brings the first rows and columns to the end: the last window holds two regions.
-    region[H - shift :, :] += 1
-    region[:, W - shift :] += 2
+    # Rolling brings the first rows and columns to the end: the last window holds two regions.
+    region[H - down :, :] += 1
+    region[:, W - right :] += 2
     windows = region.reshape(H // h, h, W // w, w).transpose(1, 2).reshape(-1, h * w)
     apart = windows[:, :, None] != windows[:, None, :]
     return torch.zeros(apart.shape).masked_fill_(apart, float("-inf"))

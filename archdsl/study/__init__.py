@@ -43,7 +43,7 @@ def search(
     text_or_path: str | Path = DEFAULT_SPACE, *, budget: int = 50, data: str | None = None,
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
-    workers: int | None = None, device: str = "auto", run: Path | None = None, timeout: float | None = None,
+    workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
     watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
@@ -62,8 +62,9 @@ def search(
         seed: of everything.
         halving: stop networks early whose accuracy curve is below the others'.
         final_seeds: how often the leaders and the baselines are trained again at the end.
-        workers: processes that train, each with one thread; by default one per core (at most 8), on a GPU one. Part of
-            what the results depend on: proposals know of all candidates but those still in training.
+        workers: processes that train, each with one thread; None for one per core (at most 8; one on a GPU), as the
+            command line does. Results depend on it: a proposal knows of all candidates but those still in training. In
+            a script, more than one needs `if __name__ == "__main__":` around the call, since each worker imports it.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
         timeout: seconds after which no further training starts.
