@@ -41,6 +41,8 @@ def read_file(name: str) -> Source:
     try:
         if not path.exists() and path.name == name and name.removesuffix(".arch") in shipped:
             path = shipped[name.removesuffix(".arch")]
+        if not name:  # which Path takes for the current folder
+            raise FileNotFoundError
         if path.is_dir():
             raise ArchdslError(f"'{name}' is a folder", "name a .arch file")
         with path.open("rb") as file:

@@ -159,7 +159,8 @@ def test_nothing_runs_foreign_code(module: str) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = {a.name for a in node.names} | {getattr(node, "module", None)}
             assert not names & {"pickle", "marshal", "shelve", "dill", "cloudpickle"}, f"line {node.lineno}"
-        assert not isinstance(node, ast.Assert), f"line {node.lineno}: an assert vanishes under -O; raise an error"
+        if isinstance(node, ast.Assert):  # it vanishes under -O; telling the type checker of None is all it may do
+            assert ast.unparse(node.test).endswith(" is not None"), f"line {node.lineno}: raise an error instead"
 
 
 @pytest.mark.parametrize("module", TREES)

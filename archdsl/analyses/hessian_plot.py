@@ -110,7 +110,7 @@ def _dress(panels: tuple[Axes, Axes], networks: int, legend: bool) -> None:
     negative.set_ylabel("density per decade")
     positive.tick_params(axis="y", labelleft=False)
     if legend:
-        positive.legend(frameon=False, loc="upper left")
+        positive.legend(frameon=False, loc="upper right")  # few eigenvalues are the very large ones
 
 
 def _reach(panel: Axes) -> tuple[float, float] | None:

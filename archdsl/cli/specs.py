@@ -40,7 +40,7 @@ def check(
             sys.stderr.write(f"{error}\n\n")
         except ArchdslError as error:
             errors = [_error_document(Diagnostic(error.message, None, error.help))]
-            sys.stderr.write(f"{name}: error: {error}\n\n")
+            sys.stderr.write(f"error: {error}\n\n")
         else:
             if not json:
                 size = space.size(spec)
