@@ -103,5 +103,6 @@ def _shared(analyses: Iterable[Analysis]) -> dict[Sample, list[Analysis]]:
 
 
 def _observer(analysis: Analysis, units: Sequence[Unit], options: Mapping[str, Mapping[str, Any]]) -> Observer:
-    assert analysis.observe is not None
+    if analysis.observe is None:
+        raise TypeError(f"{analysis.name} does not only look on")
     return analysis.observe(units, **options.get(analysis.name, {}))
