@@ -20,7 +20,7 @@ from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import Rungs
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
-from archdsl.study.store import RECORD, RunFolder
+from archdsl.study.store import RECORD, RunFolder, settle
 from archdsl.study.watch import Watch, layout_text
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
@@ -87,7 +87,7 @@ class Runner:
         except BaseException:
             # Ctrl-C or a defect: these trials are not recorded, and come again when the search is resumed.
             for trial, _ in running:
-                self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+                settle(self.study, trial.number)
             raise
         if len(self.trials) < self.budget:
             why = "the time is used up" if self._late() else "the space has no further network"
@@ -119,7 +119,7 @@ class Runner:
                 repeats += 1
             elif (known := self.seen.get(candidate.key_of(architecture))) is not None:
                 values = known.get("values") if known["state"] != "failed" else None
-                self._close(trial, {"kind": "duplicate", "of": known["number"]}, values)
+                self._close(trial, {"kind": "duplicate", "of": known["number"], "values": values}, values)
             else:
                 return trial, architecture
 

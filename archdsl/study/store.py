@@ -96,7 +96,7 @@ class RunFolder:
             study.set_metric_names([name for name, _ in self.plan.objectives])
             unfinished = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)
             for trial in study.get_trials(deepcopy=False, states=unfinished):
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                settle(study, trial.number)
         except (ValueError, KeyError, json.JSONDecodeError) as error:
             raise StudyError(
                 f"the journal in '{self.path}' is damaged: {error}", "move it away to begin anew"
@@ -136,6 +136,15 @@ class RunFolder:
             folder.mkdir()
             for name, text in front.items():
                 write_atomically(folder / f"{name}.arch", text)
+
+
+def settle(study: optuna.Study, number: int) -> None:
+    """Close a trial whose process ended: with its values if its record was written already, else as failed."""
+    values = study.trials[number].user_attrs.get(RECORD, {}).get("values")
+    if values is None:
+        study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+    else:
+        study.tell(number, values, skip_if_finished=True)
 
 
 def _plain(value: Any) -> Any:
