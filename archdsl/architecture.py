@@ -7,17 +7,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-
-from pydantic import ValidationError
+from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
-from archdsl.arguments import bounded, calculate, misfit, say, show
-from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.base import Cost, measure, roles
+from archdsl.arguments import bounded, calculate, say, show
+from archdsl.blocks import Block
+from archdsl.blocks.base import Composite, Cost, Node, meaning, measure, roles
+from archdsl.blocks.defined import Scope, construct, kind, nameless, scope_of
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
+from archdsl.wording import option_labels
 
 # Decides a hole: the index of the option taken, or for a float range the number itself.
 Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
@@ -31,8 +31,10 @@ class PlacedBlock:
         path: module path (`stage2.block3`).
         names: what it was called, outermost first, ending with its kind.
         block: its arguments.
+        node: the tree of primitives it stands for.
         x: the shape that flows in.
         cost: output shape, parameters, MACs.
+        meaning: what it computes, for the hash.
         stage: from 1, 0 for stem and head.
         index: position in its stage, from 1; 0 for a downsampling layer.
     """
@@ -41,8 +43,10 @@ class PlacedBlock:
     kind: str
     names: tuple[str, ...]
     block: Block
+    node: Node
     x: Shape
     cost: Cost
+    meaning: str
     stage: int
     index: int
 
@@ -69,6 +73,7 @@ class Architecture:
 
     Attributes:
         letters: lets that name one block, by name.
+        definitions: the composite blocks in use, by name.
         decisions: what was decided for each hole that was met, in words.
         choices: the same as the index of the option (the number itself for a float range).
         train: arguments of `train(…)`; data: the data set the file names.
@@ -81,6 +86,7 @@ class Architecture:
     stages: tuple[PlacedStage, ...]
     head: tuple[PlacedBlock, ...]
     letters: dict[str, ir.Letter]
+    definitions: dict[str, ir.BlockDefinition]
     decisions: dict[str, str]
     choices: dict[str, float]
     train: dict[str, ir.Scalar] = field(default_factory=dict)
@@ -124,8 +130,8 @@ class Architecture:
     def hash(self) -> str:
         """SHA-256 of what the network computes: no names, no comments, no spelled-out defaults."""
 
-        def said(block: PlacedBlock) -> list[Any]:
-            return [block.kind, block.block.model_dump(exclude_defaults=True)]
+        def said(block: PlacedBlock) -> str:
+            return block.meaning
 
         content = {
             "language": ir.LANGUAGE_VERSION,
@@ -145,9 +151,7 @@ class Architecture:
         found = []
         for stage in self.stages:
             for b in stage.blocks:
-                units = list(roles(b.block, b.x, b.path)) or (
-                    [(b.path, "conv", b.cost.out)] if b.kind == "conv" else []
-                )
+                units = list(roles(b.node, b.x, b.path)) or ([(b.path, "conv", b.cost.out)] if b.kind == "conv" else [])
                 found += [
                     Unit(path, b.label, role, b.stage, (out.height, out.width), out.prefix) for path, role, out in units
                 ]
@@ -238,6 +242,7 @@ class _Resolving:
         self.choices: dict[str, float] = {}
         self.shape = Shape(*spec.input)
         self.width: int | None = None  # of the stage being built
+        self.scope = scope_of(spec.blocks)
 
     def architecture(self) -> Architecture:
         spec = self.spec
@@ -252,8 +257,8 @@ class _Resolving:
             raise Misfit(Diagnostic(f"the network ends in {self.shape}, not in {spec.classes} classes", last, help))
         train = {name: self._value(value) for name, value in spec.train.items()}
         return Architecture(
-            spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, self.decisions, self.choices, train,
-            spec.data,
+            spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, spec.blocks, self.decisions,
+            self.choices, train, spec.data,
         )  # fmt: skip
 
     # ---- holes ----
@@ -294,10 +299,8 @@ class _Resolving:
             case ir.IntRange() | ir.FloatRange():
                 decided: int | float = self._decide(value)
                 return decided
-            case ir.Width():
-                if self.width is None:
-                    raise Misfit(Diagnostic("'width' is the width of a stage, which is not known here", value.at))
-                return self.width
+            case ir.Variable():
+                return self._variable(value)
             case ir.Arithmetic():
                 left, right = self._value(value.left), self._value(value.right)
                 if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
@@ -308,6 +311,14 @@ class _Resolving:
                     raise Misfit(Diagnostic(f"this cannot be calculated: {error}", value.at)) from None
         raise TypeError(f"not a value: {value!r}")
 
+    def _variable(self, variable: ir.Variable) -> int:
+        known = {"width": self.width, "in": self.shape.channels, "classes": self.spec.classes}
+        found = known.get(variable.name)
+        if found is None:
+            said = "is the width of a stage, which" if variable.name == "width" else "stands in composite blocks; it"
+            raise Misfit(Diagnostic(f"'{variable.name}' {said} is not known here", variable.at))
+        return found
+
     def _flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
         for item in items:
             match item:
@@ -317,8 +328,41 @@ class _Resolving:
                     yield from self._flat(item.options[self._decide(item)])
                 case ir.RepeatSpec():
                     times = self._value(item.times)
-                    for copy in item.copies[: int(times) if isinstance(times, (int, float)) else 0]:
+                    for copy in item.taken(int(times) if isinstance(times, (int, float)) else 0):
                         yield from self._flat(copy)
+
+    def _filled(self, items: ir.Items) -> ir.Items:
+        """Items of a structure or composite block with their holes decided; names stay, they belong to the block."""
+        found: list[ir.Item] = []
+        for item in items:
+            match item:
+                case ir.ChoiceSpec():
+                    found += self._filled(item.options[self._decide(item)])
+                case ir.RepeatSpec() if next(ir.holes_in(item), None) is not None:
+                    times = self._filled_value(item.times)
+                    for copy in item.taken(times if type(times) is int else 0):
+                        found += self._filled(copy)
+                case ir.BlockSpec() if next(ir.holes_in(item), None) is not None:
+                    arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
+                    inner = None if item.items is None else self._filled(item.items)
+                    found.append(item.model_copy(update={"arguments": arguments, "items": inner}))
+                case _:
+                    found.append(item)
+        return tuple(found)
+
+    def _filled_value(self, value: ir.Value) -> ir.Value:
+        match value:
+            case ir.Pick():
+                return self._filled_value(value.options[self._decide(value)])
+            case ir.IntRange():
+                decided: int = self._decide(value)
+                return decided
+            case ir.Arithmetic():
+                left, right = self._filled_value(value.left), self._filled_value(value.right)
+                if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+                    return self._value(value)
+                return value.model_copy(update={"left": left, "right": right})
+        return value
 
     # ---- stages and blocks ----
 
@@ -333,7 +377,7 @@ class _Resolving:
         for index, block in enumerate(self._flat(stage.items), start=1):
             path = f"stage{number}.block{index}"
             if index == 1:
-                cls = BLOCKS[block.kind]
+                cls = self._class(block)
                 # What the first block cannot do, change the resolution or the width, a layer before it does.
                 own = stride if cls.takes("stride") else 1
                 if own < stride or (self.shape.channels != width and not cls.takes("width")):
@@ -359,57 +403,88 @@ class _Resolving:
         )
         return self._place(block, f"stage{number}.down", number, 0, stride)
 
+    def _class(self, spec: ir.BlockSpec) -> type[Block]:
+        return nameless((spec,), self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
+
     def _place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
-        arguments = {name: self._value(value) for name, value in spec.arguments.items()}
-        cls = BLOCKS[spec.kind]
-        if arguments.get("out_features") == ir.CLASSES:
-            arguments["out_features"] = self.spec.classes
+        cls, items = self._class(spec), None
+        if spec.kind in ir.STRUCTURES:
+            arguments: dict[str, ir.Scalar] = {}
+            items = self._filled((spec,))
+        else:
+            arguments = {name: self._value(value) for name, value in spec.arguments.items()}
+            if spec.items is not None:
+                items = self._filled(spec.items)
         if stage and cls.takes("width"):
             arguments.setdefault("width", self.width)
         if stride > 1 and cls.takes("stride"):
             arguments.setdefault("stride", stride)
-        key = tuple((name, type(value), value) for name, value in arguments.items())
-        block, cost, error = _fit(spec.kind, key, self.shape)
-        if error is not None:
-            span: Span | None = spec.places.get(error.argument or "", spec.at)
-            if span is None:  # nothing in the text: the stem or head that stands for an unsaid one
-                part = path.partition(".")[0]
-                example = "head norm(kind=ln) cls linear" if self.shape.is_tokens else f"{part} linear"
-                help = f"write one that fits, such as: {example}"
-                raise Misfit(Diagnostic(f"the default {part} does not fit: {error.message}", None, help))
-            raise Misfit(Diagnostic(error.message, span, error.help))
-        if block is None or cost is None:
+        if items is None:
+            key = tuple((name, type(value), value) for name, value in arguments.items())
+            fit = _fit(cls, spec.names[0] if spec.names else spec.kind, key, self.shape)
+        else:
+            fit = _fit_holding(cls, spec.kind, arguments, items, self.scope, self.shape)
+        if fit.error is not None:
+            raise self._misfit(fit.error, spec, path)
+        if fit.block is None or fit.node is None or fit.cost is None:
             raise TypeError(f"{spec.kind} has neither a cost nor an error")
-        placed = PlacedBlock(path, spec.kind, spec.names or (spec.kind,), block, self.shape, cost, stage, index)
-        self.shape = cost.out
+        names = spec.names or (spec.kind,)
+        placed = PlacedBlock(
+            path, spec.kind, names, fit.block, fit.node, self.shape, fit.cost, fit.meaning, stage, index
+        )
+        self.shape = fit.cost.out
         return placed
+
+    def _misfit(self, error: ShapeError, spec: ir.BlockSpec, path: str) -> Misfit:
+        span: Span | None = error.span or spec.places.get(error.argument or "", spec.at)
+        message = error.message
+        if span is None:  # nothing in the text: the stem or head that stands for an unsaid one
+            part = path.partition(".")[0]
+            example = "head norm(kind=ln) cls linear" if self.shape.is_tokens else f"{part} linear"
+            help = f"write one that fits, such as: {example}"
+            return Misfit(Diagnostic(f"the default {part} does not fit: {message}", None, help))
+        label = spec.names[0] if spec.names else spec.kind
+        if error.span is not None and spec.at is not None and spec.kind not in ir.STRUCTURES:
+            message = f"{message} (in '{label}' of line {spec.at.line})"
+        elif error.argument is None and spec.kind in self.scope and not message.startswith(f"'{label}'"):
+            message = f"'{label}' does not fit here: {message}"
+            if self.shape.is_tokens:
+                return Misfit(Diagnostic(message, span, "'cls' in the stem makes tokens; without it maps stay maps"))
+        return Misfit(Diagnostic(message, span, error.help))
+
+
+class _Fit(NamedTuple):
+    """A block at a shape, or why it does not fit."""
+
+    block: Block | None
+    node: Node | None
+    cost: Cost | None
+    meaning: str
+    error: ShapeError | None
 
 
 @functools.lru_cache(maxsize=65_536)
-def _fit(
-    kind: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], x: Shape
-) -> tuple[Block | None, Cost | None, ShapeError | None]:
+def _fit(cls: type[Block], shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], x: Shape) -> _Fit:
     """A block at a shape; cached, since the members of a space share most of their blocks."""
     try:
-        cls = BLOCKS[kind]
-        values = {name: value for name, _, value in arguments}
-        try:
-            block = cls(**values)
-        except ValidationError:
-            raise _unfit(cls, kind, values) from None
-        return block, measure(block, x), None
+        return _fitted(construct(cls, shown, {name: value for name, _, value in arguments}), x)
     except ShapeError as error:
-        return None, None, error
+        return _Fit(None, None, None, "", error)
 
 
-def _unfit(cls: type[Block], kind: str, values: dict[str, ir.Scalar]) -> ShapeError:
-    """Why a block does not take its arguments; those without holes were checked where they stand."""
-    for name, value in values.items():
-        if found := misfit(cls, name, value, type(value).__name__):
-            return ShapeError(found[0], name, found[1])
-    missing = next(name for name, f in cls.model_fields.items() if f.is_required() and name not in values)
-    example = "linear(10)" if missing == "out_features" else f"{kind}({64})"
-    return ShapeError(f"'{kind}' needs '{missing}' here", None, f"for example: {example}")
+def _fit_holding(
+    cls: type[Block], shown: str, arguments: dict[str, ir.Scalar], items: ir.Items, scope: Scope, x: Shape
+) -> _Fit:
+    try:
+        block = construct(cls, shown, arguments)
+        return _fitted(block.holding(items, block.scope or scope), x)
+    except ShapeError as error:
+        return _Fit(None, None, None, "", error)
+
+
+def _fitted(block: Block, x: Shape) -> _Fit:
+    node: Node = block.expand(x) if isinstance(block, Composite) else block
+    return _Fit(block, node, measure(node, x), digest(meaning(node, x)), None)
 
 
 def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]:
@@ -418,41 +493,6 @@ def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]
     for block in blocks:
         seen[block.kind] = seen.get(block.kind, 0) + 1
         yield block, block.kind if seen[block.kind] == 1 else f"{block.kind}{seen[block.kind]}"
-
-
-def option_labels(hole: ir.Pick | ir.ChoiceSpec) -> tuple[str, ...]:
-    """The options of a hole in words: `C`, `C M`, `-` for nothing; equal words are numbered."""
-    if isinstance(hole, ir.Pick):
-        words = [_written(option) for option in hole.options]
-    else:
-        words = [" ".join(_words(option)) or "-" for option in hole.options]
-    return tuple(w if words.count(w) == 1 else f"{w} ({i})" for i, w in enumerate(words, start=1))
-
-
-def _words(items: ir.Items) -> Iterator[str]:
-    for item in items:
-        if isinstance(item, ir.BlockSpec):
-            yield item.names[0]
-        elif isinstance(item, ir.ChoiceSpec):
-            yield "{" + "|".join(" ".join(_words(o)) for o in item.options) + "}"
-        else:
-            yield f"{' '.join(_words(item.copies[0]))}*{_written(item.times)}"
-
-
-def _written(value: ir.Value) -> str:
-    """A value as the language writes it."""
-    match value:
-        case ir.Pick():
-            return "{" + "|".join(_written(option) for option in value.options) + "}"
-        case ir.IntRange():
-            return f"{{{value.low}..{value.high}" + (f" step {value.step}}}" if value.step > 1 else "}")
-        case ir.FloatRange():
-            return f"{{{show(value.low)}..{show(value.high)} log}}"
-        case ir.Arithmetic():
-            return f"({_written(value.left)}{value.op}{_written(value.right)})"
-        case ir.Width():
-            return "width"
-    return show(value)
 
 
 # ---- conditions ----------------------------------------------------------------------------------------

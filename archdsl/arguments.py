@@ -94,13 +94,13 @@ def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> t
 
 
 def calculate(op: str, left: float, right: float) -> int | float:
-    """`left op right`; `/` gives an integer where it divides, so that `width/2` is a width.
+    """`left op right`; `/` gives an integer where it divides, so that `width/2` is a width, `//` always does.
 
     Raises:
         ZeroDivisionError, OverflowError: there is no such number, or no room for it.
 
-    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("//", 7, 2)
-    (32, 0.5, 3)
+    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("//", 7, 2), calculate("//", 7.5, 1)
+    (32, 0.5, 3, 7)
     """
     match op:
         case "+":
@@ -110,7 +110,7 @@ def calculate(op: str, left: float, right: float) -> int | float:
         case "*":
             return left * right
         case "//":
-            return left // right
+            return int(left // right)
     quotient = left / right
     return int(quotient) if isinstance(left, int) and isinstance(right, int) and left % right == 0 else quotient
 

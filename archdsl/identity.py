@@ -23,19 +23,25 @@ def spec_hash(spec: ir.Spec) -> str:
     for hole in ir.holes(spec):
         numbers.setdefault(hole.name, len(numbers))
     content = spec.model_dump(
-        mode="json", exclude={"name", "declared", "letters", "require", "objectives", "data", "train"}
+        mode="json", exclude={"name", "declared", "letters", "blocks", "require", "objectives", "data", "train"}
     )
-    return digest(_canonical(content, numbers))
+    kinds: dict[str, str] = {}
+    for name, block in spec.blocks.items():
+        # What a block is made of counts, not what it is called.
+        made = block.model_dump(mode="json", exclude={"summary"})
+        kinds[name] = digest(_canonical(made, {h.name: i for i, h in enumerate(ir.holes_in(block.items))}, kinds))
+    return digest(_canonical(content, numbers, kinds))
 
 
-def _canonical(content: Any, numbers: dict[str, int]) -> Any:
+def _canonical(content: Any, numbers: dict[str, int], kinds: dict[str, str]) -> Any:
     if isinstance(content, list):
-        return [_canonical(item, numbers) for item in content]
+        return [_canonical(item, numbers, kinds) for item in content]
     if isinstance(content, dict):
-        hole = content.get("node") in ("pick", "int_range", "float_range", "choice")
+        node = content.get("node")
+        hole = node in ("pick", "int_range", "float_range", "choice")
         return {
-            key: numbers[value] if hole and key == "name" else _canonical(value, numbers)
+            key: numbers[value] if hole and key == "name" else _canonical(value, numbers, kinds)
             for key, value in content.items()
             if key != "names"
-        }
+        } | ({"kind": kinds.get(content["kind"], content["kind"])} if node == "block" else {})
     return content

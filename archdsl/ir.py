@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
 from archdsl.errors import Span
 
 LANGUAGE_VERSION = 1
+
+# `residual[ … ]` and the like: known to the language, unlike the blocks, which are data. `sequence` is a group `( … )`
+# that is one item of a `sum` or `concat`.
+STRUCTURES = ("residual", "sum", "concat", "sequence")
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -81,14 +85,15 @@ class Arithmetic(Node):
     right: Value
 
 
-class Width(Node):
-    """The stage's width, written `width`."""
+class Variable(Node):
+    """`width` (the stage's), `in` (channels that flow in), `classes`; in composite blocks `stride` and parameters."""
 
-    node: Literal["width"] = "width"
+    node: Literal["variable"] = "variable"
+    name: str
 
 
 CountableHole: TypeAlias = Annotated[Pick | IntRange, Field(discriminator="node")]
-Expression: TypeAlias = Annotated[Pick | IntRange | FloatRange | Arithmetic | Width, Field(discriminator="node")]
+Expression: TypeAlias = Annotated[Pick | IntRange | FloatRange | Arithmetic | Variable, Field(discriminator="node")]
 Value: TypeAlias = Expression | Scalar
 
 
@@ -99,8 +104,10 @@ class BlockSpec(Node):
     """A block with the arguments written for it or reaching it; what equals the block's default is left out.
 
     Attributes:
-        kind: registered name of the block.
+        kind: name of a primitive, of one of the spec's `blocks`, or of a structure (`residual`, `sum`, `concat`, and
+            `sequence` for a group that is one item of a `sum` or `concat`).
         arguments: by name.
+        items: what a structure holds; for a composite block that has holes in it, its content as it stands here.
         names: what it was called, outermost first and ending with the kind (`["M", "msa"]`).
         places: where each argument stands.
     """
@@ -108,6 +115,7 @@ class BlockSpec(Node):
     node: Literal["block"] = "block"
     kind: str
     arguments: dict[str, Value] = {}
+    items: Items | None = None
     names: tuple[str, ...] = ()
     places: Annotated[SkipJsonSchema[dict[str, Span]], SkipValidation, Field(exclude=True, repr=False)] = {}
 
@@ -121,15 +129,55 @@ class ChoiceSpec(Node):
 
 
 class RepeatSpec(Node):
-    """`C*{1..3}`: the first `times` of `copies` stand; each copy has holes of its own."""
+    """`C*{1..3}`: the first `times` of `copies` stand; each copy has holes of its own.
+
+    A single copy, without holes, stands for all of them.
+    """
 
     node: Literal["repeat"] = "repeat"
     times: Value
     copies: tuple[tuple[Item, ...], ...]
 
+    def taken(self, times: int) -> tuple[Items, ...]:
+        """The copies that stand when there are so many."""
+        return self.copies * times if len(self.copies) == 1 else self.copies[:times]
 
-Item: TypeAlias = Annotated[BlockSpec | ChoiceSpec | RepeatSpec, Field(discriminator="node")]
+
+class IfSpec(Node):
+    """`if left op right ( … ) else ( … )`, in composite blocks only; no holes stand in it."""
+
+    node: Literal["if"] = "if"
+    op: Literal["<=", ">=", "<", ">", "==", "!="]
+    left: Value
+    right: Value
+    then: tuple[Item, ...]
+    otherwise: tuple[Item, ...] = ()
+
+
+Item: TypeAlias = Annotated[BlockSpec | ChoiceSpec | RepeatSpec | IfSpec, Field(discriminator="node")]
 Items: TypeAlias = tuple[Item, ...]
+
+
+class ParameterSpec(Node):
+    """What a composite block takes; `width` and `stride` come from the stage where they are not given."""
+
+    name: str
+    default: Scalar = None
+    required: bool = False
+
+
+class BlockDefinition(Node):
+    """`block NAME(parameters) = items`; inside, a `Variable` stands for a parameter, `width`, `stride` or `in`.
+
+    Attributes:
+        summary: the comment above it.
+    """
+
+    parameters: tuple[ParameterSpec, ...] = ()
+    items: Items
+    summary: str = ""
+    # The class made of it, by `archdsl.blocks.defined`.
+    _block: Any = PrivateAttr(default=None)
 
 
 class StageSpec(Node):
@@ -209,10 +257,6 @@ LETTERS: dict[str, Letter] = {
     "T": Letter(kind="transformer"),
 }
 
-# Stands for the number of classes in the argument of a head's `linear`.
-CLASSES = "classes"
-
-
 class Spec(Node):
     """A whole file.
 
@@ -220,6 +264,7 @@ class Spec(Node):
         input: (channels, height, width).
         declared: which of `input`, `classes` the text states; the others are defaults that a data set may replace.
         letters: lets that name one block without holes, by name.
+        blocks: the composite blocks in use, by name, each after those it is made of.
         train: arguments of `train(...)`, possibly with holes.
     """
 
@@ -232,6 +277,7 @@ class Spec(Node):
     stages: tuple[StageSpec, ...] = ()
     head: Items = ()
     letters: dict[str, Letter] = {}
+    blocks: dict[str, BlockDefinition] = {}
     require: tuple[Condition, ...] = ()
     objectives: tuple[Objective, ...] = ()
     data: str | None = None
@@ -296,8 +342,14 @@ def walk(part: Any) -> Iterator[Node]:
             yield from walk((part.times, part.copies))
         case BlockSpec():
             yield from walk(part.arguments)
+            if part.items is not None:
+                yield from walk(part.items)
+        case IfSpec():
+            yield from walk((part.left, part.right, part.then, part.otherwise))
         case StageSpec():
             yield from walk((part.holes, part.width, part.stride, part.down, part.items))
+        case BlockDefinition():
+            yield from walk(part.items)
         case Spec():
             yield from walk((part.holes, part.stem, part.stages, part.head, part.train))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from archdsl.architecture import Architecture, PlacedBlock, resolve_model
-from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, measure
+from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence, measure
 from archdsl.errors import RunError
+from archdsl.layers.parallel import Parallel as ParallelModule
 from archdsl.layers.residual import Residual as ResidualModule
 from archdsl.shapes import Shape
 from archdsl.sources import read_spec
@@ -98,7 +99,7 @@ def units(network: nn.Module) -> tuple[Unit, ...]:
 
 
 def _sequential(blocks: tuple[PlacedBlock, ...]) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((block.path.split(".")[1], build_node(block.block, block.x)) for block in blocks))
+    return nn.Sequential(OrderedDict((block.path.split(".")[1], build_node(block.node, block.x)) for block in blocks))
 
 
 def build_node(node: Node, x: Shape) -> nn.Module:
@@ -109,6 +110,8 @@ def build_node(node: Node, x: Shape) -> nn.Module:
         return build_node(node.expand(x), x)
     if isinstance(node, Sequence):
         return nn.Sequential(OrderedDict(_parts(node.parts, x)))
+    if isinstance(node, Parallel):
+        return ParallelModule([(name, build_node(part, x)) for name, part in node.parts], node.join)
     if isinstance(node, Residual):
         parts = _parts(node.parts, x)
         for _, part in node.parts[: node.shared]:

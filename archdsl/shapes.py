@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from archdsl.errors import Span
+
 
 class Shape(NamedTuple):
     """The shape of one example.
@@ -62,13 +64,17 @@ class ShapeError(Exception):
         message: what does not fit, with the numbers.
         argument: the argument at fault, None for the block as a whole.
         help: what would fit.
+        span: where in the text, when that is inside of a composite block; None for the place where the block is used.
     """
 
-    def __init__(self, message: str, argument: str | None = None, help: str | None = None) -> None:
+    def __init__(
+        self, message: str, argument: str | None = None, help: str | None = None, span: Span | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.argument = argument
         self.help = help
+        self.span = span
 
 
 def divisors_near(number: int, wanted: int, count: int = 4) -> str:

@@ -11,9 +11,10 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, holds, measured, option_labels, resolve, resolve_model
+from archdsl.architecture import Architecture, Misfit, holds, measured, resolve, resolve_model
 from archdsl.arguments import calculate, show
 from archdsl.errors import Diagnostic, SpecError
+from archdsl.wording import option_labels
 
 # How many fillings are looked at one by one; larger spaces are estimated from draws.
 EXACT_LIMIT = 20_000
@@ -78,7 +79,7 @@ def _unconditional(part: Any) -> Iterator[Hole]:
         case ir.RepeatSpec():
             yield from _unconditional(part.times)
         case ir.BlockSpec():
-            yield from _unconditional(part.arguments)
+            yield from _unconditional((part.arguments, part.items or ()))
         case ir.StageSpec():
             yield from _unconditional((part.holes, part.width, part.stride, part.down, part.items))
 
@@ -152,14 +153,14 @@ class _Counting:
             case ir.StageSpec():
                 return self.through((part.holes, part.width, part.stride, part.down, part.items), states)
             case ir.BlockSpec():
-                return self.through(tuple(part.arguments.values()), states)
+                return self.through((*part.arguments.values(), *(part.items or ())), states)
             case ir.Arithmetic():
                 return self.through((part.left, part.right), states)
             case ir.Pick() | ir.ChoiceSpec() | ir.IntRange():
                 return self._branch(part, states)
             case ir.RepeatSpec():
                 return _sum(
-                    self.through(part.copies[: _times(part.times, dict(decided))], {decided: ways})
+                    self.through(part.taken(_times(part.times, dict(decided))), {decided: ways})
                     for decided, ways in self.through(part.times, states).items()
                 )
         return states

@@ -18,14 +18,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.arguments import show
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import BLOCKS as PRIMITIVES
+from archdsl.blocks import Block
 from archdsl.blocks.base import measure, roles
-from archdsl.language import parse
+from archdsl.language import parse, prelude
 from archdsl.layers.residual import Residual
 from archdsl.model import build_node, initialise
 from archdsl.shapes import Shape, ShapeError
 from archdsl.space import check
 
+BLOCKS = prelude.blocks() | {name: PRIMITIVES[name] for name in PRIMITIVES}
 SHAPES = [
     Shape(24, 8, 8),
     Shape(16, 8, 4),

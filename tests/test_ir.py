@@ -65,7 +65,7 @@ def test_the_schema_is_one_and_refuses_other_things() -> None:
 def test_frozen() -> None:
     spec = parse("stage[{C|M}]")
     nodes = list(ir.walk(spec))
-    assert {type(node).__name__ for node in nodes} == {"Spec", "StageSpec", "ChoiceSpec", "BlockSpec"}
+    assert {type(node).__name__ for node in nodes} == {"Spec", "StageSpec", "ChoiceSpec", "BlockSpec", "Variable"}
     for node in nodes:
         with pytest.raises(ValidationError):
             node.at = None

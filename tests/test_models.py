@@ -127,8 +127,8 @@ stage(16, heads=2, window=4) [T M(head_dim=4)]
 def test_modules_are_named_after_the_spec() -> None:
     network = archdsl.compile(SMALL)
     names = {name for name, _ in network.named_modules()}
-    assert {"stem.conv", "stem.norm", "stem.act", "stage1.block1.conv1", "stage1.block2.attn", "stage1.block3"} <= names
-    assert {"stage2.down", "stage2.block1.attn", "stage2.block1.mlp.fc1", "stage2.block2.attn", "head.linear"} <= names
+    assert {"stem.conv", "stem.norm", "stem.act", "stage1.block1.conv", "stage1.block2.attn", "stage1.block3"} <= names
+    assert {"stage2.down", "stage2.block1.attn", "stage2.block1.mlp.linear", "stage2.block2.attn", "head.linear"} <= names
     assert [name for name, _ in network.named_children()] == ["stem", "stage1", "stage2", "head"]
     again = archdsl.compile("stem conv(8) norm conv(8) norm act stage(8)[C]")
     assert [name for name, _ in again.stem.named_children()] == ["conv", "norm", "conv2", "norm2", "act"]
@@ -200,7 +200,7 @@ def test_requirements_are_checked_before_anything_is_built() -> None:
     [
         "stage(1000000)[C*100]",
         "stage(64)[M(heads=100000000000000000)]",
-        "stage(64)[T(mlp_ratio=1e17)]",
+        "stage(64)[T(mlp_ratio=1e15)]",
         "input 3x30000x30000 stage(8)[T(local=3)]",
         "input 3x30000x30000 stage(8)[M]",
     ],
@@ -217,7 +217,7 @@ RESNET: Renaming = [
     (r"^conv1", "stem.conv"),
     (r"^bn1", "stem.norm"),
     (r"^layer(\d)\.(\d)", lambda m: f"stage{m[1]}.block{int(m[2]) + 1}"),  # timm counts blocks from 0
-    (r"\.bn(\d)", r".norm\1"),
+    (r"\.(bn|conv)(\d)", lambda m: f".{'norm' if m[1] == 'bn' else 'conv'}{'' if m[2] == '1' else m[2]}"),
     (r"downsample\.0", "shortcut.conv"),
     (r"downsample\.1", "shortcut.norm"),
     (r"^fc", "head.linear"),
@@ -230,7 +230,8 @@ VIT_TINY: Renaming = [
     (r"\.norm1", ".attn.norm"),
     (r"\.attn\.(qkv|proj)", r".attn.attn.\1"),
     (r"\.norm2", ".mlp.norm"),
-    (r"\.mlp\.fc", ".mlp.fc"),
+    (r"\.mlp\.fc1", ".mlp.linear"),
+    (r"\.mlp\.fc2", ".mlp.linear2"),
     (r"^norm", "head.norm"),
     (r"^head\.(weight|bias)", r"head.linear.\1"),
 ]

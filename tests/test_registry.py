@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.blocks import BLOCKS
 from archdsl.errors import ArchdslError, UnknownNameError
+from archdsl.language import prelude
 from archdsl.registry import Registry
 
 
@@ -79,5 +79,5 @@ def test_a_file_that_fails_fails_each_time(package: Path) -> None:
 
 
 def test_the_blocks_of_the_language_page_are_there() -> None:
-    named = "conv norm act drop maxpool avgpool gap linear patch pos cls basic bottleneck msa transformer"
-    assert set(named.split()) <= set(BLOCKS)
+    named = "conv norm act drop maxpool avgpool gap linear patch pos cls basic bottleneck msa transformer mixer convnext mbconv"
+    assert set(named.split()) <= prelude.blocks().keys()

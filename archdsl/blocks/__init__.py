@@ -1,10 +1,28 @@
-"""The blocks a stage is made of, one file per family; a new file here registers itself."""
+"""The primitive blocks, one file per family (a new file here registers itself), and what makes a block of a definition.
+
+Blocks made of others are said in the language itself, in `grammars/prelude.arch`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from archdsl.blocks.base import Block
 from archdsl.registry import Registry
 
-BLOCKS: Registry[type[Block]] = Registry("block", "archdsl.blocks")
+
+class _Blocks(Registry[type[Block]]):
+    def register(self, name: str) -> Callable[[type[Block]], type[Block]]:
+        """As for every registry; the class learns its name, too."""
+        enter = super().register(name)
+
+        def named(block: type[Block]) -> type[Block]:
+            block.kind_name = name
+            return enter(block)
+
+        return named
+
+
+BLOCKS = _Blocks("block", "archdsl.blocks")
 
 __all__ = ["BLOCKS", "Block"]

@@ -6,9 +6,9 @@ tree, so the two cannot drift apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,11 +25,13 @@ class Block(BaseModel):
     the spec says otherwise. A block without `stride` cannot stride: a downsampling layer is put before it.
 
     Class attributes:
+        kind_name: the name it is registered by.
         positional: names of the arguments that may be given without a name, in order.
         summary: one line for documentation and editors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    kind_name: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str] = ""
 
@@ -39,8 +41,22 @@ class Block(BaseModel):
         return argument in cls.model_fields
 
 
+Role: TypeAlias = Literal["conv", "msa", "mlp"]
+
+
 class Primitive(Block):
-    """A block with rules of its own: one PyTorch module."""
+    """A block with rules of its own: one PyTorch module.
+
+    Class attributes:
+        module_name: what the module is called inside a composite block; by default as the block.
+    """
+
+    module_name: ClassVar[str] = ""
+
+    @property
+    def role(self) -> Role | None:
+        """How it mixes positions: by convolution or pooling, by attention, by a matrix; None where it does not."""
+        return None
 
     def out(self, x: Shape) -> Shape:
         """The output shape for input shape `x`.
@@ -94,13 +110,21 @@ class Residual:
     """
 
     parts: tuple[tuple[str, Node], ...]
-    role: Literal["conv", "msa", "mlp"]
+    role: Role
     shortcut: Node | None = None
     shared: int = 0
     act: Node | None = None
 
 
-Node: TypeAlias = Block | Sequence | Residual
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Named parts side by side, their outputs added or put together along the channels."""
+
+    parts: tuple[tuple[str, Node], ...]
+    join: Literal["sum", "concat"]
+
+
+Node: TypeAlias = Block | Sequence | Residual | Parallel
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +153,8 @@ def measure(node: Node, x: Shape) -> Cost:
             raise ShapeError(error.message, None, error.help) from None  # an argument of a part, not of this block
     if isinstance(node, Sequence):
         return _measure_parts(node.parts, x)
+    if isinstance(node, Parallel):
+        return _measure_parallel(node, x)
     if isinstance(node, Residual):
         shared = _measure_parts(node.parts[: node.shared], x)
         branch = _measure_parts(node.parts[node.shared :], shared.out)
@@ -148,7 +174,19 @@ def _measure_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> Cost:
     return Cost(x, params, macs)
 
 
-def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Literal["conv", "msa", "mlp"], Shape]]:
+def _measure_parallel(node: Parallel, x: Shape) -> Cost:
+    costs = [measure(part, x) for _, part in node.parts]
+    first = costs[0].out
+    channels = sum(cost.out.channels for cost in costs)
+    for cost in costs[1:]:
+        alike = cost.out if node.join == "sum" else cost.out._replace(channels=first.channels)
+        if alike != first:
+            raise ShapeError(f"the parts of '{node.join}' do not match: one gives {first}, another {cost.out}")
+    out = first if node.join == "sum" else first._replace(channels=channels)
+    return Cost(out, sum(c.params for c in costs), sum(c.macs for c in costs))
+
+
+def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Role, Shape]]:
     """The residual units in a tree: module path, role, output shape."""
     if isinstance(node, Composite):
         yield from roles(node.expand(x), x, path)
@@ -158,3 +196,51 @@ def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Literal["conv"
         for name, part in node.parts:
             yield from roles(part, x, f"{path}.{name}")
             x = measure(part, x).out
+    elif isinstance(node, Parallel):
+        for name, part in node.parts:
+            yield from roles(part, x, f"{path}.{name}")
+
+
+def role(nodes: Iterable[Node]) -> Role:
+    """What a branch does: attention if there is any in it, else convolution or pooling, else a matrix alone."""
+    found = {primitive.role for node in nodes for primitive in primitives(node)}
+    return "msa" if "msa" in found else "conv" if "conv" in found else "mlp"
+
+
+def primitives(node: Node | None) -> Iterator[Primitive]:
+    """The primitives of a tree without composites, shortcuts left out."""
+    if isinstance(node, Primitive):
+        yield node
+    elif isinstance(node, (Sequence, Residual, Parallel)):
+        for _, part in node.parts:
+            yield from primitives(part)
+
+
+def meaning(node: Node, x: Shape) -> list[Any]:
+    """What a tree computes as plain data: names and groupings are left out, and so is what equals a default.
+
+    It is what the hash of a network is made of.
+    """
+    if isinstance(node, Composite):
+        return meaning(node.expand(x), x)
+    if isinstance(node, Primitive):
+        return [[node.kind_name, node.model_dump(exclude_defaults=True)]]
+    if isinstance(node, Parallel):
+        return [[node.join, [meaning(part, x) for _, part in node.parts]]]
+    if isinstance(node, Sequence):
+        return _meaning_parts(node.parts, x)
+    if isinstance(node, Residual):
+        shared = _measure_parts(node.parts[: node.shared], x).out
+        parts = _meaning_parts(node.parts, x)
+        shortcut = None if node.shortcut is None else meaning(node.shortcut, shared)
+        out = measure(node, x).out
+        return [["residual", node.shared, parts, shortcut, None if node.act is None else meaning(node.act, out)]]
+    raise TypeError(f"not a block: {node!r}")
+
+
+def _meaning_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[Any]:
+    found: list[Any] = []
+    for _, part in parts:
+        found += meaning(part, x)
+        x = measure(part, x).out
+    return found

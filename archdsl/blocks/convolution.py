@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.base import Primitive
+from archdsl.blocks.base import Primitive, Role
 from archdsl.shapes import Shape, ShapeError, divisors_near
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Conv(Primitive):
     groups: int = Field(default=1, ge=1)
     bias: bool = False
 
+    @property
+    def role(self) -> Role | None:
+        """Convolution, unless it sees single pixels."""
+        return "conv" if self.k > 1 else None
+
     def out(self, x: Shape) -> Shape:
         """(width, H', W')."""
         require_map(x, "conv")
@@ -85,6 +90,11 @@ class Patch(Primitive):
     summary: ClassVar[str] = "patch embedding: k x k patches to one position each"
     width: int = Field(ge=1)
     k: int = Field(default=16, ge=1)
+
+    @property
+    def role(self) -> Role:
+        """Convolution."""
+        return "conv"
 
     def out(self, x: Shape) -> Shape:
         """(width, H/k, W/k)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.base import Primitive
+from archdsl.blocks.base import Primitive, Role
 from archdsl.blocks.convolution import require_map, require_room, strided
 from archdsl.shapes import Shape, ShapeError
 
@@ -19,6 +19,11 @@ class _Pool(Primitive):
     positional: ClassVar[tuple[str, ...]] = ("k", "stride")
     k: int = Field(default=3, ge=1)
     stride: int = Field(default=2, ge=1)
+
+    @property
+    def role(self) -> Role:
+        """Pooling mixes neighbours as a convolution does."""
+        return "conv"
 
     def out(self, x: Shape) -> Shape:
         """(C, H', W')."""

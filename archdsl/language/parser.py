@@ -144,6 +144,21 @@ class _Builder(lark.Transformer[Any, Any]):
         return syntax.Statement("let", span, name=str(name), name_span=where, value=content)
 
     @_rule
+    def block_definition(self, span: Span, children: list[Any]) -> syntax.Statement:
+        parameters = children[1] if len(children) == 3 else ()
+        where = _span_of(children[0])
+        return syntax.Statement(
+            "block", span, name=str(children[0]), name_span=where, items=children[-1], parameters=parameters
+        )
+
+    def parameters(self, children: list[Any]) -> tuple[syntax.Parameter, ...]:
+        return tuple(child for child in children if isinstance(child, syntax.Parameter))
+
+    @_rule
+    def parameter(self, span: Span, children: list[Any]) -> syntax.Parameter:
+        return syntax.Parameter(str(children[0]), children[1] if len(children) == 2 else None, span)
+
+    @_rule
     def stem(self, span: Span, children: list[Any]) -> syntax.Statement:
         return syntax.Statement("stem", span, items=children[0])
 
@@ -190,6 +205,20 @@ class _Builder(lark.Transformer[Any, Any]):
     @_rule
     def choice(self, span: Span, children: list[Any]) -> syntax.Choice:
         return syntax.Choice(tuple(children), span)
+
+    @_rule
+    def structure(self, span: Span, children: list[Any]) -> syntax.Structure:
+        arguments = tuple(child for child in children if isinstance(child, syntax.Argument))
+        return syntax.Structure(str(children[0]), arguments, children[-1], span)
+
+    @_rule
+    def conditional(self, span: Span, children: list[Any]) -> syntax.Conditional:
+        (left, op, right), *sequences = [child for child in children if not isinstance(child, lark.Token)]
+        otherwise = sequences[1] if len(sequences) == 2 else ()
+        return syntax.Conditional(str(op), left, right, sequences[0], otherwise, span)
+
+    def test(self, children: list[Any]) -> list[Any]:
+        return children
 
     @_rule
     def repeat(self, span: Span, children: list[Any]) -> syntax.Repeat:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from archdsl import ir
 from archdsl.architecture import Architecture, PlacedBlock, PlacedStage
 from archdsl.arguments import show
-from archdsl.blocks import BLOCKS
+from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks.base import Primitive
+from archdsl.blocks.defined import FROM_STAGE, Defined, kind, scope_of
+from archdsl.language import prelude
+from archdsl.wording import write_items
 
 
 def write(architecture: Architecture, comments: Iterable[str] = (), train: bool = True) -> str:
@@ -25,6 +31,8 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         f"input {'x'.join(map(str, architecture.input))}",
         f"classes {architecture.classes}",
     ]
+    architecture, definitions = _named_apart(architecture)
+    lines += [_definition(name, definition, architecture) for name, definition in definitions.items()]
     lines += _lets(architecture)
     lines.append(f"stem {_sequence(architecture.stem, {}, architecture)}".rstrip())
     lines += [_stage(stage, number, architecture) for number, stage in enumerate(architecture.stages, start=1)]
@@ -35,6 +43,66 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
     if train and architecture.train:
         lines.append(f"train({_arguments(architecture.train)})")
     return "\n".join(lines) + "\n"
+
+
+def _named_apart(architecture: Architecture) -> tuple[Architecture, dict[str, ir.BlockDefinition]]:
+    """The blocks that the text has to define; one whose holes are decided in several ways gets as many names."""
+    definitions = {
+        name: definition
+        for name, definition in architecture.definitions.items()
+        if name not in prelude.names() or definition != prelude.definition(name)
+    }
+    taken = {*prelude.names(), *BLOCKS, *architecture.letters, *ir.LETTERS, *definitions}
+    own = dict(definitions)
+    found: dict[tuple[str, ir.Items], str] = {}
+
+    def named(block: PlacedBlock) -> PlacedBlock:
+        if block.kind in ir.STRUCTURES or not isinstance(block.block, Defined):
+            return block
+        items = block.block.content[0]
+        if block.kind not in own or items is block.block.items:
+            return block
+        key = (block.kind, items)
+        if key not in found:
+            first = all(kind != block.kind for kind, _ in found)
+            name = (
+                block.kind if first else next(n for i in itertools.count(2) if (n := f"{block.kind}{i}") not in taken)
+            )
+            taken.add(name)
+            found[key] = name
+            definitions[name] = own[block.kind].model_copy(update={"items": items})
+        name = found[key]
+        return block if name == block.kind else replace(block, kind=name, names=(name,))
+
+    stages = tuple(replace(stage, blocks=tuple(map(named, stage.blocks))) for stage in architecture.stages)
+    stem, head = tuple(map(named, architecture.stem)), tuple(map(named, architecture.head))
+    return replace(architecture, stem=stem, stages=stages, head=head), definitions
+
+
+def _definition(name: str, definition: ir.BlockDefinition, architecture: Architecture) -> str:
+    parameters = [
+        p.name if p.required or p.name in FROM_STAGE else f"{p.name}={show(p.default)}" for p in definition.parameters
+    ]
+    signature = f"({', '.join(parameters)})" if parameters else ""
+    comment = f"# {definition.summary}\n" if definition.summary else ""
+    return f"{comment}block {name}{signature} = {_items(definition.items, architecture)}"
+
+
+def _items(items: ir.Items, architecture: Architecture) -> str:
+    scope = scope_of(architecture.definitions)
+
+    def first(name: str) -> str | None:
+        if name in ir.STRUCTURES:
+            return None
+        return _plain(kind(name, scope))
+
+    return write_items(items, first)
+
+
+def _plain(block: type[Block]) -> str | None:
+    """The argument that is printed without its name."""
+    first = block.positional[:1]
+    return first[0] if first and (issubclass(block, Primitive) or first == ("width",)) else None
 
 
 def _lets(architecture: Architecture) -> list[str]:
@@ -80,7 +148,8 @@ def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scal
 
 def _letters(architecture: Architecture) -> dict[str, ir.Letter]:
     """The lets to print with; one that has taken a block's name would keep others from using it."""
-    return {name: letter for name, letter in architecture.letters.items() if name not in BLOCKS}
+    taken = {*BLOCKS, *architecture.definitions}
+    return {name: letter for name, letter in architecture.letters.items() if name not in taken}
 
 
 def _letter(block: PlacedBlock, architecture: Architecture) -> ir.Letter:
@@ -93,6 +162,8 @@ def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], arch
 
 
 def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
+    if block.kind in ir.STRUCTURES and isinstance(block.block, Defined):
+        return _items(block.block.content[0], architecture)
     letter = _letter(block, architecture)
     named = block.label in _letters(architecture) or block.label in ir.LETTERS
     arguments: dict[str, ir.Scalar] = {}
@@ -104,7 +175,7 @@ def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Arch
             continue
         if name == "out_features" and block.path.startswith("head.") and value == architecture.classes:
             continue
-        if name in type(block.block).positional[:1] and not positional:
+        if name == _plain(type(block.block)):
             positional.append(show(value))
         else:
             arguments[name] = value

@@ -133,7 +133,38 @@ class Repeat:
     span: Span
 
 
-Item: TypeAlias = BlockCall | Group | Choice | Repeat
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """`residual[ … ]`, `sum[ … ]`, `concat[ … ]`, perhaps with arguments before the bracket."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    items: tuple[Item, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """`if left op right ( … ) else ( … )` in a composite block."""
+
+    op: str
+    left: Value
+    right: Value
+    then: tuple[Item, ...]
+    otherwise: tuple[Item, ...]
+    span: Span
+
+
+Item: TypeAlias = BlockCall | Group | Choice | Repeat | Structure | Conditional
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`name` or `name=value` of a composite block; `default` is None where it has to be given."""
+
+    name: str
+    default: Value | None
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +201,4 @@ class Statement:
     items: tuple[Item, ...] | None = None
     arguments: tuple[Argument, ...] = ()
     condition: Condition | None = None
+    parameters: tuple[Parameter, ...] = ()

@@ -11,8 +11,8 @@ from archdsl.blocks import BLOCKS
 from archdsl.errors import Diagnostic, Span, did_you_mean
 
 STATEMENTS = (
-    "model", "input", "classes", "defaults", "let", "stem", "stage", "head", "require", "maximize", "minimize", "data",
-    "train",
+    "model", "input", "classes", "defaults", "let", "block", "stem", "stage", "head", "require", "maximize", "minimize",
+    "data", "train",
 )  # fmt: skip
 
 _SHOWN = {
@@ -92,8 +92,6 @@ def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) ->
 
 
 def _statement_help(word: str, follows: str) -> str:
-    if word == "block":
-        return "composite blocks are not in this version yet; a sequence gets a name with: let NAME = C M"
     if follows == "=":
         return f"a name is given with: let {word} = …"
     if word in BLOCKS or word in ir.LETTERS:

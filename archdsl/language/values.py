@@ -11,7 +11,8 @@ from archdsl.arguments import bounded
 from archdsl.errors import Diagnostic, Span
 from archdsl.language import syntax
 
-RESERVED = ("true", "false", "none", "width")
+VARIABLES = ("width", "in", "stride", "classes")
+RESERVED = ("true", "false", "none", *VARIABLES)
 MAX_OPTIONS = 10_000
 MAX_DEPTH = 64
 MAX_STEPS = 50_000
@@ -40,6 +41,8 @@ class Scope:
 
     Attributes:
         lets: by name.
+        blocks: definitions of composite blocks, by name.
+        parameters: those of the composite block being looked at, and whether they were used; None outside of one.
         open: names of the lets being looked up, outermost first.
         used: names of all lets that were looked up.
         steps: pieces of the text looked at, each as often as lets and repeats bring it up.
@@ -47,6 +50,8 @@ class Scope:
     """
 
     lets: Mapping[str, syntax.Statement]
+    blocks: Mapping[str, syntax.Statement] = field(default_factory=dict)
+    parameters: dict[str, bool] | None = None
     open: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     steps: int = 0
@@ -54,7 +59,7 @@ class Scope:
 
     @contextmanager
     def entered(self, name: str, span: Span) -> Iterator[syntax.Statement]:
-        """The `let` called `name`, open as long as the context lasts.
+        """The `let` or `block` called `name`, open as long as the context lasts.
 
         Raises:
             Mistake: it is used inside itself.
@@ -62,16 +67,16 @@ class Scope:
         """
         if name in self.open:
             chain = " -> ".join([*self.open[self.open.index(name) :], name])
-            raise Mistake(
-                f"'{name}' is defined by itself ({chain})", span, "give the let another name than what it uses"
-            )
+            raise Mistake(f"'{name}' is defined by itself ({chain})", span, "give it another name than what it uses")
         self.used.add(name)
         self.open.append(name)
+        parameters, self.parameters = self.parameters, None  # a let does not see those of the block that uses it
         try:
             with self.deeper(span):
-                yield self.lets[name]
+                yield self.lets[name] if name in self.lets else self.blocks[name]
         finally:
             self.open.pop()
+            self.parameters = parameters
 
     @contextmanager
     def deeper(self, span: Span) -> Iterator[None]:
@@ -148,8 +153,11 @@ def lower_value(
 
 
 def _name(text: str, span: Span, scope: Scope, hole: str, lower: Callable[[syntax.Value, str], ir.Value]) -> ir.Value:
-    if text == "width":
-        return ir.Width(at=span)
+    if scope.parameters is not None and text in scope.parameters:
+        scope.parameters[text] = True
+        return ir.Variable(name=text, at=span)
+    if text in VARIABLES:
+        return ir.Variable(name=text, at=span)
     if text in _WORDS:
         return _WORDS[text]
     if text not in scope.lets:
@@ -221,7 +229,7 @@ def _range(
 def possible(value: ir.Value) -> list[ir.Scalar]:
     """Every constant a value can become, in the order of the text, whatever its holes decide.
 
-    What depends on the stage's width or on a real hole is left out; so is everything when there is too much of it.
+    What depends on a variable or on a real hole is left out; so is everything when there is too much of it.
     """
     found: dict[tuple[type, ir.Scalar], ir.Scalar] = {}
     for count, (constant, _) in enumerate(_outcomes(value, {})):
@@ -248,7 +256,7 @@ def _outcomes(value: ir.Value, decided: dict[str, int]) -> _Outcomes:
             for left, before in _outcomes(value.left, decided):
                 for right, after in _outcomes(value.right, before):
                     yield _calculated(value.op, left, right), after
-        case ir.FloatRange() | ir.Width():
+        case ir.FloatRange() | ir.Variable():
             yield _UNKNOWN, decided
         case _:
             yield value, decided

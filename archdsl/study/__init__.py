@@ -16,7 +16,7 @@ import torch
 
 from archdsl import ir, report, space
 from archdsl.architecture import digest
-from archdsl.blocks import BLOCKS
+from archdsl.blocks.defined import attends
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
@@ -219,7 +219,7 @@ def _write(
 def _kinds(spec: ir.Spec) -> dict[str, str]:
     """What each label of the spec does, so that the report colours a space's own letters too."""
     blocks = [node for node in ir.walk(spec.stages) if isinstance(node, ir.BlockSpec)]
-    return {b.names[0]: "msa" if BLOCKS[b.kind].takes("heads") else "conv" for b in blocks}
+    return {b.names[0]: "msa" if attends(b, spec.blocks) else "conv" for b in blocks}
 
 
 def _earlier_seconds(folder: RunFolder) -> float:

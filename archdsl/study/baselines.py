@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl import ir
-from archdsl.architecture import Architecture, option_labels
-from archdsl.blocks import BLOCKS
+from archdsl.architecture import Architecture
+from archdsl.blocks.defined import attends
 from archdsl.space import Hole, attempt
+from archdsl.wording import option_labels
 
 
 def placements(spec: ir.Spec) -> dict[str, tuple[int, int, str, str, str]]:
@@ -20,19 +21,19 @@ def placements(spec: ir.Spec) -> dict[str, tuple[int, int, str, str, str]]:
     for hole in ir.holes(spec):
         if not isinstance(hole, ir.ChoiceSpec) or len(hole.options) != 2:
             continue
-        attends = [_attends(option) for option in hole.options]
-        if sorted(a for a in attends if a is not None) == [False, True]:
-            conv, msa = attends.index(False), attends.index(True)
+        found_in = [_attends(option, spec) for option in hole.options]
+        if sorted(a for a in found_in if a is not None) == [False, True]:
+            conv, msa = found_in.index(False), found_in.index(True)
             labels = option_labels(hole)
             found[hole.name] = (conv, msa, labels[conv], labels[msa], hole.name.split(".")[0])
     return found
 
 
-def _attends(option: ir.Items) -> bool | None:
+def _attends(option: ir.Items, spec: ir.Spec) -> bool | None:
     """Whether an option is one attention block; None when it is no single block."""
     match option:
         case (ir.BlockSpec() as block,):
-            return BLOCKS[block.kind].takes("heads")
+            return attends(block, spec.blocks)
     return None
 
 

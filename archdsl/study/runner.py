@@ -13,7 +13,7 @@ from optuna.samplers import PartialFixedSampler
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, digest, option_labels
+from archdsl.architecture import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
 from archdsl.study.plan import Plan
@@ -22,6 +22,7 @@ from archdsl.study.rungs import Rungs
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
 from archdsl.study.store import RECORD, RunFolder, settle
 from archdsl.study.watch import Watch, layout_text
+from archdsl.wording import option_labels
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
 CURVES = ("accuracy", "nll")

@@ -1,0 +1,431 @@
+"""Composite blocks: a definition in the language becomes a block class, its arguments a tree of primitives."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, PrivateAttr, ValidationError, create_model
+
+from archdsl import ir
+from archdsl.arguments import bounded, misfit, say
+from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, measure
+from archdsl.blocks.structures import STRUCTURES
+from archdsl.errors import Span
+from archdsl.shapes import Shape, ShapeError, divisors_near
+
+MAX_PARTS = 10_000
+_WORK = threading.local()  # how many parts the block that is being written out has so far, blocks in blocks included
+Scope: TypeAlias = Mapping[str, type[Block]]
+FROM_STAGE = ("width", "stride")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+
+
+class _OfParameter(ShapeError):
+    """A misfit that a parameter of the block is to blame for, on its way out of the block."""
+
+
+class Defined(Composite):
+    """A block said in the language: its fields are the parameters, its tree follows from the definition's items.
+
+    Class attributes:
+        items: what it is made of.
+        scope: the composite blocks that the items may use.
+    """
+
+    items: ClassVar[ir.Items] = ()
+    scope: ClassVar[Scope] = {}
+    _here: tuple[ir.Items, Scope] | None = PrivateAttr(default=None)
+
+    def holding(self, items: ir.Items, scope: Scope) -> Defined:
+        """The same block with other items: those of a structure, or its own with their holes decided."""
+        copy = self.model_copy()
+        copy._here = (items, scope)
+        return copy
+
+    @property
+    def content(self) -> tuple[ir.Items, Scope]:
+        """The items it stands for, without holes, and the composite blocks they may use."""
+        return (self.items, self.scope) if self._here is None else self._here
+
+    def expand(self, x: Shape) -> Node:
+        """The tree of its items for input shape `x`."""
+        items, scope = self.content
+        names = {name: getattr(self, name) for name in type(self).model_fields}
+        expansion = _Expansion(names | {"in": x.channels}, scope, frozenset(self.model_fields_set))
+        outermost = not getattr(_WORK, "open", False)
+        if outermost:
+            _WORK.open, _WORK.parts = True, 0
+        try:
+            parts = expansion.parts(items, x)
+        except _OfParameter as error:
+            raise ShapeError(error.message, error.argument, error.help) from None
+        finally:
+            _WORK.open = not outermost
+        return parts[0][1] if len(parts) == 1 else Sequence(parts)
+
+
+def attends(block: ir.BlockSpec, blocks: Mapping[str, ir.BlockDefinition]) -> bool:
+    """Whether there is attention in a block, or in what it is made of."""
+    if block.kind == "attention":
+        return True
+    items = block.items if block.items is not None else blocks[block.kind].items if block.kind in blocks else ()
+    inner = (node for node in ir.walk(items) if isinstance(node, ir.BlockSpec))
+    return any(attends(node, blocks) for node in inner)
+
+
+# ---- from a definition to a class ----------------------------------------------------------------------
+
+
+def scope_of(blocks: Mapping[str, ir.BlockDefinition]) -> Scope:
+    """The classes of the composite blocks of a spec, by name."""
+    scope: dict[str, type[Block]] = {}
+    for name, definition in blocks.items():
+        if definition._block is None:
+            definition._block = define(name, definition, dict(scope))
+        scope[name] = definition._block
+    return scope
+
+
+def kind(name: str, scope: Scope) -> type[Block]:
+    """The class of a block: a composite of the scope, or a primitive."""
+    return scope[name] if name in scope else BLOCKS[name]
+
+
+def define(name: str, definition: ir.BlockDefinition, scope: Scope) -> type[Defined]:
+    """The class of a composite block; what a parameter may be follows from how the items use it."""
+    found = usage(definition.items, scope)
+    fields: dict[str, Any] = {}
+    for parameter in definition.parameters:
+        if parameter.name not in FROM_STAGE:
+            annotation = _annotation(parameter, found)
+            fields[parameter.name] = (annotation, ... if parameter.required else parameter.default)
+    declared = [parameter.name for parameter in definition.parameters]
+    for stage in FROM_STAGE:
+        if stage in declared or stage in found.names:
+            field = Field(ge=1) if stage == "width" else Field(default=1, ge=1)
+            fields[stage] = (int, field)
+    order = sorted(fields, key=lambda n: declared.index(n) if n in declared else len(declared))
+    block: type[Defined] = create_model(name, __base__=Defined, **{n: fields[n] for n in order})
+    block.kind_name = name
+    block.items = definition.items
+    block.scope = scope
+    block.positional = tuple(declared)
+    block.summary = block.__doc__ = definition.summary
+    return block
+
+
+def nameless(items: ir.Items, scope: Scope) -> type[Defined]:
+    """The class of a structure among blocks; it takes the stage's width and stride where it speaks of them."""
+    names = usage(items, scope).names
+    return _nameless("width" in names, "stride" in names)
+
+
+@functools.cache
+def _nameless(width: bool, stride: bool) -> type[Defined]:
+    fields: dict[str, Any] = {"width": (int, Field(ge=1))} if width else {}
+    if stride:
+        fields["stride"] = (int, Field(default=1, ge=1))
+    return create_model("structure", __base__=Defined, **fields)
+
+
+# ---- how items use names -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a sequence of items uses names.
+
+    Attributes:
+        names: all that are mentioned; `width` also where an inner block takes the block's width by itself.
+        arguments: for each name the fields it is handed to as it is.
+        compared: for each name the constants it is compared with.
+        numeric: names that stand in arithmetic.
+    """
+
+    names: set[str]
+    arguments: dict[str, list[tuple[type[Block], str]]]
+    compared: dict[str, list[ir.Scalar]]
+    numeric: set[str]
+
+
+def usage(items: ir.Items, scope: Scope) -> Usage:
+    """How items use names."""
+    found = Usage(set(), {}, {}, set())
+    _use_items(items, scope, found)
+    return found
+
+
+def _use_items(items: Iterable[ir.Item], scope: Scope, found: Usage) -> None:
+    for item in items:
+        match item:
+            case ir.BlockSpec():
+                _use_block(item, scope, found)
+            case ir.ChoiceSpec():
+                for option in item.options:
+                    _use_items(option, scope, found)
+            case ir.RepeatSpec():
+                _use_value(item.times, found)
+                if isinstance(item.times, ir.Variable):
+                    found.numeric.add(item.times.name)
+                for copy in item.copies:
+                    _use_items(copy, scope, found)
+            case ir.IfSpec():
+                for one, other in ((item.left, item.right), (item.right, item.left)):
+                    _use_value(one, found)
+                    if isinstance(one, ir.Variable) and item.op not in ("==", "!="):
+                        found.numeric.add(one.name)
+                    elif isinstance(one, ir.Variable) and not isinstance(other, ir.Node):
+                        found.compared.setdefault(one.name, []).append(other)
+                _use_items((*item.then, *item.otherwise), scope, found)
+
+
+def _use_block(spec: ir.BlockSpec, scope: Scope, found: Usage) -> None:
+    block: type[Block] = STRUCTURES.get(spec.kind) or kind(spec.kind, scope)
+    if block.takes("width") and "width" not in spec.arguments:
+        found.names.add("width")
+    for argument, value in spec.arguments.items():
+        _use_value(value, found)
+        if isinstance(value, ir.Variable):
+            found.arguments.setdefault(value.name, []).append((block, argument))
+    if spec.kind in STRUCTURES:  # what stands in another composite block speaks of that block's parameters
+        _use_items(spec.items or (), scope, found)
+
+
+def _use_value(value: ir.Value, found: Usage) -> None:
+    for node in ir.walk(value):
+        if isinstance(node, ir.Variable):
+            found.names.add(node.name)
+        elif isinstance(node, ir.Arithmetic):
+            found.numeric.update(side.name for side in (node.left, node.right) if isinstance(side, ir.Variable))
+
+
+def _annotation(parameter: ir.ParameterSpec, found: Usage) -> Any:
+    """The type of a parameter: that of the first field it is handed to, or what arithmetic and comparisons ask for."""
+    name, default = parameter.name, parameter.default
+    compared = found.compared.get(name, [])
+    words = [word for word in compared if isinstance(word, str)]
+    metadata: list[Any] = []
+    annotation: Any
+    if name in found.arguments:
+        block, argument = found.arguments[name][0]
+        annotation, metadata = block.model_fields[argument].annotation, block.model_fields[argument].metadata
+    elif words:
+        annotation = Literal[tuple(dict.fromkeys([default, *words] if isinstance(default, str) else words))]
+    elif name in found.numeric:
+        annotation = int if type(default) is int and not compared else int | float
+    else:
+        annotation = bool if isinstance(default, bool) else bool | int | float | str | None
+    may_be_none = None in compared or (default is None and not parameter.required)
+    if may_be_none and type(None) not in typing.get_args(annotation):
+        annotation = annotation | None
+    return Annotated[annotation, *metadata] if metadata else annotation
+
+
+# ---- from items to a tree ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """One block on its way to a tree.
+
+    Attributes:
+        names: values of the parameters, of `width`, `stride` and `in`.
+        scope: composite blocks by name.
+        given: parameters that the call gave.
+    """
+
+    names: Mapping[str, ir.Scalar]
+    scope: Scope
+    given: frozenset[str]
+
+    def parts(self, items: ir.Items, x: Shape, names: dict[str, int] | None = None) -> tuple[tuple[str, Node], ...]:
+        """Named trees of items one after the other."""
+        names = {} if names is None else names
+        found: list[tuple[str, Node]] = []
+        for item in self.flat(items):
+            node = self.node(item, x)
+            found.append((_numbered(_module_name(item, node), names), node))
+            x = measure(node, x).out
+        return tuple(found)
+
+    def branches(self, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
+        """Named trees of items side by side."""
+        names: dict[str, int] = {}
+        found = []
+        for item in self.flat(items):
+            node = self.node(item, x)
+            found.append((_numbered(_module_name(item, node), names), node))
+        if not found:
+            raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
+        return tuple(found)
+
+    def flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
+        """The blocks that stand, `if`s and repeats worked out."""
+        for item in items:
+            match item:
+                case ir.BlockSpec():
+                    yield item
+                case ir.IfSpec():
+                    yield from self.flat(item.then if self._holds(item) else item.otherwise)
+                case ir.RepeatSpec():
+                    times = self._value(item.times)
+                    if type(times) is not int or not 0 <= times <= MAX_PARTS:
+                        span = getattr(item.times, "at", None) or item.at
+                        raise ShapeError(
+                            f"a repeat count is an integer from 0 to {MAX_PARTS:,}, not {say(times)}", None, None, span
+                        )
+                    for copy in item.taken(times):
+                        yield from self.flat(copy)
+                case _:
+                    raise TypeError(f"a hole is left: {item!r}")
+
+    def node(self, spec: ir.BlockSpec, x: Shape) -> Node:
+        """The tree of one inner block.
+
+        Raises:
+            ShapeError: it does not fit; its place is that of the block inside, unless an argument of the call decides.
+        """
+        _WORK.parts += 1
+        if _WORK.parts > MAX_PARTS:
+            raise ShapeError(
+                f"a block of more than {MAX_PARTS:,} parts", None, "use smaller blocks, or repeat less often"
+            )
+        try:
+            if spec.kind in STRUCTURES:
+                structure = construct(STRUCTURES[spec.kind], spec.kind, self._arguments(spec, STRUCTURES[spec.kind]))
+                side_by_side = spec.kind in ("sum", "concat")
+                parts = (self.branches if side_by_side else self.parts)(spec.items or (), x)
+                node: Node = structure.tree(parts, x)
+            else:
+                block = kind(spec.kind, self.scope)
+                arguments = self._arguments(spec, block)
+                if block.takes("width") and "width" in self.names:
+                    arguments.setdefault("width", self.names["width"])
+                placed = construct(block, spec.kind, arguments)
+                if isinstance(placed, Defined) and spec.items is not None:
+                    placed = placed.holding(spec.items, placed.scope)
+                node = placed.expand(x) if isinstance(placed, Composite) else placed
+            measure(node, x)
+        except ShapeError as error:
+            raise self._placed(error, spec) from None
+        return node
+
+    def _arguments(self, spec: ir.BlockSpec, block: type[Block]) -> dict[str, ir.Scalar]:
+        found: dict[str, ir.Scalar] = {}
+        for name, value in spec.arguments.items():
+            try:
+                found[name] = self._value(value)
+                if isinstance(found[name], float) and isinstance(value, ir.Arithmetic) and value.op == "/":
+                    self._require_whole(block, name, value, found[name])
+            except ShapeError as error:
+                error.argument = name
+                raise
+        return found
+
+    def _require_whole(self, block: type[Block], name: str, value: ir.Arithmetic, quotient: ir.Scalar) -> None:
+        """Say which number does not divide which, rather than that an argument is no integer."""
+        if misfit(block, name, quotient, "float") is None:
+            return
+        left, right = self._value(value.left), self._value(value.right)
+        said, by = ((v.name if isinstance(v, ir.Variable) else "") for v in (value.left, value.right))
+        what = f"the {'incoming channels' if said == 'in' else said} {left}" if said else str(left)
+        help = f"near it: {divisors_near(left, right)}" if type(left) is type(right) is int else None
+        raise ShapeError(f"{by}{'=' if by else ''}{right} does not divide {what}", None, help)
+
+    def _placed(self, error: ShapeError, spec: ir.BlockSpec) -> ShapeError:
+        if error.span is not None or isinstance(error, _OfParameter):
+            return error
+        value = spec.arguments.get(error.argument or "")
+        parameters = {node.name for node in ir.walk(value) if isinstance(node, ir.Variable)} & self.given
+        if len(parameters) > 1:
+            parameters -= {*FROM_STAGE}
+        if error.argument and error.argument not in spec.arguments and error.argument in self.given & set(FROM_STAGE):
+            parameters = {error.argument}
+        if len(parameters) == 1:
+            name = parameters.pop()
+            computed = not isinstance(value, (ir.Variable, type(None)))
+            said = say(self.names[name])
+            by = f" ({name}={said} makes it so)" if computed and said not in error.message else ""
+            return _OfParameter(f"{error.message}{by}", name, error.help)
+        span: Span | None = spec.places.get(error.argument or "", spec.at)
+        return ShapeError(error.message, None, error.help, span)
+
+    def _holds(self, test: ir.IfSpec) -> bool:
+        left, right = self._value(test.left), self._value(test.right)
+        if test.op in ("==", "!="):
+            return _COMPARE[test.op](left, right)
+        if not (_is_number(left) and _is_number(right)):
+            raise ShapeError(f"'{test.op}' compares numbers, not {say(left)} and {say(right)}", None, None, test.at)
+        return _COMPARE[test.op](left, right)
+
+    def _value(self, value: ir.Value) -> ir.Scalar:
+        match value:
+            case ir.Variable(name=name, at=at):
+                if name not in self.names:
+                    raise ShapeError(f"'{name}' is not known here", None, _unknown_help(name), at)
+                return self.names[name]
+            case ir.Arithmetic(op=op, at=at):
+                left, right = self._value(value.left), self._value(value.right)
+                if not (_is_number(left) and _is_number(right)):
+                    raise ShapeError(f"'{op}' needs numbers, not {say(left)} and {say(right)}", None, None, at)
+                try:
+                    return bounded(op, left, right)  # type: ignore[arg-type]
+                except ArithmeticError as error:
+                    raise ShapeError(f"this cannot be calculated: {error}", None, None, at) from None
+            case ir.Node():
+                raise TypeError(f"a hole is left: {value!r}")
+        return value
+
+
+def construct(block: type[Block], shown: str, arguments: dict[str, ir.Scalar]) -> Any:
+    """An instance of a block class.
+
+    Raises:
+        ShapeError: an argument does not fit its type, or one is missing.
+    """
+    try:
+        return block(**arguments)
+    except ValidationError:
+        raise unfit(block, shown, arguments) from None
+
+
+def unfit(block: type[Block], shown: str, arguments: dict[str, ir.Scalar]) -> ShapeError:
+    """Why a block does not take its arguments; those without holes were checked where they stand."""
+    for name, value in arguments.items():
+        if found := misfit(block, name, value, type(value).__name__):
+            return ShapeError(found[0], name, found[1])
+    missing = next(name for name, f in block.model_fields.items() if f.is_required() and name not in arguments)
+    first = {"width": f"{shown}(64)", "out_features": f"{shown}(10)"} if missing in block.positional[:1] else {}
+    example = first.get(missing, f"{shown}({missing}=…)")
+    return ShapeError(f"'{shown}' needs '{missing}' here", None, f"for example: {example}")
+
+
+def _is_number(value: ir.Scalar) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _unknown_help(name: str) -> str | None:
+    return "the width of a stage; stem and head have none" if name == "width" else None
+
+
+def _module_name(item: ir.BlockSpec, node: Node) -> str:
+    """What the module of an item is called: residual units by what they do (`attn`, `mlp`), others by their kind."""
+    if item.kind == "residual":
+        return {"msa": "attn"}.get(node.role, node.role) if isinstance(node, Residual) else "conv"
+    if isinstance(node, Primitive) and node.module_name:
+        return node.module_name
+    return item.kind
+
+
+def _numbered(name: str, names: dict[str, int]) -> str:
+    names[name] = names.get(name, 0) + 1
+    return name if names[name] == 1 else f"{name}{names[name]}"

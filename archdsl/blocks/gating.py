@@ -1,0 +1,65 @@
+"""`scale` and `se`: channels times learned factors, or gated by the whole map (arXiv 2103.17239, 1709.01507)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.base import Primitive
+from archdsl.blocks.convolution import require_map
+from archdsl.blocks.elementwise import ActKind
+from archdsl.shapes import Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@BLOCKS.register("scale")
+class Scale(Primitive):
+    """Layer scale: every channel times a learned factor that begins at `init`."""
+
+    positional: ClassVar[tuple[str, ...]] = ("init",)
+    summary: ClassVar[str] = "layer scale: a learned factor per channel"
+    init: float = Field(default=1e-6, gt=0)
+
+    def params(self, x: Shape) -> int:
+        """One factor per channel."""
+        return x.channels
+
+    def build(self, x: Shape) -> nn.Module:
+        """A factor per channel of a map, of tokens or of a vector."""
+        from archdsl.layers.gating import LayerScale
+
+        return LayerScale(x.channels, self.init, is_map=x.is_map)
+
+
+@BLOCKS.register("se")
+class SqueezeExcitation(Primitive):
+    """Squeeze-and-excitation: every channel times a gate computed from the means of all channels."""
+
+    positional: ClassVar[tuple[str, ...]] = ("hidden",)
+    summary: ClassVar[str] = "squeeze-and-excitation: channels gated by the means of all"
+    hidden: int = Field(ge=1)
+    act: ActKind = "relu"
+
+    def out(self, x: Shape) -> Shape:
+        """Unchanged."""
+        require_map(x, "se")
+        return x
+
+    def params(self, x: Shape) -> int:
+        """Two 1x1 convolutions with biases."""
+        return 2 * x.channels * self.hidden + self.hidden + x.channels
+
+    def macs(self, x: Shape) -> int:
+        """The two products at the single position that is left."""
+        return 2 * x.channels * self.hidden
+
+    def build(self, x: Shape) -> nn.Module:
+        """Mean, 1x1 convolution, activation, 1x1 convolution, sigmoid, product."""
+        from archdsl.blocks.elementwise import Act
+        from archdsl.layers.gating import SqueezeExcite
+
+        return SqueezeExcite(x.channels, self.hidden, Act(kind=self.act).build(x))

@@ -1,0 +1,98 @@
+"""What is known while a file is lowered: its names, the mistakes found so far, and how much was written out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from archdsl import ir
+from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks.defined import define
+from archdsl.errors import Diagnostic, Span
+from archdsl.language.values import Mistake, Scope, TooMuch
+
+MAX_BLOCKS = 10_000
+
+
+@dataclass
+class State:
+    """One file on its way to the IR; mistakes are collected, not raised.
+
+    Attributes:
+        scope: the names of the file.
+        text: the file.
+        mistakes: found so far.
+        letters: lets that name one block.
+        definitions: composite blocks in use, by name, each after those it is made of.
+        classes: what blocks are made of them.
+        emitted: blocks written out so far.
+        prelude: gives the definition of a block that the prelude has; raises KeyError for others.
+    """
+
+    scope: Scope
+    prelude: Callable[[str], ir.BlockDefinition]
+    prelude_names: tuple[str, ...] = ()
+    text: str = ""
+    mistakes: list[Diagnostic] = field(default_factory=list)
+    letters: dict[str, ir.Letter] = field(default_factory=dict)
+    definitions: dict[str, ir.BlockDefinition] = field(default_factory=dict)
+    classes: dict[str, type[Block]] = field(default_factory=dict)
+    emitted: int = 0
+
+    def enter(self, name: str, definition: ir.BlockDefinition) -> type[Block]:
+        """Take a composite block into use."""
+        if definition._block is None:
+            definition._block = define(name, definition, dict(self.classes))
+        self.definitions[name] = definition
+        block: type[Block] = definition._block
+        self.classes[name] = block
+        return block
+
+    def comments(self, line: int) -> str:
+        """The comment lines right above a line, which say what stands there."""
+        lines = self.text.split("\n")[: line - 1]
+        found: list[str] = []
+        while lines and lines[-1].lstrip().startswith("#"):
+            found.insert(0, lines.pop().strip().lstrip("#").strip())
+        return " ".join(found)
+
+    def known(self) -> list[str]:
+        """Every name that can stand where a block stands."""
+        names = [*self.scope.lets, *self.scope.blocks, *ir.LETTERS, *self.prelude_names, *BLOCKS]
+        return [name for name in names if not name.startswith("down_")]
+
+    def emit(self, count: int, span: Span | None, probe: bool = False) -> None:
+        """Count blocks as they are written out, and stop before a small file becomes a huge one.
+
+        Raises:
+            TooMuch: there are too many.
+        """
+        if self.emitted + count > MAX_BLOCKS:
+            raise TooMuch(
+                f"this makes more than {MAX_BLOCKS:,} blocks",
+                span,
+                "repeat less often; a let counts wherever it stands",
+            )
+        if not probe:
+            self.emitted += count
+
+    def mistake(self, message: str, span: Span | None, help: str | None = None) -> None:
+        """Note one mistake."""
+        self.mistakes.append(Diagnostic(message, span, help))
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note the mistake that ends the context."""
+        try:
+            yield
+        except Mistake as mistake:
+            self.mistakes.append(mistake.diagnostic)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Leave no trace of what the context emits, and no mistakes that were found elsewhere already."""
+        mistakes, emitted = len(self.mistakes), self.emitted
+        yield
+        del self.mistakes[mistakes:]
+        self.emitted = emitted

@@ -1,0 +1,27 @@
+"""Branches side by side, added or put together along the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class Parallel(nn.Module):
+    """The sum of the branches of x, or their outputs one after the other along the channels."""
+
+    def __init__(self, branches: Sequence[tuple[str, nn.Module]], join: Literal["sum", "concat"]) -> None:
+        super().__init__()
+        for name, branch in branches:
+            self.add_module(name, branch)
+        self.branches = tuple(name for name, _ in branches)
+        self.join = join
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', H', W'), or tokens (B, N, C) to tokens (B, N, C')."""
+        outputs: list[Tensor] = [getattr(self, name)(x) for name in self.branches]
+        if self.join == "sum":
+            return sum(outputs[1:], outputs[0])
+        return torch.cat(outputs, dim=1 if x.dim() == 4 else -1)
