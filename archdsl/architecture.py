@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
@@ -207,7 +208,7 @@ def resolve(spec: ir.Spec, choose: Choose = first_option) -> Architecture:
     Raises:
         Misfit: the blocks do not fit together.
     """
-    return _Resolving(spec, choose).architecture()
+    return Resolving(spec, choose).architecture()
 
 
 def resolve_model(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
@@ -231,8 +232,11 @@ def resolve_model(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Archit
     return architecture
 
 
-class _Resolving:
-    """One walk through a spec: decides holes where they are met, and carries the shape along."""
+class Resolving:
+    """One walk through a spec: decides holes where they are met, and carries the shape along.
+
+    `archdsl.space` derives from it to take single steps of such a walk, so that both mean the same by a filling.
+    """
 
     def __init__(self, spec: ir.Spec, choose: Choose) -> None:
         self.spec = spec
@@ -245,21 +249,26 @@ class _Resolving:
         self.scope = scope_of(spec.blocks)
 
     def architecture(self) -> Architecture:
+        """The whole walk."""
         spec = self.spec
         self._meet(spec.holes)
         stem = tuple(self._place(b, f"stem.{name}") for b, name in _named(self._flat(spec.stem)))
         stages = tuple(self._stage(stage, i) for i, stage in enumerate(spec.stages, start=1))
         self.width = None
         head = tuple(self._place(b, f"head.{name}") for b, name in _named(self._flat(spec.head)))
-        if self.shape.is_vector is False or self.shape.channels != spec.classes:
-            last = spec.head[-1].at if spec.head else None
-            help = "end the head with: gap linear" if not self.shape.is_vector else "end the head with: linear"
-            raise Misfit(Diagnostic(f"the network ends in {self.shape}, not in {spec.classes} classes", last, help))
+        self._end()
         train = {name: self._value(value) for name, value in spec.train.items()}
         return Architecture(
             spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, spec.blocks, self.decisions,
             self.choices, train, spec.data,
         )  # fmt: skip
+
+    def _end(self) -> None:
+        spec = self.spec
+        if self.shape.is_vector is False or self.shape.channels != spec.classes:
+            last = spec.head[-1].at if spec.head else None
+            help = "end the head with: gap linear" if not self.shape.is_vector else "end the head with: linear"
+            raise Misfit(Diagnostic(f"the network ends in {self.shape}, not in {spec.classes} classes", last, help))
 
     # ---- holes ----
 
@@ -367,27 +376,41 @@ class _Resolving:
     # ---- stages and blocks ----
 
     def _stage(self, stage: ir.StageSpec, number: int) -> PlacedStage:
-        self._meet(stage.holes)
-        self.width = None
-        self.width = width = self._stage_number(stage, "width", 1_000_000)
-        stride = self._stage_number(stage, "stride", 1_000_000)
-        down = str(self._value(stage.down))
+        width, stride, down = self._open(stage)
         downsampling: PlacedBlock | None = None
         blocks: list[PlacedBlock] = []
         for index, block in enumerate(self._flat(stage.items), start=1):
             path = f"stage{number}.block{index}"
             if index == 1:
-                cls = self._class(block)
-                # What the first block cannot do, change the resolution or the width, a layer before it does.
-                own = stride if cls.takes("stride") else 1
-                if own < stride or (self.shape.channels != width and not cls.takes("width")):
-                    downsampling = self._downsample(stage, number, stride // own, down)
+                downsampling, own = self._enter(block, stage, number, stride, down)
                 blocks.append(self._place(block, path, number, index, own))
             else:
                 blocks.append(self._place(block, path, number, index))
-        if not blocks and (stride > 1 or self.shape.channels != width):
-            downsampling = self._downsample(stage, number, stride, down)
+        if not blocks:
+            downsampling = self._pass(stage, number, stride, down)
         return PlacedStage(width, stride, down, downsampling, tuple(blocks))
+
+    def _open(self, stage: ir.StageSpec) -> tuple[int, int, str]:
+        self._meet(stage.holes)
+        self.width = None
+        self.width = width = self._stage_number(stage, "width", 1_000_000)
+        return width, self._stage_number(stage, "stride", 1_000_000), str(self._value(stage.down))
+
+    def _enter(
+        self, first: ir.BlockSpec, stage: ir.StageSpec, number: int, stride: int, down: str
+    ) -> tuple[PlacedBlock | None, int]:
+        """What the first block cannot do, change the resolution or the width, a layer before it does."""
+        cls = self._class(first)
+        own = stride if cls.takes("stride") else 1
+        if own < stride or (self.shape.channels != self.width and not cls.takes("width")):
+            return self._downsample(stage, number, stride // own, down), own
+        return None, own
+
+    def _pass(self, stage: ir.StageSpec, number: int, stride: int, down: str) -> PlacedBlock | None:
+        """A stage without blocks is a downsampling layer where it changes the shape, else nothing."""
+        if stride > 1 or self.shape.channels != self.width:
+            return self._downsample(stage, number, stride, down)
+        return None
 
     def _stage_number(self, stage: ir.StageSpec, name: str, most: int) -> int:
         value = self._value(getattr(stage, name))
@@ -518,17 +541,26 @@ def holds(condition: ir.Condition, architecture: Architecture) -> bool:
     return {"and": all(results), "or": any(results), "not": not results[0]}[condition.op]
 
 
-def _total(total: ir.Total, architecture: Architecture) -> int | float:
+def _total(total: ir.Total, architecture: Architecture) -> int | float | Fraction:
+    """The value of one side; exact, so that `count(M)/3 == 0.1*count(C)` means what it says and can be counted."""
     if isinstance(total, ir.MeasureSpec):
-        if total.measure == "count":
-            return architecture.count(total.block or "", total.stage)
-        return {"params": architecture.params, "macs": architecture.macs, "depth": architecture.depth}[total.measure]
+        return value_of(total, architecture)
     if isinstance(total, ir.Combine):
+        left, right = _total(total.left, architecture), _total(total.right, architecture)
         try:
-            return calculate(total.op, _total(total.left, architecture), _total(total.right, architecture))
-        except ArithmeticError:
+            if total.op == "/":
+                return Fraction(left) / Fraction(right)
+            return calculate(total.op, left, right)  # type: ignore[arg-type]
+        except (ArithmeticError, ValueError):
             return float("nan")
-    return total
+    return total if isinstance(total, int) else Fraction(repr(total))
+
+
+def value_of(measure: ir.MeasureSpec, architecture: Architecture) -> int:
+    """What an architecture has of a measure."""
+    if measure.measure == "count":
+        return architecture.count(measure.block or "", measure.stage)
+    return {"params": architecture.params, "macs": architecture.macs, "depth": architecture.depth}[measure.measure]
 
 
 def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
@@ -544,9 +576,9 @@ def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
                 yield from measures(part)
 
 
-def measured(condition: ir.Condition, architecture: Architecture) -> dict[str, int | float]:
+def measured(condition: ir.Condition, architecture: Architecture) -> dict[str, int]:
     """Each measure a condition speaks of, as the language writes it, and its value."""
-    return {describe(m): _total(m, architecture) for m in measures(condition)}
+    return {describe(m): value_of(m, architecture) for m in measures(condition)}
 
 
 def describe(measure: ir.MeasureSpec) -> str:

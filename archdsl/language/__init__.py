@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl import ir
 from archdsl.language.lower import lower
-from archdsl.language.parser import parse_syntax, parse_tree
+from archdsl.language.parser import parse_tree, read
 from archdsl.language.printer import write
 
 
@@ -22,7 +22,7 @@ def parse(text: str, path: str = "<text>") -> ir.Spec:
     >>> [block.kind for block in spec.stages[0].items]
     ['basic', 'basic', 'basic', 'msa']
     """
-    return lower(parse_syntax(text, path), text, path)
+    return lower(read(text, path), text, path)
 
 
 __all__ = ["parse", "parse_tree", "write"]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 
 from archdsl.errors import Diagnostic, Span, SpecError
+from archdsl.language.syntax_errors import STATEMENT_START
 
 MAX_CHARACTERS = 100_000
 MAX_WORD = 200
 MAX_NESTING = 64
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]|\n' + f"|[A-Za-z0-9_]{{{MAX_WORD + 1},}}")
+_INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]' + f"|[A-Za-z0-9_]{{{MAX_WORD + 1},}}")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def check_text(text: str, path: str = "<text>") -> None:
-    """Refuse text that is too long, binary or empty, and brackets that do not match.
-
-    A bracket that is never closed confuses a parser far from its place; found here, the error stands at the bracket.
+    """Refuse text that is too long, binary or empty.
 
     Raises:
         SpecError: with the place and the remedy.
@@ -31,45 +30,65 @@ def check_text(text: str, path: str = "<text>") -> None:
         raise _at_start(message, "a spec is plain UTF-8 text", path)
     if not text.strip():
         raise _at_start("the file is empty", "the smallest model is: stage[C C C M]", path)
-    if found := _bracket_mistake(text):
-        raise SpecError([found], text, path)
 
 
 def _at_start(message: str, help: str, path: str) -> SpecError:
     return SpecError([Diagnostic(message, None, help)], "", path)
 
 
-def _bracket_mistake(text: str) -> Diagnostic | None:
-    opened: list[tuple[str, Span]] = []
-    line, line_start = 1, 0
-    for match in _INTERESTING.finditer(text):
-        character = match.group()
-        if character == "\n":
-            line, line_start = line + 1, match.end()
-            continue
+def bracket_mistakes(text: str) -> list[tuple[int, Diagnostic]]:
+    """Brackets that do not match, at most one in every statement, with their positions in the text.
+
+    A bracket that is never closed confuses a parser far from its place; found here, the error stands at the bracket.
+
+    Raises:
+        SpecError: brackets nest too deep, or a word is too long.
+    """
+    starts = [*(match.start(1) for match in STATEMENT_START.finditer(text)), len(text)]
+    found: list[tuple[int, Diagnostic]] = []
+    begin = 0
+    for end in starts:
+        # No statement begins inside of another's brackets.
+        if (mistake := _first_mistake(text, begin, end)) is not None:
+            found.append(mistake)
+        begin = end
+    return found
+
+
+def _first_mistake(text: str, begin: int, end: int) -> tuple[int, Diagnostic] | None:
+    opened: list[tuple[str, int]] = []
+    for match in _INTERESTING.finditer(text, begin, end):
+        character, position = match.group(), match.start()
         if character[0] in '#"':
             continue
-        column = match.start() - line_start + 1
-        span = Span(line, column, line, column + len(character))
         if len(character) > MAX_WORD:
-            return Diagnostic(f"a word of {len(character):,} characters", span, f"words have at most {MAX_WORD}")
+            message = f"a word of {len(character):,} characters"
+            return position, Diagnostic(
+                message, _span(text, position, len(character)), f"words have at most {MAX_WORD}"
+            )
         if character in _CLOSING:
-            opened.append((character, span))
+            opened.append((character, position))
             if len(opened) > MAX_NESTING:
-                return Diagnostic(
-                    f"brackets nested more than {MAX_NESTING} deep", span, "name the inner part with 'let' and use it"
-                )
+                message = f"brackets nested more than {MAX_NESTING} deep"
+                return position, Diagnostic(message, _span(text, position), "name the inner part with 'let' and use it")
         elif not opened:
-            return Diagnostic(f"'{character}' closes nothing", span, "remove it, or open a bracket before it")
+            help = "remove it, or open a bracket before it"
+            return position, Diagnostic(f"'{character}' closes nothing", _span(text, position), help)
         else:
             opening, where = opened.pop()
             if _CLOSING[opening] != character:
-                return Diagnostic(
-                    f"'{character}' where '{opening}' of line {where.line}, column {where.column} is still open",
-                    span,
-                    f"close it with '{_CLOSING[opening]}' first",
+                place = _span(text, where)
+                message = f"'{character}' where '{opening}' of line {place.line}, column {place.column} is still open"
+                return position, Diagnostic(
+                    message, _span(text, position), f"close it with '{_CLOSING[opening]}' first"
                 )
     if opened:
         opening, where = opened[-1]
-        return Diagnostic(f"'{opening}' is never closed", where, f"add the missing '{_CLOSING[opening]}'")
+        help = f"add the missing '{_CLOSING[opening]}'"
+        return where, Diagnostic(f"'{opening}' is never closed", _span(text, where), help)
     return None
+
+
+def _span(text: str, position: int, length: int = 1) -> Span:
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return Span(line, column, line, column + length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from archdsl.language.calls import (
 )  # fmt: skip
 from archdsl.language.conditions import lower_condition
 from archdsl.language.definitions import check_names, define_block
+from archdsl.language.parser import Reading
 from archdsl.language.sequences import block_class, lower_block, lower_items
 from archdsl.language.state import State
 from archdsl.language.syntax_errors import STATEMENTS
@@ -35,17 +37,21 @@ _ONCE = ("model", "input", "classes", "defaults", "stem", "head", "data", "train
 _ORDER = {"stem": 0, "stage": 1, "head": 2}
 
 
-def lower(statements: tuple[syntax.Statement, ...], text: str, path: str) -> ir.Spec:
+def lower(reading: Reading, text: str, path: str) -> ir.Spec:
     """The IR of a file.
 
     Raises:
-        SpecError: with every mistake found.
+        SpecError: with every mistake found; where the syntax is broken, those in what could be read, too.
     """
-    lowering = _Lowering(statements, text)
+    lowering = _Lowering(reading.statements, text, reading.lost)
     try:
         spec = lowering.spec()
     except TooMuch as error:
         lowering.state.mistakes.append(error.diagnostic)
+    if reading.mistakes:
+        # What stands nowhere speaks of the file as a whole, of which a part could not be read.
+        placed = [mistake for mistake in lowering.state.mistakes if mistake.span is not None]
+        raise SpecError(dict.fromkeys((*reading.mistakes, *placed)), text, path)
     if lowering.state.mistakes:
         # A mistake inside a `let` shows wherever the let stands; once is enough.
         raise SpecError(dict.fromkeys(lowering.state.mistakes), text, path)
@@ -55,9 +61,11 @@ def lower(statements: tuple[syntax.Statement, ...], text: str, path: str) -> ir.
 class _Lowering:
     """One file on its way to the IR."""
 
-    def __init__(self, statements: tuple[syntax.Statement, ...], text: str) -> None:
+    def __init__(self, statements: tuple[syntax.Statement, ...], text: str, lost: str = "") -> None:
         self.statements = statements
+        self.lost = lost
         self.state = State(Scope({}), prelude.definition, prelude.names(), text)
+        self.state.lost = {n for names in re.findall(r"\b(?:let|block)\s+(\w+)|\b(\w+)\s*=", lost) for n in names if n}
         self.state.scope = Scope(self._named("let"), self._named("block"))
         self._check_lets()
         check_names(self.state)
@@ -96,7 +104,8 @@ class _Lowering:
         fields["head"] = _with_classes(head)
         fields["train"] = self._train(one["train"]) if "train" in one else {}
         fields["objectives"] = self._objectives()
-        fields["require"] = self._requirements(len(fields["stages"]))
+        lost_stages = len(re.findall(r"\bstage\b", self.lost))
+        fields["require"] = self._requirements(len(fields["stages"]) + lost_stages)
         fields["holes"] = tuple(countable(given.value for given in defaults.values()))
         fields["blocks"] = dict(state.definitions)
         fields["letters"] = dict(state.letters)

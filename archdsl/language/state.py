@@ -22,6 +22,7 @@ class State:
     Attributes:
         scope: the names of the file.
         text: the file.
+        lost: names that are defined in statements that could not be read.
         mistakes: found so far.
         letters: lets that name one block.
         definitions: composite blocks in use, by name, each after those it is made of.
@@ -34,6 +35,7 @@ class State:
     prelude: Callable[[str], ir.BlockDefinition]
     prelude_names: tuple[str, ...] = ()
     text: str = ""
+    lost: set[str] = field(default_factory=set)
     mistakes: list[Diagnostic] = field(default_factory=list)
     letters: dict[str, ir.Letter] = field(default_factory=dict)
     definitions: dict[str, ir.BlockDefinition] = field(default_factory=dict)
@@ -83,11 +85,12 @@ class State:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Note the mistake that ends the context."""
+        """Note the mistake that ends the context, unless it is about a name whose definition could not be read."""
         try:
             yield
         except Mistake as mistake:
-            self.mistakes.append(mistake.diagnostic)
+            if not any(f"'{name}'" in str(mistake) for name in self.lost):
+                self.mistakes.append(mistake.diagnostic)
 
     @contextmanager
     def silent(self) -> Iterator[None]:

@@ -15,6 +15,9 @@ STATEMENTS = (
     "data", "train",
 )  # fmt: skip
 
+# Where a statement begins, at the start of a line; `stage=2` among arguments is none.
+STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?![ \t]*=))", re.MULTILINE)
+
 _SHOWN = {
     "OPEN_CALL": "'('", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'", "LBRACE": "'{'", "RBRACE": "'}'",
     "COMMA": "','", "EQUAL": "'='", "VBAR": "'|'", "TIMES": "'*'", "SLASH": "'/'", "SIGN": "'+' or '-'",
@@ -65,6 +68,9 @@ def _odd_token(error: UnexpectedToken, text: str) -> Diagnostic:
     word = str(token)
     if found := _earlier_mistake(error, text[: token.start_pos or 0], expected):
         return found
+    start = token.start_pos or 0
+    if word[:1].isalpha() and text[start - 1 : start].isdigit():
+        return Diagnostic(f"unexpected '{word}' right after a number", span, "numbers may end in K, M or G: 2M")
     follows = text[token.end_pos or 0 :].lstrip()[:1]
     if "STAGE" in expected and "NAME" not in expected and word.isidentifier():
         return Diagnostic(f"unknown statement '{word}'", span, _statement_help(word, follows))
@@ -94,7 +100,9 @@ def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) ->
 def _statement_help(word: str, follows: str) -> str:
     if follows == "=":
         return f"a name is given with: let {word} = …"
-    if word in BLOCKS or word in ir.LETTERS:
+    from archdsl.language import prelude  # which is parsed by what needs these messages
+
+    if word in BLOCKS or word in ir.LETTERS or word in prelude.names():
         return "blocks stand in a stage: stage(64)[C C M]"
     return did_you_mean(word, STATEMENTS) or f"statements are: {', '.join(STATEMENTS)}"
 
@@ -135,17 +143,6 @@ def _end_of_file(error: UnexpectedInput, text: str) -> Diagnostic:
     lines = text.rstrip().split("\n")
     line, column = len(lines), len(lines[-1].rstrip()) + 1
     return Diagnostic("the file ends too early", Span(line, column, line, column + 1), _list(_expected(error)))
-
-
-def next_statement(text: str, error: UnexpectedInput) -> int | None:
-    """Where a statement begins after a mistake, at the start of a line; None when there is none."""
-    token = getattr(error, "token", None)
-    if token is not None and token.type == "$END":
-        return None
-    position = error.pos_in_stream or 0
-    lines = re.compile(rf"^[ \t]*({'|'.join(STATEMENTS)})\b", re.MULTILINE)
-    # The statement at the mistake itself counts when it begins there: then the one before was not complete.
-    return next((m.start(1) for m in lines.finditer(text) if m.start(1) >= max(position, 1)), None)
 
 
 def _expected(error: UnexpectedInput) -> set[str]:

@@ -1,0 +1,214 @@
+"""Lark's parse tree to the syntax tree, piece by piece, each with its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lark
+
+from archdsl.errors import Diagnostic, Span
+from archdsl.language import syntax
+
+MAX_REAL = 1e18
+SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9}
+
+
+class OddNumber(Exception):
+    """A number too long or too large to calculate with."""
+
+    def __init__(self, token: lark.Token, message: str, help: str) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(message, span_of(token), help)
+
+
+def build(tree: lark.Tree[Any]) -> Any:
+    """The syntax of a parse tree: a tuple of statements for the whole of it.
+
+    Raises:
+        OddNumber: a number in it is beyond measure.
+    """
+    # Lark's own Transformer does the same at several times the cost: it wraps every method anew at every call.
+    children = [build(child) if isinstance(child, lark.Tree) else child for child in tree.children]
+    meta = tree.meta
+    span = _NOWHERE if meta.empty else Span(meta.line, meta.column, meta.end_line, meta.end_column)
+    return getattr(_BUILDER, tree.data)(span, children)
+
+
+def span_of(token: lark.Token) -> Span:
+    """Where a token stands."""
+    return Span(token.line or 1, token.column or 1, token.end_line or 1, token.end_column or 1)
+
+
+def _integer(token: lark.Token, digits: str | None = None) -> int:
+    text = str(token) if digits is None else digits
+    if len(text) > 18:
+        raise OddNumber(token, f"a number of {len(text)} digits", "numbers here have at most 18 digits")
+    return int(text)
+
+
+class _Builder:
+    """One method per name in the grammar: the piece of syntax from its place and its parts."""
+
+    def start(self, span: Span, children: list[Any]) -> tuple[syntax.Statement, ...]:
+        return tuple(children)
+
+    # ---- statements ----
+
+    def model(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("model", span, name=str(children[0]), name_span=span_of(children[0]))
+
+    def input(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("input", span, value=_dimensions(children[0]))
+
+    def classes(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("classes", span, value=children[0])
+
+    def defaults(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("defaults", span, arguments=children[0])
+
+    def let(self, span: Span, children: list[Any]) -> syntax.Statement:
+        name, content = children
+        where = span_of(name)
+        if isinstance(content, tuple):
+            return syntax.Statement("let", span, name=str(name), name_span=where, items=content)
+        return syntax.Statement("let", span, name=str(name), name_span=where, value=content)
+
+    def block_definition(self, span: Span, children: list[Any]) -> syntax.Statement:
+        parameters = children[1] if len(children) == 3 else ()
+        where = span_of(children[0])
+        return syntax.Statement(
+            "block", span, name=str(children[0]), name_span=where, items=children[-1], parameters=parameters
+        )
+
+    def parameters(self, span: Span, children: list[Any]) -> tuple[syntax.Parameter, ...]:
+        return tuple(child for child in children if isinstance(child, syntax.Parameter))
+
+    def parameter(self, span: Span, children: list[Any]) -> syntax.Parameter:
+        return syntax.Parameter(str(children[0]), children[1] if len(children) == 2 else None, span)
+
+    def stem(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("stem", span, items=children[0])
+
+    def stage(self, span: Span, children: list[Any]) -> syntax.Statement:
+        arguments = children[0] if len(children) == 2 else ()
+        return syntax.Statement("stage", span, arguments=arguments, items=children[-1])
+
+    def head(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("head", span, items=children[0])
+
+    def require(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("require", span, condition=children[0])
+
+    def objective(self, span: Span, children: list[Any]) -> syntax.Statement:
+        goal, name = children
+        return syntax.Statement(str(goal), span, name=str(name), name_span=span_of(name))
+
+    def data(self, span: Span, children: list[Any]) -> syntax.Statement:
+        token = children[0]
+        return syntax.Statement("data", span, name=str(token).strip('"'), name_span=span_of(token))
+
+    def train(self, span: Span, children: list[Any]) -> syntax.Statement:
+        return syntax.Statement("train", span, arguments=children[0])
+
+    # ---- sequences ----
+
+    def sequence(self, span: Span, children: list[Any]) -> tuple[syntax.Item, ...]:
+        return tuple(children)
+
+    def block(self, span: Span, children: list[Any]) -> syntax.BlockCall:
+        return syntax.BlockCall(str(children[0]), tuple(children[2:]), span)
+
+    def group(self, span: Span, children: list[Any]) -> syntax.Group:
+        return syntax.Group(children[0], span)
+
+    def choice(self, span: Span, children: list[Any]) -> syntax.Choice:
+        return syntax.Choice(tuple(children), span)
+
+    def structure(self, span: Span, children: list[Any]) -> syntax.Structure:
+        arguments = tuple(child for child in children if isinstance(child, syntax.Argument))
+        return syntax.Structure(str(children[0]), arguments, children[-1], span)
+
+    def conditional(self, span: Span, children: list[Any]) -> syntax.Conditional:
+        (left, op, right), *sequences = [child for child in children if not isinstance(child, lark.Token)]
+        otherwise = sequences[1] if len(sequences) == 2 else ()
+        return syntax.Conditional(str(op), left, right, sequences[0], otherwise, span)
+
+    def test(self, span: Span, children: list[Any]) -> list[Any]:
+        return children
+
+    def repeat(self, span: Span, children: list[Any]) -> syntax.Repeat:
+        return syntax.Repeat(children[0], children[-1], span)
+
+    # ---- arguments and values ----
+
+    def arguments(self, span: Span, children: list[Any]) -> tuple[syntax.Argument, ...]:
+        return tuple(child for child in children if isinstance(child, syntax.Argument))
+
+    def positional(self, span: Span, children: list[Any]) -> syntax.Argument:
+        return syntax.Argument(None, children[0], span)
+
+    def named(self, span: Span, children: list[Any]) -> syntax.Argument:
+        return syntax.Argument(str(children[0]), children[1], span)
+
+    def integer(self, span: Span, children: list[Any]) -> syntax.Number:
+        return syntax.Number(_integer(children[0]), span)
+
+    def real(self, span: Span, children: list[Any]) -> syntax.Number:
+        value = float(children[0])
+        if value > MAX_REAL:
+            raise OddNumber(children[0], f"the number {children[0]} is too large", f"the largest is {MAX_REAL:g}")
+        return syntax.Number(value, span)
+
+    def size(self, span: Span, children: list[Any]) -> syntax.Number:
+        digits, factor = str(children[0])[:-1], SUFFIXES[str(children[0])[-1]]
+        whole, _, fraction = digits.partition(".")
+        value = _integer(children[0], whole) * factor
+        if fraction:
+            value += round(float("0." + fraction) * factor)
+        return syntax.Number(value, span, suffixed=True)
+
+    def name(self, span: Span, children: list[Any]) -> syntax.Name:
+        return syntax.Name(str(children[0]), span)
+
+    def shape(self, span: Span, children: list[Any]) -> syntax.Dimensions:
+        return _dimensions(children[0])
+
+    def binary(self, span: Span, children: list[Any]) -> syntax.Binary:
+        return syntax.Binary(str(children[1]), children[0], children[2], span)
+
+    def negate(self, span: Span, children: list[Any]) -> syntax.Negate:
+        return syntax.Negate(str(children[0]), children[1], span)
+
+    def value_choice(self, span: Span, children: list[Any]) -> syntax.ValueChoice:
+        return syntax.ValueChoice(tuple(children), span)
+
+    def range(self, span: Span, children: list[Any]) -> syntax.Range:
+        return syntax.Range(children[0], children[1], children[2] if len(children) == 3 else None, False, span)
+
+    def log_range(self, span: Span, children: list[Any]) -> syntax.Range:
+        return syntax.Range(children[0], children[1], None, True, span)
+
+    # ---- conditions ----
+
+    def comparison(self, span: Span, children: list[Any]) -> syntax.Compare:
+        return syntax.Compare(str(children[1]), children[0], children[2], span)
+
+    def measure(self, span: Span, children: list[Any]) -> syntax.Measure:
+        return syntax.Measure(str(children[0]), tuple(children[2:]), span)
+
+    def any_of(self, span: Span, children: list[Any]) -> syntax.Junction:
+        return syntax.Junction("or", tuple(children), span)
+
+    def all_of(self, span: Span, children: list[Any]) -> syntax.Junction:
+        return syntax.Junction("and", tuple(children), span)
+
+    def negation(self, span: Span, children: list[Any]) -> syntax.Junction:
+        return syntax.Junction("not", tuple(children), span)
+
+
+def _dimensions(token: lark.Token) -> syntax.Dimensions:
+    return syntax.Dimensions(tuple(_integer(token, part) for part in token.split("x")), span_of(token))
+
+
+_BUILDER = _Builder()
+_NOWHERE = Span(1, 1, 1, 1)
