@@ -12,7 +12,7 @@ from archdsl.blocks.structures import STRUCTURES
 from archdsl.errors import Span, did_you_mean
 from archdsl.language import syntax
 from archdsl.language.calls import STAGE_ONLY, Context, Given, check_type, equals_default, merge, read_arguments
-from archdsl.language.state import State
+from archdsl.language.state import Plain, State
 from archdsl.language.syntax_errors import STATEMENTS
 from archdsl.language.values import Mistake, let_path, lower_value, possible
 
@@ -76,7 +76,8 @@ def lower_block(
         items = content_at(state, kind, place)
     return ir.BlockSpec(
         kind=kind, arguments=values, items=items, names=names, at=at,
-        places={name: given.span for name, given in found.items()},
+        # What a letter says stands nowhere: its place is that of the block.
+        places={name: given.span for name, given in found.items() if name in own or name not in base},
     )  # fmt: skip
 
 
@@ -114,7 +115,10 @@ def _item(state: State, item: syntax.Item, context: Context, place: _Place) -> I
     """The items one written item becomes."""
     state.scope.step(item.span)
     if isinstance(item, syntax.BlockCall):
-        yield from _call(state, item, context, place)
+        if item.arguments or context.inside:
+            yield from _call(state, item, context, place)
+        else:
+            yield from _plain_call(state, item, context, place)
         return
     with state.scope.deeper(item.span):
         match item:
@@ -224,6 +228,26 @@ def _conditional(state: State, item: syntax.Conditional, context: Context, place
     if hole is not None:
         raise Mistake("a hole cannot stand in an 'if'", hole.at, "let a parameter hold it: block NAME(k={3|5}) = …")
     return ir.IfSpec(op=item.op, left=left, right=right, then=then, otherwise=otherwise, at=item.span)
+
+
+def _plain_call(state: State, call: syntax.BlockCall, context: Context, place: _Place) -> Iterator[ir.Item]:
+    """A name alone, which means the same wherever it stands among the same arguments: it is looked up once."""
+    key = (call.name, id(context.inherited), id(context.stride))
+    if (known := state.plain.get(key)) is not None:
+        at = context.at or call.span
+        state.emit(1, at)
+        context.taken.update(known.taken)
+        yield known.block.model_copy(update={"at": at})
+        return
+    taken: set[str] = set()
+    mistakes = len(state.mistakes)
+    found = list(_call(state, call, replace(context, taken=taken), place))
+    context.taken.update(taken)
+    alone = len(found) == 1 and isinstance(found[0], ir.BlockSpec) and len(state.mistakes) == mistakes
+    # A composite block of the file may hold holes, which belong to its place.
+    if alone and found[0].kind not in state.scope.blocks:
+        state.plain[key] = Plain(found[0], taken, context)
+    yield from found
 
 
 def _call(state: State, call: syntax.BlockCall, context: Context, place: _Place) -> Iterator[ir.Item]:

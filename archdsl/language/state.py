@@ -15,6 +15,15 @@ from archdsl.language.values import Mistake, Scope, TooMuch
 MAX_BLOCKS = 10_000
 
 
+@dataclass(frozen=True)
+class Plain:
+    """What a block's name alone stands for, which arguments it took; the context is kept for its identity."""
+
+    block: ir.BlockSpec
+    taken: set[str]
+    context: object
+
+
 @dataclass
 class State:
     """One file on its way to the IR; mistakes are collected, not raised.
@@ -28,6 +37,7 @@ class State:
         definitions: composite blocks in use, by name, each after those it is made of.
         classes: what blocks are made of them.
         emitted: blocks written out so far.
+        plain: blocks that stand without arguments, by name and surroundings.
         prelude: gives the definition of a block that the prelude has; raises KeyError for others.
     """
 
@@ -41,6 +51,7 @@ class State:
     definitions: dict[str, ir.BlockDefinition] = field(default_factory=dict)
     classes: dict[str, type[Block]] = field(default_factory=dict)
     emitted: int = 0
+    plain: dict[tuple[str, int, int], Plain] = field(default_factory=dict)
 
     def enter(self, name: str, definition: ir.BlockDefinition) -> type[Block]:
         """Take a composite block into use."""
