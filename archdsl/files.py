@@ -1,4 +1,4 @@
-"""Text to a file that is either the old one or the new one, never half of it, whatever happens meanwhile."""
+"""Text or bytes to a file that is either the old one or the new one, never half of it, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from archdsl.errors import RunError
 
 
-def write_atomically(path: Path, text: str) -> Path:
+def write_atomically(path: Path, text: str | bytes) -> Path:
     """Write beside the target under a temporary name, then rename.
 
     Raises:
@@ -20,7 +20,7 @@ def write_atomically(path: Path, text: str) -> Path:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(text if isinstance(text, bytes) else text.encode("utf-8", "replace"))
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())

@@ -7,6 +7,7 @@ that reach it from its stage and the defaults. A spec whose holes are all filled
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -176,8 +177,11 @@ class BlockDefinition(Node):
     parameters: tuple[ParameterSpec, ...] = ()
     items: Items
     summary: str = ""
-    # The class made of it, by `archdsl.blocks.defined`.
+    # The class made of it, by `archdsl.blocks.defined`; made anew in another process.
     _block: Any = PrivateAttr(default=None)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return {**super().__getstate__(), "__pydantic_private__": {"_block": None}}
 
 
 class StageSpec(Node):
@@ -284,6 +288,12 @@ class Spec(Node):
     train: dict[str, Value] = {}
     # Holes in `defaults(...)`: decided once for the file.
     holes: tuple[CountableHole, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """The picture and the table of a spec, in a notebook."""
+        # By name: pictures are made of the IR, which does not know them.
+        shown: str = importlib.import_module("archdsl.drawing").html(self)
+        return shown
 
     def has_holes(self) -> bool:
         """Whether the spec is a space (braces decide something) rather than a model."""

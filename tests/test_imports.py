@@ -22,12 +22,14 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # In which data flows; a room may know those before it, never those behind it.
 ORDER = (
-    "errors", "registry", "ir", "arguments", "blocks", "architecture", "language", "sources", "space", "model", "data",
+    "errors", "registry", "ir", "arguments", "blocks", "wording", "architecture", "language", "sources", "space",
+    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "data",
     "training", "analyses", "report", "study", "train_spec", "analyze_spec", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "blocks", "architecture",
-    "language", "identity", "sources", "space", "cli",
+    "language", "identity", "sources", "space", "cli", "wording", "drawing", "alignment", "comparison",
+    "comparison_of_spaces", "editor",
 )  # fmt: skip
 
 

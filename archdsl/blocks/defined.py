@@ -39,8 +39,10 @@ class Defined(Composite):
     Class attributes:
         items: what it is made of.
         scope: the composite blocks that the items may use.
+        definitions: what it is made of, itself last; with them it travels to other processes.
     """
 
+    definitions: ClassVar[Mapping[str, ir.BlockDefinition]] = {}
     items: ClassVar[ir.Items] = ()
     scope: ClassVar[Scope] = {}
     _here: tuple[ir.Items, Scope] | None = PrivateAttr(default=None)
@@ -55,6 +57,9 @@ class Defined(Composite):
     def content(self) -> tuple[ir.Items, Scope]:
         """The items it stands for, without holes, and the composite blocks they may use."""
         return (self.items, self.scope) if self._here is None else self._here
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (self.kind_name, dict(self.definitions), dict(self), self._here and self._here[0])
 
     def expand(self, x: Shape) -> Node:
         """The tree of its items for input shape `x`."""
@@ -95,6 +100,19 @@ def scope_of(blocks: Mapping[str, ir.BlockDefinition]) -> Scope:
     return scope
 
 
+def _revived(
+    name: str, definitions: dict[str, ir.BlockDefinition], values: dict[str, ir.Scalar], items: ir.Items | None
+) -> Defined:
+    """A block as it was in another process."""
+    scope = scope_of(definitions)
+    if name not in scope:  # a structure among blocks
+        block: Any = _nameless("width" in values, "stride" in values)(**values)
+    else:
+        block = scope[name](**values)
+    revived: Defined = block if items is None else block.holding(items, scope)
+    return revived
+
+
 def kind(name: str, scope: Scope) -> type[Block]:
     """The class of a block: a composite of the scope, or a primitive."""
     return scope[name] if name in scope else BLOCKS[name]
@@ -118,6 +136,8 @@ def define(name: str, definition: ir.BlockDefinition, scope: Scope) -> type[Defi
     block.kind_name = name
     block.items = definition.items
     block.scope = scope
+    used = {n: b.definitions[n] for n, b in scope.items() if isinstance(b, type) and issubclass(b, Defined)}
+    block.definitions = {**used, name: definition}
     block.positional = tuple(declared)
     block.summary = block.__doc__ = definition.summary
     return block
@@ -219,7 +239,8 @@ def _annotation(parameter: ir.ParameterSpec, found: Usage) -> Any:
         block, argument = found.arguments[name][0]
         annotation, metadata = block.model_fields[argument].annotation, block.model_fields[argument].metadata
     elif words:
-        annotation = Literal[tuple(dict.fromkeys([default, *words] if isinstance(default, str) else words))]
+        known = tuple(dict.fromkeys([default, *words] if isinstance(default, str) else words))
+        annotation = Literal[known] if len(known) > 1 else str  # `else` takes any other word
     elif name in found.numeric:
         annotation = int if type(default) is int and not compared else int | float
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.defined import FROM_STAGE
+from archdsl.blocks.defined import FROM_STAGE, Defined
 from archdsl.errors import Span
 from archdsl.language import syntax
 from archdsl.language.calls import Context, check_type
@@ -86,6 +86,8 @@ def _parameters(state: State, statement: syntax.Statement) -> tuple[ir.Parameter
             state.mistake(f"'{name}' is given twice", parameter.span, "choose another name")
         elif name in RESERVED and name not in FROM_STAGE:
             state.mistake(f"'{name}' has a meaning of its own", parameter.span, "choose another name")
+        elif name.startswith("_") or hasattr(Defined, name):
+            state.mistake(f"'{name}' cannot be the name of a parameter", parameter.span, "choose another name")
         elif name in FROM_STAGE and parameter.default is not None:
             help = f"write {name} alone: it comes from the stage where it is not given"
             state.mistake(f"'{name}' takes no default", parameter.span, help)

@@ -1,0 +1,140 @@
+"""Boxes of blocks in, drawn blocks out: tiles in the colours of their roles, alternatives, repeats, groups, wires."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from archdsl import palette
+from archdsl.drawing.layout import BREAK, CARD, HEADER, LINE, NOTE, Box, tile_size
+from archdsl.drawing.pencil import DASHES, EDGE, OTHER, SHARED, SOFT, Pencil, ink, narrowing
+from archdsl.drawing.picture import Alternatives, Group, Repeated, Tile
+
+
+class Blocks:
+    """Draws the blocks of a picture.
+
+    Attributes:
+        edges: colours of the holes that several places share, by name.
+    """
+
+    def __init__(self, pencil: Pencil, shared: tuple[str, ...]) -> None:
+        self.pencil = pencil
+        self.edges = {name: SHARED[i % len(SHARED)] for i, name in enumerate(shared)}
+
+    def sequence(self, box: Box, x: float, y: float) -> None:
+        """Parts side by side, with wires between them; at the end of a line the wire goes on below."""
+        for number, line in enumerate(box.lines):
+            for before, after in itertools.pairwise(line):
+                (ax, ay, a), (bx, _, b) = box.children[before], box.children[after]
+                self.pencil.line([x + ax + a.width - outset(a), x + bx + inset(b)], [y + ay + a.axis] * 2)
+            if number and not box.inner:
+                above = box.lines[number - 1]
+                lowest = max(box.children[i][1] + box.children[i][2].height for i in above)
+                (ax, ay, a), (bx, by, b) = box.children[above[-1]], box.children[line[0]]
+                right = x + ax + a.width
+                start, end = (right - outset(a), y + ay + a.axis), (x + bx + inset(b), y + by + b.axis)
+                self.turn(start, end, right, y + lowest + BREAK / 2)
+        for dx, dy, child in box.children:
+            self.part(child, x + dx, y + dy)
+
+    def turn(self, start: tuple[float, float], end: tuple[float, float], edge: float, between: float) -> None:
+        """A wire from the end of a line (what stands there reaches to `edge`) to the beginning of the next."""
+        (x0, y0), (x1, y1) = start, end
+        right, left = edge + 0.08, x1 - 0.12
+        self.pencil.line([x0, right, right, left, left, x1 - 0.05], [y0, y0, between, between, y1, y1])
+        self.pencil.arrow(x1, y1)
+
+    def part(self, box: Box, x: float, y: float) -> None:
+        """A part and all it holds."""
+        match box.part:
+            case Tile() as tile:
+                self.tile(tile, x + box.width / 2, y, box.inner)
+            case Alternatives() as hole:
+                edge = self.edges.get(hole.name, EDGE)
+                style: dict[str, Any] = {
+                    "fc": "white",
+                    "ec": edge,
+                    "lw": 1.0 if hole.name else 0.8,
+                    "ls": DASHES,
+                    "zorder": 2,
+                }
+                self.pencil.rounded(x, y, box.width, box.height, gid=f"hole-{hole.path}", **style)
+                if hole.name:
+                    self.pencil.text(x + box.width / 2, y + 0.075, hole.name, NOTE, weight="bold", color=edge)
+            case Repeated() as repeated:
+                self.cards(repeated, box, x, y)
+            case Group() as group:
+                self.group(group, box, x, y)
+        for dx, dy, child in box.children:
+            self.sequence(child, x + dx, y + dy)
+
+    def cards(self, repeated: Repeated, box: Box, x: float, y: float) -> None:
+        """Cards one behind the other, and how many."""
+        width, height, top = box.width - 0.06, box.height - CARD, y + CARD
+        style: dict[str, Any] = {"fc": "white", "ec": EDGE, "lw": 0.7}
+        self.pencil.rounded(x + 0.05, top - 0.05, width, height, zorder=1.5, **style)
+        self.pencil.rounded(x, top, width, height, zorder=1.6, gid=f"repeat-{repeated.path}", **style)
+        self.pencil.text(x + width / 2, top - 0.11, repeated.times, NOTE, weight="bold")
+
+    def group(self, group: Group, box: Box, x: float, y: float) -> None:
+        """A frame with the block's name on a strip in its colour."""
+        tile = group.tile
+        height = box.height - (LINE * len(tile.notes) + 0.02 if tile.notes else 0.0)
+        self.shape(tile, x, y, box.width, HEADER)
+        points = narrowing(x, y + HEADER, box.width, height - HEADER, 0.0)
+        self.pencil.polygon(points, fc="white", ec=palette.INK, lw=0.5, zorder=2)
+        self.pencil.text(x + box.width / 2, y + HEADER / 2, tile.label, NOTE, color=ink(tile.roles))
+        self.notes(tile, x + box.width / 2, y + height)
+
+    def tile(self, tile: Tile, middle: float, top: float, inner: bool) -> None:
+        """A block with its notes."""
+        width, height, size = tile_size(tile, inner)
+        self.shape(tile, middle - width / 2, top, width, height)
+        weight = "bold" if len(tile.label) <= 2 and tile.look == "block" else "normal"
+        color = ink(tile.roles) if tile.look == "block" else palette.INK
+        self.pencil.text(middle, top + height / 2, tile.label, size, color=color, weight=weight)
+        self.notes(tile, middle, top + height)
+
+    def notes(self, tile: Tile, middle: float, top: float) -> None:
+        """The lines below a block."""
+        for i, note in enumerate(tile.notes):
+            self.pencil.text(middle, top + 0.07 + LINE * i, note, NOTE, color=SOFT)
+
+    def shape(self, tile: Tile, left: float, top: float, width: float, height: float) -> None:
+        """A rectangle, narrowing to the right where the map shrinks; in several colours where a block has parts."""
+        style: dict[str, Any] = {"ec": EDGE, "lw": 0.7, "zorder": 3, "gid": f"{noun(tile)}-{tile.path}"}
+        if tile.optional or tile.look == "nothing":
+            style["ls"] = DASHES
+        if tile.look in ("input", "output"):
+            self.pencil.rounded(left, top, width, height, fc="white", radius=height / 2, **style)
+            return
+        block = tile.look in ("block", "legend")
+        if block:
+            style |= {"ec": palette.INK, "lw": 0.5}
+        fills = [palette.KINDS[role] for role in tile.roles] or [OTHER if block else "white"]
+        lower = 0.16 * height if tile.shrinks > 1 else 0.0
+        outline = narrowing(left, top, width, height, lower)
+        # The outline carries the name; over parts in several colours it has no ground of its own.
+        self.pencil.polygon(outline, fc=fills[0] if len(fills) == 1 else "none", **style)
+        for i, fill in enumerate(fills if len(fills) > 1 else ()):
+            ends = [(left + width * s, top + lower * s, top + height - lower * s) for s in (i / len(fills), 1.0)]
+            points = [(x, y) for x, y, _ in ends] + [(x, y) for x, _, y in reversed(ends)]
+            self.pencil.polygon(points, fc=fill, ec="none", zorder=2.8 + i / 100)
+
+
+def noun(tile: Tile) -> str:
+    """What a tile's id in the figure begins with."""
+    return "block" if tile.look in ("block", "layer") else tile.look
+
+
+def inset(box: Box) -> float:
+    """How far inside its box a tile begins, its notes being wider than it."""
+    if isinstance(box.part, Tile):
+        return (box.width - tile_size(box.part, box.inner)[0]) / 2
+    return 0.0
+
+
+def outset(box: Box) -> float:
+    """How far inside its box the wire leaves; the cards of a repeat stick out behind."""
+    return 0.06 if isinstance(box.part, Repeated) else inset(box)

@@ -1,0 +1,109 @@
+"""A spec in, a fragment of HTML for notebooks out: figures, the picture as inline SVG, and a table below it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from html import escape
+
+from archdsl import ir, space
+from archdsl.drawing.members import Members, look
+from archdsl.drawing.sheet import Sheet
+from archdsl.drawing.words import MOST_OPTIONS, TIMES
+from archdsl.errors import SpecError
+
+MOST_ROWS = 200
+_numbers = itertools.count(1)  # the same picture may stand on a page twice
+
+_CARD = (
+    "background:#fff;color:#222;padding:8px 10px;max-width:760px;border:1px solid #d5d9de;border-radius:6px;"
+    "font-family:system-ui,sans-serif;font-size:13px"
+)
+_CELL = "padding:1px 10px 1px 0;text-align:{};background:none;color:#222;border:0;font-variant-numeric:tabular-nums"
+
+
+def html(spec: ir.Spec, lay_out: Callable[[Members], Sheet]) -> str:
+    """The fragment; what cannot be drawn says why."""
+    try:
+        members = look(spec)
+        sheet = lay_out(members)
+    except SpecError as error:
+        diagnostic = error.diagnostics[0]
+        help = f"<br>{escape(diagnostic.help)}" if diagnostic.help else ""
+        body = f"<b>{escape(spec.name)}</b> cannot be built: {escape(diagnostic.message)}{help}"
+        return f'<div class="archdsl" style="{_CARD}">{body}</div>'
+    from archdsl.drawing.save import svg
+
+    summary = " · ".join(sheet.picture.summary)
+    table = _blocks(members) if ir.first_hole(spec) is None else _decisions(spec)
+    label = f"{spec.name}: {summary}"
+    return f'<div class="archdsl" style="{_CARD}">{inline(svg(sheet), label)}{table}<p>{escape(label)}</p></div>'
+
+
+def inline(text: str, label: str) -> str:
+    """Matplotlib's SVG file as part of a page: no prologue, ids of its own, its style kept to itself."""
+    text = text[text.index("<svg") :]
+    unique = f"a{hashlib.sha256(text.encode()).hexdigest()[:8]}-{next(_numbers)}"
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"\n <title>.*?</title>", "", text, count=1, flags=re.S)  # the name; those of the blocks stay
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r'\bid="', f'id="{unique}-', text)
+    text = re.sub(r'href="#', f'href="#{unique}-', text)
+    text = re.sub(r"url\(#", f"url(#{unique}-", text)
+    text = text.replace("*{", f"#{unique} *{{", 1)
+    head = f'<svg id="{unique}" role="img" aria-label="{escape(label)}" style="max-width:100%;height:auto"'
+    return head + text[len("<svg") :]
+
+
+def _blocks(members: Members) -> str:
+    plain = members.plain
+    rows: list[tuple[str, ...]] = [
+        (
+            block.path,
+            block.label if block.label == block.kind else f"{block.label} ({block.kind})",
+            TIMES.join(map(str, block.cost.out.dims)),
+            f"{block.cost.params:,}",
+            f"{block.cost.macs:,}",
+        )
+        for block in plain.blocks()
+    ]
+    total = ("total", "", str(plain.classes), f"{plain.params:,}", f"{plain.macs:,}")
+    return _table("blocks", ("block", "kind", "out", "params", "MACs"), [*_cut(rows), total], numbers=3)
+
+
+def _decisions(spec: ir.Spec) -> str:
+    rows: list[tuple[str, ...]] = []
+    for decision in space.decisions(spec):
+        choices = decision.choices
+        if decision.is_real:
+            said = f"{choices[0]} .. {choices[1]} (log)"
+        elif len(choices) > 2 * MOST_OPTIONS:
+            said = f"{choices[0]} .. {choices[-1]} ({len(choices):,} values)"
+        else:
+            said = " | ".join(choices)
+        rows.append((decision.name, said))
+    return _table("decisions", ("decision", "choices"), _cut(rows), numbers=0)
+
+
+def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """So many rows, and how many more there are."""
+    over = len(rows) - MOST_ROWS
+    return rows if over <= 0 else [*rows[:MOST_ROWS], (f"… {over:,} more", *("" for _ in rows[0][1:]))]
+
+
+def _table(name: str, heads: Iterable[str], rows: list[tuple[str, ...]], numbers: int) -> str:
+    """A table behind a line that unfolds it; the last `numbers` columns are figures."""
+
+    def cells(tag: str, row: tuple[str, ...]) -> str:
+        sides = ["left"] * (len(row) - numbers) + ["right"] * numbers
+        parts = (f'<{tag} style="{_CELL.format(s)}">{escape(c)}</{tag}>' for s, c in zip(sides, row, strict=True))
+        return f"<tr>{''.join(parts)}</tr>"
+
+    body = "".join(cells("td", row) for row in rows)
+    style = "border-collapse:collapse;margin:4px 0;font-size:12px"
+    return (
+        f'<details><summary>{name}</summary><table style="{style}"><thead>{cells("th", tuple(heads))}</thead>'
+        f"<tbody>{body}</tbody></table></details>"
+    )
