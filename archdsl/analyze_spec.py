@@ -14,10 +14,11 @@ from archdsl.analyses import ANALYSES, Result
 from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError
+from archdsl.experiment import DEFAULT_DATA
 from archdsl.files import write_atomically
 from archdsl.model import Network
 from archdsl.recipe import Recipe
-from archdsl.train_spec import DATA_KEY, DEFAULT_DATA, RECIPE_KEY, prepare, restore, run
+from archdsl.train_spec import DATA_KEY, RECIPE_KEY, prepare, restore, run
 
 
 def analyze(

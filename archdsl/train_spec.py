@@ -13,9 +13,10 @@ import torch
 from archdsl import checkpoint as checkpoints
 from archdsl import ir
 from archdsl.architecture import Architecture, resolve_model
-from archdsl.data import Dataset, load
+from archdsl.data import Dataset
 from archdsl.device import pick_device
-from archdsl.errors import StudyError, UsageError
+from archdsl.errors import StudyError
+from archdsl.experiment import set_up
 from archdsl.language import parse, write
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
@@ -23,7 +24,6 @@ from archdsl.sources import read_spec
 from archdsl.training import Epoch, evaluate
 from archdsl.training import train as train_network
 
-DEFAULT_DATA = "fashion"
 SPEC_KEY, DATA_KEY, RECIPE_KEY = "archdsl.spec", "archdsl.data", "train.recipe"
 
 
@@ -61,20 +61,13 @@ def prepare(
     Raises:
         ArchdslError: spec, data or options are wrong.
     """
-    from archdsl.study.plan import fit_to_data, recipe_of
-
     source = read_spec(text_or_path)
     spec = source.spec()
     chosen = pick_device(device)
     hole = ir.first_hole(spec)
     if hole is not None:
         resolve_model(spec, source.text, source.path)  # says that it is a space, and what to do
-    dataset = load(data or spec.data or DEFAULT_DATA, root=data_root, download=download)
-    spec = fit_to_data(spec, dataset, source.path)
-    try:
-        recipe = recipe_of(spec, epochs=epochs)
-    except ValueError:
-        raise UsageError("--epochs is from 1 to 100,000") from None
+    spec, dataset, recipe = set_up(source, data, data_root, download, epochs)
     return Job(resolve_model(spec, source.text, source.path), dataset, recipe, seed, chosen)
 
 

@@ -426,7 +426,7 @@ def unfit(block: type[Block], shown: str, arguments: dict[str, ir.Scalar]) -> Sh
             return ShapeError(found[0], name, found[1])
     missing = next(name for name, f in block.model_fields.items() if f.is_required() and name not in arguments)
     first = {"width": f"{shown}(64)", "out_features": f"{shown}(10)"} if missing in block.positional[:1] else {}
-    example = first.get(missing, f"{shown}({missing}=…)")
+    example = first.get(missing, f"{shown}({missing}={64 if missing == 'width' else '…'})")
     return ShapeError(f"'{shown}' needs '{missing}' here", None, f"for example: {example}")
 
 

@@ -243,10 +243,10 @@ def _plain_call(state: State, call: syntax.BlockCall, context: Context, place: _
     mistakes = len(state.mistakes)
     found = list(_call(state, call, replace(context, taken=taken), place))
     context.taken.update(taken)
-    alone = len(found) == 1 and isinstance(found[0], ir.BlockSpec) and len(state.mistakes) == mistakes
-    # A composite block of the file may hold holes, which belong to its place.
-    if alone and found[0].kind not in state.scope.blocks:
-        state.plain[key] = Plain(found[0], taken, context)
+    match found:
+        # A composite block of the file may hold holes, which belong to its place.
+        case [ir.BlockSpec() as block] if len(state.mistakes) == mistakes and block.kind not in state.scope.blocks:
+            state.plain[key] = Plain(block, taken, context)
     yield from found
 
 

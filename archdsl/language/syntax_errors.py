@@ -102,7 +102,7 @@ def _statement_help(word: str, follows: str) -> str:
         return f"a name is given with: let {word} = …"
     from archdsl.language import prelude  # which is parsed by what needs these messages
 
-    if word in BLOCKS or word in ir.LETTERS or word in prelude.names():
+    if word in (*BLOCKS, *prelude.names(), *ir.LETTERS, *ir.STRUCTURES):
         return "blocks stand in a stage: stage(64)[C C M]"
     return did_you_mean(word, STATEMENTS) or f"statements are: {', '.join(STATEMENTS)}"
 

@@ -17,13 +17,13 @@ import torch
 from archdsl import ir, report, space
 from archdsl.architecture import digest
 from archdsl.blocks.defined import attends
-from archdsl.data import load
 from archdsl.device import pick_device
 from archdsl.errors import RunError, SpecError, UsageError
+from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.sources import read_spec
 from archdsl.study.candidate import evaluate
 from archdsl.study.finals import Finals
-from archdsl.study.plan import Plan, fit_to_data, objectives_of, plan_search, recipe_of
+from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
@@ -31,7 +31,6 @@ from archdsl.study.store import RunFolder
 from archdsl.study.watch import Watch
 
 DEFAULT_SPACE = "placement"
-DEFAULT_DATA = "fashion"
 SEEDS = 3
 
 log = logging.getLogger(__name__)
@@ -88,15 +87,9 @@ def search(
     if final_seeds < 0:
         raise UsageError("--final-seeds is 0 or more")
     source = read_spec(text_or_path)
-    spec = source.spec()
     chosen_device = pick_device(device)
-    wanted = objectives_of(spec, tuple(objectives))
-    dataset = load(data or spec.data or DEFAULT_DATA, root=data_root, download=download)
-    spec = fit_to_data(spec, dataset, source.path)
-    try:
-        recipe = recipe_of(spec, epochs=epochs)
-    except ValueError:
-        raise UsageError("--epochs is from 1 to 100,000") from None
+    wanted = objectives_of(source.spec(), tuple(objectives))
+    spec, dataset, recipe = set_up(source, data, data_root, download, epochs)
     space.check(spec, source.text, source.path)
     name = choose_sampler(spec, budget) if sampler == "auto" else sampler
     _ = SAMPLERS[name]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from archdsl import ir
 from archdsl.data import Dataset
-from archdsl.errors import DataError, RunError, UsageError, did_you_mean
+from archdsl.errors import RunError, UsageError, did_you_mean
 from archdsl.identity import spec_hash
 from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
@@ -70,30 +69,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:
-    """The spec with the data set's image shape and classes where the file leaves them unsaid.
-
-    Raises:
-        DataError: the file says otherwise.
-    """
-    wanted: dict[str, Any] = {"input": data.input, "classes": data.classes}
-    for field in ("input", "classes"):
-        said, has = getattr(spec, field), wanted[field]
-        if field in spec.declared and said != has:
-            shown = [v if isinstance(v, int) else "x".join(map(str, v)) for v in (said, has)]
-            raise DataError(
-                f"'{name}' says {field} {shown[0]}, but the data set '{data.name}' has {shown[1]}",
-                f"write '{field} {shown[1]}' in the file, or leave the line out",
-            )
-    return spec.model_copy(update=wanted)
-
-
-def recipe_of(spec: ir.Spec, **overrides: Any) -> Recipe:
-    """The recipe a file asks for, flags winning; holes of `train(…)` keep their defaults until they are decided."""
-    said = {name: value for name, value in spec.train.items() if not isinstance(value, ir.Node)}
-    return Recipe(**(said | {name: value for name, value in overrides.items() if value is not None}))
 
 
 def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
