@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import types
 import typing
 from typing import Annotated, Any
@@ -49,7 +50,7 @@ def show(value: Scalar) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, float) else str(value)
+    return re.sub(r"e([+-])0*", r"e\1", repr(value)).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
 def say(value: Scalar) -> str:
@@ -94,25 +95,30 @@ def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> t
 
 
 def calculate(op: str, left: float, right: float) -> int | float:
-    """`left op right`; `/` gives an integer where it divides, so that `width/2` is a width, `//` always does.
+    """`left op right`; a whole number is an integer, so that `width/2` and `width*0.5` are widths.
 
     Raises:
         ZeroDivisionError, OverflowError: there is no such number, or no room for it.
 
-    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("//", 7, 2), calculate("//", 7.5, 1)
-    (32, 0.5, 3, 7)
+    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("*", 64, 0.5), calculate("//", 7.5, 1)
+    (32, 0.5, 32, 7)
     """
     match op:
         case "+":
-            return left + right
+            result = left + right
         case "-":
-            return left - right
+            result = left - right
         case "*":
-            return left * right
+            result = left * right
         case "//":
-            return int(left // right)
-    quotient = left / right
-    return int(quotient) if isinstance(left, int) and isinstance(right, int) and left % right == 0 else quotient
+            result = left // right
+        case _:
+            result = (
+                left // right
+                if isinstance(left, int) and isinstance(right, int) and left % right == 0
+                else left / right
+            )
+    return int(result) if isinstance(result, float) and result.is_integer() and abs(result) < LARGEST else result
 
 
 def bounded(op: str, left: float, right: float) -> int | float:

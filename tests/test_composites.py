@@ -64,7 +64,7 @@ def test_a_block_is_closed() -> None:
     text = "block bare = residual[conv norm] stage(64, groups=2)[bare]"
     with pytest.raises(SpecError, match="no block of this stage takes 'groups'"):
         parse(text)
-    model = network("block bare = residual[conv norm] defaults(groups=2) stage(64)[bare C]")
+    model = network("input 4x32x32 block bare = residual[conv norm] defaults(groups=2) stage(64)[bare C]")
     assert (model.stage1.block1.conv.groups, model.stage1.block2.conv.groups) == (1, 2)
 
 

@@ -414,3 +414,25 @@ def test_errors_are_of_one_family() -> None:
     assert issubclass(SpecError, ArchdslError)
     with pytest.raises(ArchdslError):
         parse("")
+
+
+@pytest.mark.parametrize(("text", "width"), [("2*3+1", 7), ("8-2-1", 5), ("-2+8", 6), ("16//3*2", 10), ("2*(3+1)", 8)])
+def test_lets_of_numbers_calculate_as_values_do(text: str, width: int) -> None:
+    assert parse(f"let W = {text} stem conv(W) stage[C]") == parse(f"stem conv({width}) stage[C]")
+
+
+def test_a_statements_word_at_the_beginning_of_a_line_is_no_statement() -> None:
+    assert parse("stage[C] require count(C,\nstage\n=1) >= 1").require == parse(
+        "stage[C] require count(C, stage=1) >= 1"
+    ).require
+
+
+def test_count_takes_a_let_of_a_single_block() -> None:
+    spec = parse("let D = basic(k=5) let E = D stage[D E C] require count(E) == 1 and count(D) == 2 and count(basic) == 3")
+    assert space.check(spec).count("D") == 2
+
+
+def test_only_a_comment_right_above_a_block_is_its_summary() -> None:
+    assert parse("# a\n# b\nblock f = conv\nstage[f]").blocks["f"].summary == "a b"
+    assert parse("# a\nstage[f] block f = conv").blocks["f"].summary == ""
+    assert parse("# a\n\nblock f = conv\nstage[f]").blocks["f"].summary == ""

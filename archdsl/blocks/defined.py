@@ -6,6 +6,7 @@ import functools
 import operator
 import threading
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -19,11 +20,13 @@ from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, 
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.errors import Span
 from archdsl.shapes import Shape, ShapeError, divisors_near
+from archdsl.wording import write_value
 
 MAX_PARTS = 10_000
 _WORK = threading.local()  # how many parts the block that is being written out has so far, blocks in blocks included
 Scope: TypeAlias = Mapping[str, type[Block]]
 FROM_STAGE = ("width", "stride")
+FROM_OUTSIDE = (*FROM_STAGE, "classes")  # what a block takes from where it stands, if it speaks of it
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -37,14 +40,14 @@ class Defined(Composite):
     """A block said in the language: its fields are the parameters, its tree follows from the definition's items.
 
     Class attributes:
-        items: what it is made of.
-        scope: the composite blocks that the items may use.
-        definitions: what it is made of, itself last; with them it travels to other processes.
+        block_items: what it is made of.
+        block_scope: the composite blocks that the items may use.
+        block_definitions: what it is made of, itself last; with them it travels to other processes.
     """
 
-    definitions: ClassVar[Mapping[str, ir.BlockDefinition]] = {}
-    items: ClassVar[ir.Items] = ()
-    scope: ClassVar[Scope] = {}
+    block_definitions: ClassVar[Mapping[str, ir.BlockDefinition]] = {}
+    block_items: ClassVar[ir.Items] = ()
+    block_scope: ClassVar[Scope] = {}
     _here: tuple[ir.Items, Scope] | None = PrivateAttr(default=None)
 
     def holding(self, items: ir.Items, scope: Scope) -> Defined:
@@ -54,16 +57,16 @@ class Defined(Composite):
         return copy
 
     @property
-    def content(self) -> tuple[ir.Items, Scope]:
+    def block_content(self) -> tuple[ir.Items, Scope]:
         """The items it stands for, without holes, and the composite blocks they may use."""
-        return (self.items, self.scope) if self._here is None else self._here
+        return (self.block_items, self.block_scope) if self._here is None else self._here
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revived, (self.kind_name, dict(self.definitions), dict(self), self._here and self._here[0])
+        return _revived, (self.kind_name, dict(self.block_definitions), dict(self), self._here and self._here[0])
 
     def expand(self, x: Shape) -> Node:
         """The tree of its items for input shape `x`."""
-        items, scope = self.content
+        items, scope = self.block_content
         names = {name: getattr(self, name) for name in type(self).model_fields}
         expansion = _Expansion(names | {"in": x.channels}, scope, frozenset(self.model_fields_set))
         outermost = not getattr(_WORK, "open", False)
@@ -106,7 +109,7 @@ def _revived(
     """A block as it was in another process."""
     scope = scope_of(definitions)
     if name not in scope:  # a structure among blocks
-        block: Any = _nameless("width" in values, "stride" in values)(**values)
+        block: Any = _nameless(tuple(values))(**values)
     else:
         block = scope[name](**values)
     revived: Defined = block if items is None else block.holding(items, scope)
@@ -127,17 +130,17 @@ def define(name: str, definition: ir.BlockDefinition, scope: Scope) -> type[Defi
             annotation = _annotation(parameter, found)
             fields[parameter.name] = (annotation, ... if parameter.required else parameter.default)
     declared = [parameter.name for parameter in definition.parameters]
-    for stage in FROM_STAGE:
-        if stage in declared or stage in found.names:
-            field = Field(ge=1) if stage == "width" else Field(default=1, ge=1)
-            fields[stage] = (int, field)
+    for name_outside in FROM_OUTSIDE:
+        if name_outside in declared or name_outside in found.names:
+            fields[name_outside] = (int, Field(default=1, ge=1) if name_outside == "stride" else Field(ge=1))
     order = sorted(fields, key=lambda n: declared.index(n) if n in declared else len(declared))
-    block: type[Defined] = create_model(name, __base__=Defined, **{n: fields[n] for n in order})
+    with warnings.catch_warnings(action="ignore"):  # a parameter may be called `copy`
+        block: type[Defined] = create_model(name, __base__=Defined, **{n: fields[n] for n in order})
     block.kind_name = name
-    block.items = definition.items
-    block.scope = scope
-    used = {n: b.definitions[n] for n, b in scope.items() if isinstance(b, type) and issubclass(b, Defined)}
-    block.definitions = {**used, name: definition}
+    block.block_items = definition.items
+    block.block_scope = scope
+    used = {n: b.block_definitions[n] for n, b in scope.items() if isinstance(b, type) and issubclass(b, Defined)}
+    block.block_definitions = {**used, name: definition}
     block.positional = tuple(declared)
     block.summary = block.__doc__ = definition.summary
     return block
@@ -146,14 +149,12 @@ def define(name: str, definition: ir.BlockDefinition, scope: Scope) -> type[Defi
 def nameless(items: ir.Items, scope: Scope) -> type[Defined]:
     """The class of a structure among blocks; it takes the stage's width and stride where it speaks of them."""
     names = usage(items, scope).names
-    return _nameless("width" in names, "stride" in names)
+    return _nameless(tuple(name for name in FROM_OUTSIDE if name in names))
 
 
 @functools.cache
-def _nameless(width: bool, stride: bool) -> type[Defined]:
-    fields: dict[str, Any] = {"width": (int, Field(ge=1))} if width else {}
-    if stride:
-        fields["stride"] = (int, Field(default=1, ge=1))
+def _nameless(outside: tuple[str, ...]) -> type[Defined]:
+    fields: dict[str, Any] = {n: (int, Field(default=1, ge=1) if n == "stride" else Field(ge=1)) for n in outside}
     return create_model("structure", __base__=Defined, **fields)
 
 
@@ -210,8 +211,9 @@ def _use_items(items: Iterable[ir.Item], scope: Scope, found: Usage) -> None:
 
 def _use_block(spec: ir.BlockSpec, scope: Scope, found: Usage) -> None:
     block: type[Block] = STRUCTURES.get(spec.kind) or kind(spec.kind, scope)
-    if block.takes("width") and "width" not in spec.arguments:
-        found.names.add("width")
+    for name in ("width", "classes"):
+        if block.takes(name) and name not in spec.arguments:
+            found.names.add(name)
     for argument, value in spec.arguments.items():
         _use_value(value, found)
         if isinstance(value, ir.Variable):
@@ -329,11 +331,12 @@ class _Expansion:
             else:
                 block = kind(spec.kind, self.scope)
                 arguments = self._arguments(spec, block)
-                if block.takes("width") and "width" in self.names:
-                    arguments.setdefault("width", self.names["width"])
+                for name in ("width", "classes"):
+                    if block.takes(name) and name in self.names:
+                        arguments.setdefault(name, self.names[name])
                 placed = construct(block, spec.kind, arguments)
                 if isinstance(placed, Defined) and spec.items is not None:
-                    placed = placed.holding(spec.items, placed.scope)
+                    placed = placed.holding(spec.items, placed.block_scope)
                 node = placed.expand(x) if isinstance(placed, Composite) else placed
             measure(node, x)
         except ShapeError as error:
@@ -345,7 +348,7 @@ class _Expansion:
         for name, value in spec.arguments.items():
             try:
                 found[name] = self._value(value)
-                if isinstance(found[name], float) and isinstance(value, ir.Arithmetic) and value.op == "/":
+                if isinstance(found[name], float) and isinstance(value, ir.Arithmetic):
                     self._require_whole(block, name, value, found[name])
             except ShapeError as error:
                 error.argument = name
@@ -354,8 +357,11 @@ class _Expansion:
 
     def _require_whole(self, block: type[Block], name: str, value: ir.Arithmetic, quotient: ir.Scalar) -> None:
         """Say which number does not divide which, rather than that an argument is no integer."""
-        if misfit(block, name, quotient, "float") is None:
+        wrong = misfit(block, name, quotient, "float")
+        if wrong is None:
             return
+        if value.op != "/":
+            raise ShapeError(wrong[0], None, wrong[1] or f"a fraction is dropped by //1: {write_value(value)}//1")
         left, right = self._value(value.left), self._value(value.right)
         said, by = ((v.name if isinstance(v, ir.Variable) else "") for v in (value.left, value.right))
         what = f"the {'incoming channels' if said == 'in' else said} {left}" if said else str(left)
@@ -366,9 +372,9 @@ class _Expansion:
         if error.span is not None or isinstance(error, _OfParameter):
             return error
         value = spec.arguments.get(error.argument or "")
-        parameters = {node.name for node in ir.walk(value) if isinstance(node, ir.Variable)} & self.given
-        if len(parameters) > 1:
-            parameters -= {*FROM_STAGE}
+        mentioned = {node.name for node in ir.walk(value) if isinstance(node, ir.Variable)}
+        # Of the block's own parameters and those of the stage, the own ones are to blame.
+        parameters = (mentioned - {*FROM_OUTSIDE, "in"} or mentioned) & self.given
         if error.argument and error.argument not in spec.arguments and error.argument in self.given & set(FROM_STAGE):
             parameters = {error.argument}
         if len(parameters) == 1:
@@ -425,7 +431,7 @@ def unfit(block: type[Block], shown: str, arguments: dict[str, ir.Scalar]) -> Sh
         if found := misfit(block, name, value, type(value).__name__):
             return ShapeError(found[0], name, found[1])
     missing = next(name for name, f in block.model_fields.items() if f.is_required() and name not in arguments)
-    first = {"width": f"{shown}(64)", "out_features": f"{shown}(10)"} if missing in block.positional[:1] else {}
+    first = {"width": f"{shown}(64)", "out_features": f"{shown}(classes)"} if missing in block.positional[:1] else {}
     example = first.get(missing, f"{shown}({missing}={64 if missing == 'width' else '…'})")
     return ShapeError(f"'{shown}' needs '{missing}' here", None, f"for example: {example}")
 

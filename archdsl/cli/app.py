@@ -8,9 +8,23 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
+import typer.core
+
+ORDER = ("check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "search", "report", "lsp")
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands in the order in which one meets them, not in that of the files they stand in."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names for `--help`; one that ORDER does not know comes last."""
+        known = super().list_commands(ctx)
+        return sorted(known, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
 
 app = typer.Typer(
     name="archdsl",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,13 +15,15 @@ from archdsl.errors import ArchdslError, Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
     from archdsl.sources import Source
+    from archdsl.space import Extent
 
 LISTED = 1_000  # members printed by --list before a reader has enough
+READABLE = 10**15  # figures from here on are rounded, and written out beside that
 
 
 @app.command(epilog="Example:  archdsl check specs/*.arch")
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths, shipped names, or -.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Paths, shipped names, or -.")],
     json: Json = False,
 ) -> None:
     """Show all errors of all files: syntax, names, types, shapes, requirements. Nothing is built."""
@@ -148,9 +150,11 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         "decisions": [{"name": d.name, "choices": list(d.choices)} for d in decisions],
         "members": members,
     }
-    if extent.feasible is None:
-        document["feasible_estimate"] = extent.feasible_estimate
-        document["feasible_interval"] = list(extent.feasible_interval or ())
+    for name in ("feasible", "networks"):
+        if document[name] is None:
+            interval = getattr(extent, f"{name}_interval")
+            document[f"{name}_estimate"] = getattr(extent, f"{name}_estimate")
+            document[f"{name}_interval"] = None if interval is None else list(interval)
     if as_json:
         print_json(document)
         return
@@ -168,17 +172,28 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         print(f"\n# member {number}\n{member}", end="")
 
 
-def _extent_text(extent: Any) -> str:
+def _extent_text(extent: Extent) -> str:
     if extent.size == 1:
         return "a model: nothing is left to decide"
-    size = f"{_rounded(extent.size)} fillings"
-    if extent.feasible is not None:
-        return f"{size}, {extent.feasible:,} feasible, {extent.networks:,} different networks"
-    low, high = map(_rounded, extent.feasible_interval)
-    about = f"about {_rounded(extent.feasible_estimate)} feasible"
-    return f"{size}, {about} (95% interval {low} to {high}, from {extent.draws:,} draws)"
+    figures = {"fillings": extent.size, "feasible": extent.feasible, "different networks": extent.networks}
+    said = [f"{_rounded(number)} {what}" for what, number in figures.items() if number is not None]
+    if extent.feasible is None:
+        said.append(_estimate_text("feasible", extent.feasible_estimate, extent.feasible_interval))
+    if extent.networks is None:
+        said.append(_estimate_text("different networks", extent.networks_estimate, extent.networks_interval))
+    text = ", ".join(filter(None, said))
+    if extent.draws is not None:
+        text += f" (95% intervals, from {extent.draws:,} draws)"
+    exact = [f"{number:,} {what}" for what, number in figures.items() if number is not None and number >= READABLE]
+    return f"{text}\nexactly {', '.join(exact)}" if exact and extent.size < 10**60 else text
+
+
+def _estimate_text(what: str, estimate: int | None, interval: tuple[int, int] | None) -> str:
+    if estimate is None or interval is None:
+        return ""
+    return f"about {_rounded(estimate)} {what} ({_rounded(interval[0])} to {_rounded(interval[1])})"
 
 
 def _rounded(number: int) -> str:
     """A number in full as long as that is readable; a float could not hold the largest spaces."""
-    return f"{number:,}" if number < 10**15 else f"{Decimal(number):.3e}"
+    return f"{number:,}" if number < READABLE else f"{Decimal(number):.3e}".replace("e+", "e")

@@ -17,7 +17,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def check_text(text: str, path: str = "<text>") -> None:
-    """Refuse text that is too long, binary or empty.
+    """Refuse text that is too long, binary, empty, or nested too deep to parse.
 
     Raises:
         SpecError: with the place and the remedy.
@@ -30,6 +30,20 @@ def check_text(text: str, path: str = "<text>") -> None:
         raise _at_start(message, "a spec is plain UTF-8 text", path)
     if not text.strip():
         raise _at_start("the file is empty", "the smallest model is: stage[C C C M]", path)
+    depth = 0
+    for match in _INTERESTING.finditer(text):
+        character, position = match.group(), match.start()
+        if character in _CLOSING:
+            depth += 1
+            if depth > MAX_NESTING:
+                help = "name the inner part with 'let' and use it"
+                message = f"brackets nested more than {MAX_NESTING} deep"
+                raise SpecError([Diagnostic(message, _span(text, position), help)], text, path)
+        elif character in _CLOSING.values():
+            depth = max(0, depth - 1)
+        elif character[0] not in '#"':
+            message, place = f"a word of {len(character):,} characters", _span(text, position, len(character))
+            raise SpecError([Diagnostic(message, place, f"words have at most {MAX_WORD}")], text, path)
 
 
 def _at_start(message: str, help: str, path: str) -> SpecError:
@@ -40,9 +54,6 @@ def bracket_mistakes(text: str) -> list[tuple[int, Diagnostic]]:
     """Brackets that do not match, at most one in every statement, with their positions in the text.
 
     A bracket that is never closed confuses a parser far from its place; found here, the error stands at the bracket.
-
-    Raises:
-        SpecError: brackets nest too deep, or a word is too long.
     """
     starts = [*(match.start(1) for match in STATEMENT_START.finditer(text)), len(text)]
     found: list[tuple[int, Diagnostic]] = []
@@ -61,16 +72,8 @@ def _first_mistake(text: str, begin: int, end: int) -> tuple[int, Diagnostic] | 
         character, position = match.group(), match.start()
         if character[0] in '#"':
             continue
-        if len(character) > MAX_WORD:
-            message = f"a word of {len(character):,} characters"
-            return position, Diagnostic(
-                message, _span(text, position, len(character)), f"words have at most {MAX_WORD}"
-            )
         if character in _CLOSING:
             opened.append((character, position))
-            if len(opened) > MAX_NESTING:
-                message = f"brackets nested more than {MAX_NESTING} deep"
-                return position, Diagnostic(message, _span(text, position), "name the inner part with 'let' and use it")
         elif not opened:
             help = "remove it, or open a bracket before it"
             return position, Diagnostic(f"'{character}' closes nothing", _span(text, position), help)

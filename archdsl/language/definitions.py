@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks.base import Composite
 from archdsl.blocks.defined import FROM_STAGE, Defined
 from archdsl.errors import Span
 from archdsl.language import syntax
@@ -11,6 +12,9 @@ from archdsl.language.calls import Context, check_type
 from archdsl.language.sequences import lower_items
 from archdsl.language.state import State
 from archdsl.language.values import RESERVED, Mistake, lower_value, possible
+
+# What a block itself is asked for, by these names.
+_TAKEN = {name for cls in (Block, Composite, Defined) for name in vars(cls) if not name.startswith("_")}
 
 
 def define_block(state: State, name: str, span: Span | None) -> type[Block]:
@@ -33,7 +37,7 @@ def define_block(state: State, name: str, span: Span | None) -> type[Block]:
                     f"'{parameter.name}' is not used in block '{name}'", parameter.span, "leave it out, or hand it on"
                 )
         definition = ir.BlockDefinition(
-            parameters=parameters, items=items, summary=state.comments(statement.span.line), at=statement.span
+            parameters=parameters, items=items, summary=state.comments(statement.span), at=statement.span
         )
         block = state.enter(name, definition)
         for made in parameters:
@@ -86,7 +90,7 @@ def _parameters(state: State, statement: syntax.Statement) -> tuple[ir.Parameter
             state.mistake(f"'{name}' is given twice", parameter.span, "choose another name")
         elif name in RESERVED and name not in FROM_STAGE:
             state.mistake(f"'{name}' has a meaning of its own", parameter.span, "choose another name")
-        elif name.startswith("_") or hasattr(Defined, name):
+        elif name.startswith(("_", "model_", "block_")) or name in _TAKEN:
             state.mistake(f"'{name}' cannot be the name of a parameter", parameter.span, "choose another name")
         elif name in FROM_STAGE and parameter.default is not None:
             help = f"write {name} alone: it comes from the stage where it is not given"

@@ -34,6 +34,7 @@ from archdsl.scores import SCORES
 
 DEFAULT_HEAD = ("norm", "act", "gap", "linear")
 _ONCE = ("model", "input", "classes", "defaults", "stem", "head", "data", "train")
+_NOWHERE = Span(1, 1, 1, 1)
 _ORDER = {"stem": 0, "stage": 1, "head": 2}
 
 
@@ -93,14 +94,12 @@ class _Lowering:
         if "stem" in one:
             fields["stem"] = lower_items(state, one["stem"].items or (), Context((defaults,), "stem"))
         else:
-            fields["stem"] = (ir.BlockSpec(kind="conv", arguments={"width": 64}, names=("conv",)),)
+            fields["stem"] = self._unsaid(("conv",), {"width": Given(64, _NOWHERE)}, Context((defaults,), "stem"))
         fields["stages"] = self._stages(defaults)
         if "head" in one:
             head = lower_items(state, one["head"].items or (), Context((defaults,), "head"))
         else:
-            head = tuple(
-                lower_block(state, name, name, (name,), {}, Context((defaults,), "head"), None) for name in DEFAULT_HEAD
-            )
+            head = self._unsaid(DEFAULT_HEAD, {}, Context((defaults,), "head"))
         fields["head"] = _with_classes(head)
         fields["train"] = self._train(one["train"]) if "train" in one else {}
         fields["objectives"] = self._objectives()
@@ -111,6 +110,16 @@ class _Lowering:
         fields["letters"] = dict(state.letters)
         self._check_unused()
         return ir.Spec(**fields)
+
+    def _unsaid(self, kinds: tuple[str, ...], base: dict[str, Given], context: Context) -> ir.Items:
+        """The blocks of a stem or head that the file does not write."""
+        found = []
+        for kind in kinds:
+            if kind in self.state.scope.blocks:  # which is a mistake of its own
+                continue
+            with self.state.noting():
+                found.append(lower_block(self.state, kind, kind, (kind,), base, context, None))
+        return tuple(found)
 
     # ---- the file as a whole ----
 
@@ -200,7 +209,9 @@ class _Lowering:
         return tuple(found.values())
 
     def _requirements(self, stages: int) -> tuple[ir.Condition, ...]:
-        blocks = {name for name in self.state.known() if name not in self.state.scope.lets or self._is_block(name)}
+        blocks = {*ir.STRUCTURES} | {
+            name for name in self.state.known() if name not in self.state.scope.lets or self._is_block(name)
+        }
         conditions = []
         for statement in self.statements:
             if statement.condition is not None:
@@ -210,7 +221,7 @@ class _Lowering:
 
     def _is_block(self, name: str) -> bool:
         """Whether a `let` names a single block."""
-        for _ in self.state.scope.lets:
+        for _ in range(len(self.state.scope.lets) + 1):
             let = self.state.scope.lets.get(name)
             if let is None:
                 return name in self.state.known()
@@ -334,6 +345,8 @@ def _with_classes(items: ir.Items) -> ir.Items:
 
     def told(item: ir.Item) -> ir.Item:
         if isinstance(item, ir.BlockSpec):
+            if item.items is not None:
+                return item.model_copy(update={"items": tuple(map(told, item.items))})
             if item.kind != "linear" or "out_features" in item.arguments:
                 return item
             return item.model_copy(

@@ -58,6 +58,11 @@ def read(text: str, path: str = "<text>") -> Reading:
     mistakes: list[Diagnostic] = []
     lost: list[str] = []
     rest = text
+    try:
+        return Reading(build(_parser().parse(text)))
+    except (UnexpectedInput, RecursionError, OddNumber):
+        pass
+    # A bracket that is never closed confuses a parser far from its place; so brackets are looked at first.
     for position, mistake in bracket_mistakes(text):
         mistakes.append(mistake)
         rest = _blank(rest, position, lost)

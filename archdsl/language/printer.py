@@ -14,11 +14,12 @@ from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Primitive
 from archdsl.blocks.defined import FROM_STAGE, Defined, kind, scope_of
 from archdsl.language import prelude
+from archdsl.language.formatting import format_text
 from archdsl.wording import write_items
 
 
 def write(architecture: Architecture, comments: Iterable[str] = (), train: bool = True) -> str:
-    """The text of an architecture; parsing it gives the same network (the same hash).
+    """The text of an architecture in canonical form; parsing it gives the same network (the same hash).
 
     Args:
         architecture: what to print.
@@ -42,7 +43,7 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         lines.append(f"data {architecture.data}" if plain else f'data "{architecture.data}"')
     if train and architecture.train:
         lines.append(f"train({_arguments(architecture.train)})")
-    return "\n".join(lines) + "\n"
+    return format_text("\n".join(lines))
 
 
 def _named_apart(architecture: Architecture) -> tuple[Architecture, dict[str, ir.BlockDefinition]]:
@@ -59,8 +60,8 @@ def _named_apart(architecture: Architecture) -> tuple[Architecture, dict[str, ir
     def named(block: PlacedBlock) -> PlacedBlock:
         if block.kind in ir.STRUCTURES or not isinstance(block.block, Defined):
             return block
-        items = block.block.content[0]
-        if block.kind not in own or items is block.block.items:
+        items = block.block.block_content[0]
+        if block.kind not in own or items is block.block.block_items:
             return block
         key = (block.kind, items)
         if key not in found:
@@ -163,7 +164,7 @@ def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], arch
 
 def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
     if block.kind in ir.STRUCTURES and isinstance(block.block, Defined):
-        return _items(block.block.content[0], architecture)
+        return _items(block.block.block_content[0], architecture)
     letter = _letter(block, architecture)
     named = block.label in _letters(architecture) or block.label in ir.LETTERS
     arguments: dict[str, ir.Scalar] = {}
@@ -172,6 +173,8 @@ def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Arch
         value = getattr(block.block, name)
         base = letter.arguments.get(name, implied.get(name, field.default))
         if value == base and type(value) is type(base):
+            continue
+        if name == "classes" and value == architecture.classes:
             continue
         if name == "out_features" and block.path.startswith("head.") and value == architecture.classes:
             continue

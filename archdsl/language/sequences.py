@@ -50,6 +50,9 @@ def lower_block(
     block = block_class(state, kind, context.at or (call.span if call else None))
     at = context.at or (call.span if call else None)
     state.emit(1, at)
+    if (idle := next((name for name in base if not block.takes(name)), None)) is not None:
+        message = f"'{shown}' is '{kind}' with an argument '{idle}', which block '{kind}' of this file does not take"
+        raise Mistake(message, at, "give the block another name, or say what the letter is: let C = …")
     own = read_arguments(state, call.arguments if call else (), place, block.positional, block, shown)
     found = dict(base) | own
     if context.inside:

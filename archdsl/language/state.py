@@ -62,9 +62,11 @@ class State:
         self.classes[name] = block
         return block
 
-    def comments(self, line: int) -> str:
-        """The comment lines right above a line, which say what stands there."""
-        lines = self.text.split("\n")[: line - 1]
+    def comments(self, place: Span) -> str:
+        """The comment lines right above a place at the beginning of its line, which say what stands there."""
+        lines = self.text.split("\n")[: place.line]
+        if lines.pop()[: place.column - 1].strip():
+            return ""
         found: list[str] = []
         while lines and lines[-1].lstrip().startswith("#"):
             found.insert(0, lines.pop().strip().lstrip("#").strip())

@@ -16,7 +16,7 @@ STATEMENTS = (
 )  # fmt: skip
 
 # Where a statement begins, at the start of a line; `stage=2` among arguments is none.
-STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?![ \t]*=))", re.MULTILINE)
+STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?!\s*=))", re.MULTILINE)
 
 _SHOWN = {
     "OPEN_CALL": "'('", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'", "LBRACE": "'{'", "RBRACE": "'}'",
