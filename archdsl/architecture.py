@@ -442,6 +442,8 @@ class Resolving:
             arguments.setdefault("width", self.width)
         if stride > 1 and cls.takes("stride"):
             arguments.setdefault("stride", stride)
+        if cls.takes("classes"):
+            arguments.setdefault("classes", self.spec.classes)
         if items is None:
             key = tuple((name, type(value), value) for name, value in arguments.items())
             fit = _fit(cls, spec.names[0] if spec.names else spec.kind, key, self.shape)
@@ -500,7 +502,7 @@ def _fit_holding(
 ) -> _Fit:
     try:
         block = construct(cls, shown, arguments)
-        return _fitted(block.holding(items, block.scope or scope), x)
+        return _fitted(block.holding(items, block.block_scope or scope), x)
     except ShapeError as error:
         return _Fit(None, None, None, "", error)
 
@@ -523,8 +525,13 @@ def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]
 
 def holds(condition: ir.Condition, architecture: Architecture) -> bool:
     """Whether an architecture meets a condition."""
+    return holds_for(condition, lambda measure: value_of(measure, architecture))
+
+
+def holds_for(condition: ir.Condition, value: Callable[[ir.MeasureSpec], int]) -> bool:
+    """Whether a condition is met where the measures are what `value` says."""
     if isinstance(condition, ir.Comparison):
-        left, right = _total(condition.left, architecture), _total(condition.right, architecture)
+        left, right = _total(condition.left, value), _total(condition.right, value)
         match condition.op:
             case "<=":
                 return left <= right
@@ -537,16 +544,16 @@ def holds(condition: ir.Condition, architecture: Architecture) -> bool:
             case "==":
                 return left == right
         return left != right
-    results = [holds(part, architecture) for part in condition.parts]
+    results = [holds_for(part, value) for part in condition.parts]
     return {"and": all(results), "or": any(results), "not": not results[0]}[condition.op]
 
 
-def _total(total: ir.Total, architecture: Architecture) -> int | float | Fraction:
+def _total(total: ir.Total, value: Callable[[ir.MeasureSpec], int]) -> int | float | Fraction:
     """The value of one side; exact, so that `count(M)/3 == 0.1*count(C)` means what it says and can be counted."""
     if isinstance(total, ir.MeasureSpec):
-        return value_of(total, architecture)
+        return value(total)
     if isinstance(total, ir.Combine):
-        left, right = _total(total.left, architecture), _total(total.right, architecture)
+        left, right = _total(total.left, value), _total(total.right, value)
         try:
             if total.op == "/":
                 return Fraction(left) / Fraction(right)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -182,16 +183,26 @@ def test_space_says_when_there_are_fewer(archdsl: Command) -> None:
 
 
 def test_space_estimates_what_is_too_large_to_count(archdsl: Command) -> None:
-    text = "stage(8)[{C|M}*40] require count(M) >= 20"
+    text = "stage[conv({1..300})*3] require count(conv) == 3"
     found = archdsl("space", "-", "--json", stdin=text).json
-    assert found["size"] == 2**40
+    assert found["size"] == 300**3
     assert found["feasible"] is None
     assert found["networks"] is None
     low, high = found["feasible_interval"]
-    assert low < found["feasible_estimate"] < high <= 2**40
+    assert low <= found["feasible_estimate"] <= high <= 300**3
     assert "95% interval" in archdsl("space", "-", stdin=text).out
+
+
+def test_space_counts_large_spaces(archdsl: Command) -> None:
+    text = "stage(8)[{C|M}*40] require count(M) >= 20"
+    found = archdsl("space", "-", "--json", stdin=text).json
+    feasible = sum(math.comb(40, attentions) for attentions in range(20, 41))
+    assert (found["size"], found["feasible"], found["networks"]) == (2**40, feasible, feasible)
+    lines = archdsl("space", "-", stdin="stage(8)[{C|M}*100]").out.splitlines()
+    assert lines[0] == "1.268e30 fillings, 1.268e30 feasible, 1.268e30 different networks"
+    assert lines[1].startswith("exactly 1,267,650,600,228,229,401,496,703,205,376 fillings, ")
     huge = archdsl("space", "-", stdin="stage(8)[norm {norm|act}*1500]")
-    assert huge.out.startswith("3.507e+451 fillings, about 3.507e+451 feasible")
+    assert huge.out.startswith("3.507e451 fillings, 3.507e451 feasible, 3.507e451 different networks\n  stage1")
 
 
 def test_space_of_a_model(archdsl: Command) -> None:

@@ -7,7 +7,8 @@ import sys
 
 import typer
 
-from archdsl.cli import networks, searching, specs  # noqa: F401  (each adds its commands to the application)
+# Each adds its commands to the application.
+from archdsl.cli import editor, formatting, networks, pictures, searching, specs  # noqa: F401
 from archdsl.cli.app import app, print_json
 from archdsl.errors import ArchdslError, SpecError
 

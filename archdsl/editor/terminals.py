@@ -1,0 +1,38 @@
+"""The words and characters of the language, taken from `grammars/arch.lark`: what editors see cannot drift from it."""
+
+from __future__ import annotations
+
+import functools
+
+import lark
+
+from archdsl import resources
+
+
+@functools.cache
+def patterns() -> dict[str, str]:
+    """Every terminal of the grammar that stands for varying text, as a regular expression by its name."""
+    return {t.name: t.pattern.to_regexp() for t in _terminals() if t.pattern.type == "re" and t.name != "GOAL"}
+
+
+@functools.cache
+def words() -> tuple[str, ...]:
+    """Every word of the grammar: `stage`, `if`, `maximize` and so on."""
+    found = [t.pattern.value for t in _terminals() if t.pattern.type == "str" and t.pattern.value.isalpha()]
+    (goal,) = (t.pattern.value for t in _terminals() if t.name == "GOAL")
+    return tuple(sorted([*found, *goal.strip(r"()\b").split("|")]))
+
+
+@functools.cache
+def signs() -> tuple[str, ...]:
+    """Every terminal that is a fixed sign: `[`, `..` and so on; those with several forms are among the patterns."""
+    return tuple(
+        sorted(t.pattern.value for t in _terminals() if t.pattern.type == "str" and not t.pattern.value.isalpha())
+    )
+
+
+@functools.cache
+def _terminals() -> tuple[lark.lexer.TerminalDef, ...]:
+    grammar = (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")
+    # Earley builds no tables, and nothing is parsed here.
+    return tuple(lark.Lark(grammar, parser="earley", lexer="basic").terminals)

@@ -1,0 +1,21 @@
+"""The members of a spec with holes: how many there are, how many satisfy its requirements, drawing and listing them.
+
+Counted exactly, without looking at each, wherever the conditions are sums over blocks; see `counting`.
+"""
+
+from __future__ import annotations
+
+from archdsl.space.checking import check
+from archdsl.space.enumeration import attempt, draw, fillings
+from archdsl.space.extents import EXACT_LIMIT, Extent
+from archdsl.space.extents import measure_extent as extent
+from archdsl.space.holes import Decision, Filling, Hole, decisions, options
+from archdsl.space.listing import DRAWS
+from archdsl.space.listing import draw_members as sample
+from archdsl.space.listing import list_members as members
+from archdsl.space.sizing import size
+
+__all__ = [
+    "DRAWS", "EXACT_LIMIT", "Decision", "Extent", "Filling", "Hole", "attempt", "check", "decisions", "draw", "extent",
+    "fillings", "members", "options", "sample", "size",
+]  # fmt: skip

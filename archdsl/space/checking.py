@@ -1,0 +1,165 @@
+"""Whether a space has a feasible member; if not, why, with what can be reached instead."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from archdsl import ir
+from archdsl.architecture import Architecture, Misfit, describe, holds, measured, measures, resolve, resolve_model
+from archdsl.errors import Diagnostic, SpecError
+from archdsl.space.automaton import TooLarge
+from archdsl.space.conditions import Requirement
+from archdsl.space.counted import Counted, counted
+from archdsl.space.enumeration import fillings
+from archdsl.space.extents import EXACT_LIMIT, draws_for
+from archdsl.space.graph import least_and_most
+from archdsl.space.holes import Hole, options
+from archdsl.space.sizing import size
+
+Ranges = dict[str, tuple[int, int]]
+
+
+def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
+    """One feasible member of a space, or the model itself, or why there is none.
+
+    Raises:
+        SpecError: no filling fits together, or none satisfies `require`, with what can be reached. A space too large
+            to count passes when nothing feasible turned up but something fits together.
+    """
+    if ir.first_hole(spec) is None:
+        return resolve_model(spec, text, path)
+    try:
+        total = size(spec)
+    except SpecError as error:
+        raise SpecError(error.diagnostics, text, path) from None
+    known = counted(spec)
+    if known is None:
+        return _by_looking(spec, total, text, path)
+    if known.fillings is None:
+        first = next(fillings(spec))
+        if isinstance(first, Misfit):
+            raise _nothing_fits(first, "no other filling fits", text, path)
+    member = next(known.listed(), None) if known.is_exact else _drawn_member(spec, known, total)
+    if member is None:
+        raise SpecError(_unreachable(spec, known), text, path)
+    return member
+
+
+def _nothing_fits(first: Misfit, others: str, text: str, path: str) -> SpecError:
+    message = f"{first.diagnostic.message} (and {others} together either)"
+    return SpecError([Diagnostic(message, first.diagnostic.span, first.diagnostic.help)], text, path)
+
+
+def _drawn_member(spec: ir.Spec, known: Counted, total: int) -> Architecture | None:
+    """A feasible member of a space not all of whose conditions could be counted, or else one that fits together.
+
+    None where it is certain that there is no feasible one.
+    """
+    if not known.total or _never(spec, known):
+        return None
+    if total <= EXACT_LIMIT:
+        return next(known.listed(), None)
+    rng = random.Random(0)
+    drawn = (known.draw(rng)[0] for _ in range(draws_for(spec)))
+    return next((member for member in drawn if member is not None), None) or known.any()
+
+
+# ---- what can be reached -----------------------------------------------------------------------------------
+
+
+def _unreachable(spec: ir.Spec, known: Counted) -> list[Diagnostic]:
+    """Which conditions cannot be met; or, where each can, that they cannot together."""
+    if known.fillings is None:
+        return []
+    never = _never(spec, known)
+    if never:
+        message = "no member of this space meets this requirement"
+        return [Diagnostic(message, c.at, f"here {_said(ranges(known, c))}") for c in never]
+    message = "no member of this space meets this requirement and the others at once"
+    reached = "; ".join(_said(ranges(known, condition)) for condition in spec.require)
+    return [Diagnostic(message, spec.require[-1].at, f"one by one they can be met: {reached}")]
+
+
+def _never(spec: ir.Spec, known: Counted) -> list[ir.Condition]:
+    """The conditions that no filling meets, others aside."""
+    found = []
+    for condition in spec.require:
+        try:
+            if known.fillings and not known.count_with(known.fillings, Requirement((condition,), known.measures)).total:
+                found.append(condition)
+        except TooLarge:
+            continue
+    return found
+
+
+def ranges(known: Counted, condition: ir.Condition) -> Ranges:
+    """The least and the most that fillings have of each measure in a condition."""
+    if known.fillings is None:
+        return {}
+    found = {}
+    for measure in measures(condition):
+        low, high = least_and_most(known.fillings, [int(m == measure) for m in known.measures])
+        found[describe(measure)] = low[0], high[0]
+    return found
+
+
+def _said(ranges: Ranges) -> str:
+    return ", ".join(
+        f"{name} is {low:,}" if low == high else f"{name} goes from {low:,} to {high:,}"
+        for name, (low, high) in ranges.items()
+    )
+
+
+# ---- spaces without an automaton -----------------------------------------------------------------------------
+
+
+def _by_looking(spec: ir.Spec, total: int, text: str, path: str) -> Architecture:
+    """Look at all fillings, or at some that are drawn."""
+    exhaustive = total <= EXACT_LIMIT
+    first: Misfit | None = None
+    fitting: Architecture | None = None
+    reached: list[Ranges] = [{} for _ in spec.require]
+    met = [False] * len(spec.require)
+    for found in fillings(spec) if exhaustive else _drawn(spec):
+        if isinstance(found, Misfit):
+            first = first or found
+            continue
+        fitting = fitting or found
+        now = [holds(condition, found) for condition in spec.require]
+        if all(now):
+            return found
+        met = [a or b for a, b in zip(met, now, strict=True)]
+        for condition, ranges in zip(spec.require, reached, strict=True):
+            for name, value in measured(condition, found).items():
+                low, high = ranges.get(name, (value, value))
+                ranges[name] = min(low, value), max(high, value)
+    if fitting is None and first is not None:
+        others = "no other filling fits" if exhaustive else f"none of {draws_for(spec):,} drawn fillings fits"
+        raise _nothing_fits(first, others, text, path)
+    if fitting is not None and not exhaustive:
+        return fitting
+    raise SpecError(_unreached(spec, met, reached), text, path)
+
+
+def _unreached(spec: ir.Spec, met: list[bool], reached: list[Ranges]) -> list[Diagnostic]:
+    if not all(met):
+        message = "no member of this space meets this requirement"
+        tried = zip(spec.require, reached, met, strict=True)
+        return [Diagnostic(message, condition.at, f"here {_said(r)}") for condition, r, ok in tried if not ok]
+    message = "no member of this space meets this requirement and the others at once"
+    help = f"one by one they can be met: {'; '.join(map(_said, reached))}"
+    return [Diagnostic(message, spec.require[-1].at, help)]
+
+
+def _drawn(spec: ir.Spec) -> Iterator[Architecture | Misfit]:
+    rng = random.Random(0)
+
+    def choose(hole: Hole) -> float:
+        return hole.low if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole))
+
+    for _ in range(draws_for(spec)):
+        try:
+            yield resolve(spec, choose)
+        except Misfit as misfit:
+            yield misfit

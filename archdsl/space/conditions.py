@@ -1,0 +1,313 @@
+"""Conditions as formulas over whole numbers: comparisons of sums with bounds, joined by and, or, not."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias
+
+from archdsl import ir
+from archdsl.architecture import holds_for, measures
+
+# What a sum of measures weighs each of them with; two comparisons of the same sum share it.
+Form: TypeAlias = tuple[int, ...]
+
+
+_OPERATORS: dict[str, Callable[[Fraction, int], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+_MIRRORED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
+
+
+class Nonlinear(Exception):
+    """A condition that is not made of comparisons of weighted sums."""
+
+
+@dataclass(frozen=True)
+class Atom:
+    """`form <= bound`."""
+
+    form: int
+    bound: int
+
+
+@dataclass(frozen=True)
+class Not:
+    """What `part` is not."""
+
+    part: Formula
+
+
+@dataclass(frozen=True)
+class Junction:
+    """`and` (every = True) or `or` of parts."""
+
+    every: bool
+    parts: tuple[Formula, ...]
+
+
+Formula: TypeAlias = bool | Atom | Not | Junction
+
+
+@dataclass
+class Forms:
+    """The sums that conditions compare, over a fixed list of measures.
+
+    Attributes:
+        measures: what is summed over the blocks of a network.
+        forms: the weighted sums of them, each once.
+    """
+
+    measures: tuple[ir.MeasureSpec, ...]
+    forms: list[Form] = field(default_factory=list)
+
+    def formula(self, condition: ir.Condition) -> Formula:
+        """A condition as a formula; new forms are entered.
+
+        Raises:
+            Nonlinear: it multiplies or divides measures, or rounds.
+        """
+        if isinstance(condition, ir.Logic):
+            parts = tuple(self.formula(part) for part in condition.parts)
+            return Not(parts[0]) if condition.op == "not" else junction(condition.op == "and", parts)
+        (above, below), (right, one) = self._ratio(condition.left), self._ratio(condition.right)
+        if one.is_constant and below.is_constant:
+            return self._compared(above.minus(right), condition.op)
+        if right.is_constant and one.is_constant:
+            return self._divided(above.minus(below.times(right.constant)), below, condition.op)
+        if above.is_constant and below.is_constant:
+            return self._divided(right.minus(one.times(above.constant)), one, _MIRRORED.get(condition.op, condition.op))
+        raise Nonlinear
+
+    def _divided(self, above: Linear, below: Linear, op: str) -> Formula:
+        """`above / below op 0`; a division by zero is no number, which is only unequal to others."""
+        positive, negative = self._compared(below, ">"), self._compared(below, "<")
+        found = [
+            junction(True, [positive, self._compared(above, op)]),
+            junction(True, [negative, self._compared(above, _MIRRORED.get(op, op))]),
+        ]
+        return junction(False, [*found, self._compared(below, "==")] if op == "!=" else found)
+
+    def _compared(self, total: Linear, op: str) -> Formula:
+        """`total op 0`, for a form of whole numbers without a common divisor, the first of them positive."""
+        if total.is_constant:
+            return _OPERATORS[op](total.constant, 0)
+        scale = math.lcm(*(w.denominator for w in total.weights))
+        scaled = [int(w * scale) for w in total.weights]
+        divisor = Fraction(scale, math.gcd(*scaled))
+        if next(w for w in scaled if w) < 0:
+            divisor, op = -divisor, _MIRRORED.get(op, op)
+        form = tuple(int(w * divisor) for w in total.weights)
+        if form not in self.forms:
+            self.forms.append(form)
+        return _bounded(self.forms.index(form), op, -total.constant * divisor)
+
+    def _ratio(self, total: ir.Total) -> tuple[Linear, Linear]:
+        """A total as one sum over another; the other is 1 for most."""
+        none = (Fraction(0),) * len(self.measures)
+        one = Linear(none, Fraction(1))
+        if isinstance(total, ir.MeasureSpec):
+            place = self.measures.index(total)
+            return Linear(tuple(Fraction(int(i == place)) for i in range(len(none))), Fraction(0)), one
+        if not isinstance(total, ir.Combine):
+            return Linear(none, Fraction(total) if isinstance(total, int) else Fraction(repr(total))), one
+        (a, b), (c, d) = self._ratio(total.left), self._ratio(total.right)
+        plain = b.is_constant and d.is_constant  # denominators other than 1 are never constant
+        match total.op:
+            case "+" | "-" if plain or (c.is_constant and d.is_constant) or (a.is_constant and b.is_constant):
+                under = b if d.is_constant else d
+                left = a if b is under or plain else under.times(a.constant)
+                right = c if d is under or plain else under.times(c.constant)
+                return (left.minus(right) if total.op == "-" else left.minus(right.times(Fraction(-1)))), under
+            case "*" if c.is_constant and d.is_constant:
+                return a.times(c.constant), b
+            case "*" if a.is_constant and b.is_constant:
+                return c.times(a.constant), d
+            case "/" if c.is_constant and d.is_constant and c.constant:
+                return a.times(1 / c.constant), b
+            case "/" if plain and not c.is_constant:
+                return a, c
+        raise Nonlinear
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A weighted sum of measures and a constant."""
+
+    weights: tuple[Fraction, ...]
+    constant: Fraction
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no measure is in it."""
+        return not any(self.weights)
+
+    def minus(self, other: Linear) -> Linear:
+        """The difference."""
+        weights = tuple(a - b for a, b in zip(self.weights, other.weights, strict=True))
+        return Linear(weights, self.constant - other.constant)
+
+    def times(self, factor: Fraction) -> Linear:
+        """The multiple."""
+        return Linear(tuple(w * factor for w in self.weights), self.constant * factor)
+
+
+class Requirement:
+    """Conditions that hold together, over measures.
+
+    Attributes:
+        measures: what they speak of, and perhaps others.
+        forms: the sums to count with; where a condition is not linear, the measures themselves.
+        formula: the conditions over these sums; None where a condition is not linear.
+    """
+
+    def __init__(self, conditions: Sequence[ir.Condition], measures: tuple[ir.MeasureSpec, ...]) -> None:
+        self.conditions, self.measures = tuple(conditions), measures
+        forms = Forms(measures)
+        self.formula: Formula | None
+        try:
+            self.formula = junction(True, [forms.formula(condition) for condition in conditions])
+            self.forms = forms.forms
+        except Nonlinear:
+            self.formula = None
+            self.forms = [tuple(int(i == k) for i in range(len(measures))) for k in range(len(measures))]
+
+    def holds(self, values: Sequence[int]) -> bool:
+        """Whether the conditions hold where the measures have these values."""
+        known = dict(zip(self.measures, values, strict=True))
+        return all(holds_for(condition, known.__getitem__) for condition in self.conditions)
+
+
+def measures_of(conditions: Sequence[ir.Condition]) -> tuple[ir.MeasureSpec, ...]:
+    """All measures that conditions speak of, each once."""
+    return tuple(dict.fromkeys(m for condition in conditions for m in measures(condition)))
+
+
+def junction(every: bool, parts: Sequence[Formula]) -> Formula:
+    """`and` or `or`, constants worked out."""
+    kept = tuple(dict.fromkeys(part for part in parts if not isinstance(part, bool)))
+    if any(part is (not every) for part in parts):
+        return not every
+    return kept[0] if len(kept) == 1 else Junction(every, kept) if kept else every
+
+
+def _bounded(form: int, op: str, bound: Fraction) -> Formula:
+    """`form op bound`, the form taking whole numbers only."""
+    low, high = Atom(form, math.ceil(bound) - 1), Atom(form, math.floor(bound))
+    match op:
+        case "<=":
+            return high
+        case "<":
+            return low
+        case ">=":
+            return Not(low)
+        case ">":
+            return Not(high)
+    same: Formula = Junction(True, (high, Not(low))) if bound.denominator == 1 else False
+    if op == "==":
+        return same
+    return Not(same) if not isinstance(same, bool) else True
+
+
+def atoms(formula: Formula) -> frozenset[Atom]:
+    """The comparisons in a formula."""
+    match formula:
+        case Atom():
+            return frozenset((formula,))
+        case Not():
+            return atoms(formula.part)
+        case Junction():
+            return frozenset().union(*map(atoms, formula.parts))
+    return frozenset()
+
+
+def shifted(formula: Formula, by: Sequence[int]) -> Formula:
+    """The formula for sums that are smaller by `by[form]` than those it speaks of."""
+    match formula:
+        case Atom():
+            return Atom(formula.form, formula.bound - by[formula.form])
+        case Not():
+            return Not(shifted(formula.part, by))
+        case Junction():
+            return Junction(formula.every, tuple(shifted(part, by) for part in formula.parts))
+    return formula
+
+
+def settle(formula: Formula, speaks: Sequence[bool]) -> Formula:
+    """The formula where only the forms that `speaks` names can be anything but zero."""
+    match formula:
+        case Atom():
+            return formula if speaks[formula.form] else formula.bound >= 0
+        case Not():
+            part = settle(formula.part, speaks)
+            return not part if isinstance(part, bool) else Not(part)
+        case Junction():
+            return junction(formula.every, [settle(part, speaks) for part in formula.parts])
+    return formula
+
+
+def truth(formula: Formula, low: Sequence[int], high: Sequence[int]) -> bool | None:
+    """Whether a formula holds for all sums between `low` and `high`: yes, no, or None for some."""
+    match formula:
+        case Atom():
+            return (
+                True if high[formula.form] <= formula.bound else None if low[formula.form] <= formula.bound else False
+            )
+        case Not():
+            inner = truth(formula.part, low, high)
+            return None if inner is None else not inner
+        case Junction():
+            found: bool | None = formula.every
+            for part in formula.parts:
+                known = truth(part, low, high)
+                if known is (not formula.every):
+                    return known
+                found = None if known is None else found
+            return found
+    return formula
+
+
+# ---- as a sum of boxes -----------------------------------------------------------------------------------
+
+# Upper bounds by form, and how often the box counts: a formula is 1 where it holds and 0 elsewhere.
+Box: TypeAlias = tuple[tuple[int, int], ...]
+Boxes: TypeAlias = dict[Box, int]
+
+
+def boxes(formula: Formula) -> Boxes:
+    """A formula as a weighted sum of boxes that are open below: `x >= 3` is everything minus `x <= 2`."""
+    match formula:
+        case Atom():
+            return {((formula.form, formula.bound),): 1}
+        case Not():
+            return _add({(): 1}, boxes(formula.part), -1)
+        case Junction():
+            # a or b is what is left outside of neither a nor b.
+            product: Boxes = {(): 1}
+            for part in formula.parts:
+                product = _multiply(product, boxes(part) if formula.every else boxes(Not(part)))
+            return product if formula.every else _add({(): 1}, product, -1)
+    return {(): 1} if formula else {}
+
+
+def _multiply(left: Boxes, right: Boxes) -> Boxes:
+    product: Boxes = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            bounds = dict(a)
+            for form, bound in b:
+                bounds[form] = min(bound, bounds.get(form, bound))
+            product = _add(product, {tuple(sorted(bounds.items())): x * y}, 1)
+    return product
+
+
+def _add(left: Boxes, right: Boxes, times: int) -> Boxes:
+    total = dict(left)
+    for box, weight in right.items():
+        total[box] = total.get(box, 0) + times * weight
+        if not total[box]:
+            del total[box]
+    return total

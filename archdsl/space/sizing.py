@@ -1,0 +1,161 @@
+"""How many ways there are to fill the holes of a spec, exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+from archdsl import ir
+from archdsl.arguments import calculate
+from archdsl.errors import Diagnostic, SpecError
+from archdsl.space.holes import Hole, options
+
+# What is decided so far among the holes that have to be remembered, and in how many ways one got there.
+_States: TypeAlias = dict[tuple[tuple[str, int], ...], int]
+
+MAX_STATES = 100_000
+MAX_SIZE = 10**1000
+
+
+def size(spec: ir.Spec) -> int:
+    """The number of ways to fill the holes, exactly, a hole counting only where it is met.
+
+    Walks through the spec once, counting ways. Only holes that stand in several places (and those of repeat counts) are
+    remembered, and no longer than they are needed: a thousand independent choices cost no more than a thousand steps.
+
+    Raises:
+        SpecError: too many shared holes depend on each other to count the ways, or there are more than 10^1000.
+    """
+    parts: tuple[Any, ...] = (spec.holes, spec.stem, *spec.stages, spec.head, tuple(spec.train.values()))
+    counting = _Counting(spec)
+    names = [{hole.name for hole in ir.holes_in(part)} & counting.shared for part in parts]
+    states: _States = {(): counting.factor}
+    for number, part in enumerate(parts, start=1):
+        later = set().union(*names[number:])
+        states = counting.through(part, states)
+        states = _sum({tuple(d for d in decided if d[0] in later): ways} for decided, ways in states.items())
+    total = sum(states.values())
+    if total > MAX_SIZE:
+        raise SpecError([Diagnostic("this space has more than 10^1000 members", None, "use fewer holes")])
+    return total
+
+
+class _Counting:
+    """What has to be remembered while counting.
+
+    Attributes:
+        factor: ways to decide the shared holes that nothing else depends on.
+        settled: their names.
+        shared: names of the other holes that stand in several places, and of those in repeat counts.
+    """
+
+    def __init__(self, spec: ir.Spec) -> None:
+        places = Counter(hole.name for hole in ir.holes_in(spec))
+        counts = {hole.name for repeat in ir.repeats(spec) for hole in ir.holes_in(repeat.times)}
+        self.settled: set[str] = set()
+        self.shared = {name for name, count in places.items() if count > 1} | counts
+        self.factor = 1
+        for hole in _unconditional((spec.holes, spec.stem, spec.stages, spec.head, spec.train)):
+            if places[hole.name] == 1 or hole.name in self.settled or isinstance(hole, ir.FloatRange):
+                continue
+            inside = Counter(inner.name for inner in ir.holes_in(_alternatives(hole)))
+            alone = all(places[name] == count * places[hole.name] for name, count in inside.items())
+            if alone and not counts & {hole.name, *inside}:
+                # Always met, and what it holds stands nowhere else: its ways multiply those of all the rest.
+                self.settled.add(hole.name)
+                ways = _sum(self.through(alternative, {(): 1}) for alternative in _alternatives(hole))
+                self.factor *= sum(ways.values())
+        self.shared -= self.settled
+
+    def through(self, part: Any, states: _States) -> _States:
+        """The states after a part of the spec has been decided."""
+        if isinstance(part, tuple):
+            for item in part:
+                states = self.through(item, states)
+            return states
+        match part:
+            case ir.StageSpec():
+                return self.through((part.holes, part.width, part.stride, part.down, part.items), states)
+            case ir.BlockSpec():
+                return self.through((*part.arguments.values(), *(part.items or ())), states)
+            case ir.Arithmetic():
+                return self.through((part.left, part.right), states)
+            case ir.Pick() | ir.ChoiceSpec() | ir.IntRange():
+                return self._branch(part, states)
+            case ir.RepeatSpec():
+                return _sum(
+                    self.through(part.taken(_times(part.times, dict(decided))), {decided: ways})
+                    for decided, ways in self.through(part.times, states).items()
+                )
+        return states
+
+    def _branch(self, hole: ir.Pick | ir.ChoiceSpec | ir.IntRange, states: _States) -> _States:
+        name, alternatives = hole.name, _alternatives(hole)
+        if name in self.settled:
+            return states
+        if name not in self.shared:
+            if isinstance(hole, ir.IntRange):
+                return {state: ways * hole.count() for state, ways in states.items()}
+            return _sum(self.through(alternative, states) for alternative in alternatives)
+        results: list[_States] = []
+        for state, ways in states.items():
+            taken = dict(state).get(name)
+            for index, alternative in enumerate(alternatives):
+                if taken is None or taken == index:
+                    decided = state if taken is not None else (*state, (name, index))
+                    results.append(self.through(alternative, {decided: ways}))
+            if len(results) > MAX_STATES:
+                help = "use fewer lets with holes, or write them where they are used"
+                raise SpecError([Diagnostic("shared holes depend on each other in too many ways", hole.at, help)])
+        return _sum(results)
+
+
+def _alternatives(hole: Hole) -> tuple[Any, ...]:
+    """What each option of a hole holds, as far as holes in it go."""
+    if isinstance(hole, (ir.Pick, ir.ChoiceSpec)):
+        return hole.options
+    return ((),) * options(hole)
+
+
+def _times(value: ir.Value, decided: dict[str, int]) -> int:
+    """A repeat count, its holes being decided."""
+    match value:
+        case ir.Pick():
+            return _times(value.options[decided[value.name]], decided)
+        case ir.IntRange():
+            return value.low + decided[value.name] * value.step
+        case ir.Arithmetic():
+            try:
+                return int(calculate(value.op, _times(value.left, decided), _times(value.right, decided)))
+            except ArithmeticError:  # no filling with this count fits together
+                return 0
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def _sum(many: Iterable[_States]) -> _States:
+    total: _States = {}
+    for states in many:
+        for state, ways in states.items():
+            total[state] = total.get(state, 0) + ways
+    return total
+
+
+def _unconditional(part: Any) -> Iterator[Hole]:
+    """Holes that are met whatever the others decide."""
+    match part:
+        case tuple():
+            for item in part:
+                yield from _unconditional(item)
+        case dict():
+            yield from _unconditional(tuple(part.values()))
+        case ir.Pick() | ir.IntRange() | ir.FloatRange() | ir.ChoiceSpec():
+            yield part
+        case ir.Arithmetic():
+            yield from _unconditional((part.left, part.right))
+        case ir.RepeatSpec():
+            yield from _unconditional(part.times)
+        case ir.BlockSpec():
+            yield from _unconditional((part.arguments, part.items or ()))
+        case ir.StageSpec():
+            yield from _unconditional((part.holes, part.width, part.stride, part.down, part.items))
