@@ -14,7 +14,7 @@ from archdsl import ir
 from archdsl.arguments import bounded, calculate, say, show
 from archdsl.blocks import Block
 from archdsl.blocks.base import Composite, Cost, Node, meaning, measure, roles
-from archdsl.blocks.defined import Scope, construct, kind, nameless, scope_of
+from archdsl.blocks.defined import Scope, anew, construct, kind, nameless, scope_of
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
@@ -450,7 +450,18 @@ class Resolving:
         else:
             fit = _fit_holding(cls, spec.kind, arguments, items, self.scope, self.shape)
         if fit.error is not None:
-            raise self._misfit(fit.error, spec, path)
+            error = fit.error
+            if spec.kind in self.scope:
+                # Classes are shared by the readings of a text, in which places may have moved.
+                scope = anew(self.spec.blocks)
+                own = items if items is not None else self.spec.blocks[spec.kind].items
+                error = (
+                    _fit_holding(
+                        scope[spec.kind], spec.names[0] if spec.names else spec.kind, arguments, own, scope, self.shape
+                    ).error
+                    or error
+                )
+            raise self._misfit(error, spec, path)
         if fit.block is None or fit.node is None or fit.cost is None:
             raise TypeError(f"{spec.kind} has neither a cost nor an error")
         names = spec.names or (spec.kind,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -56,7 +56,8 @@ class SpecError(ArchdslError):
         self.diagnostics = tuple(sorted(diagnostics, key=place))
         self.source = source
         self.path = path
-        super().__init__("\n\n".join(render(d, source, path) for d in self.diagnostics))
+        lines = source.split("\n")
+        super().__init__("\n\n".join(render(d, lines, path) for d in self.diagnostics))
 
 
 class DataError(ArchdslError):
@@ -100,22 +101,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return f"did you mean '{near[0]}'?" if near else None
 
 
-def render(diagnostic: Diagnostic, source: str, path: str) -> str:
-    """One mistake as text: `path:line:column: error: …`, the line, carets beneath, and a help line."""
+def render(diagnostic: Diagnostic, lines: Sequence[str], path: str) -> str:
+    """One mistake as text: `path:line:column: error: …`, the line, carets beneath, and a help line.
+
+    Args:
+        diagnostic: the mistake.
+        lines: of the source; only a line feed ends one, as in Lark's count.
+        path: what the source is called.
+    """
     span = diagnostic.span
     if span is None:
         head = f"{path}: error: {diagnostic.message}"
         return head if diagnostic.help is None else f"{head}\n  = help: {diagnostic.help}"
-    # Only a line feed ends a line, as in Lark's count; characters that would disturb a terminal show as spaces.
-    lines = source.split("\n")
     number = str(span.line)
     gutter = " " * len(number)
     text = lines[span.line - 1].removesuffix("\r") if span.line <= len(lines) else ""
-    text = "".join(c if c.isprintable() or c == "\t" else " " for c in text)
     stop = span.end_column if span.end_line == span.line else len(text) + 1
-    # Tabs stay tabs under the line, so that the carets stand where the reader's terminal puts the text.
-    indent = "".join("\t" if c == "\t" else " " for c in text[: span.column - 1])
-    shown, indent, width = _window(text, indent, span.column, max(1, stop - span.column))
+    shown, indent, width = _window(text, span.column, max(1, stop - span.column))
     out = [
         f"{path}:{span.line}:{span.column}: error: {diagnostic.message}",
         f"{gutter} |",
@@ -127,13 +129,16 @@ def render(diagnostic: Diagnostic, source: str, path: str) -> str:
     return "\n".join(out)
 
 
-def _window(text: str, indent: str, column: int, width: int, limit: int = 160) -> tuple[str, str, int]:
-    """Cut a very long line down to the part around the mistake."""
-    if len(text) <= limit:
-        return text, indent, width
-    start = max(0, column - 1 - limit // 2)
-    cut = text[start : start + limit]
+def _window(text: str, column: int, width: int, limit: int = 160) -> tuple[str, str, int]:
+    """The part of a line around the mistake, what stands before the carets, and how many there are.
+
+    Characters that would disturb a terminal show as spaces. Tabs stay tabs under the line, so that the carets stand
+    where the reader's terminal puts the text.
+    """
+    start = 0 if len(text) <= limit else max(0, column - 1 - limit // 2)
+    cut = "".join(c if c.isprintable() or c == "\t" else " " for c in text[start : start + limit])
     lead = "… " if start else ""
     tail = " …" if start + limit < len(text) else ""
-    offset = column - 1 - start
-    return f"{lead}{cut}{tail}", " " * (len(lead) + offset), min(width, limit - offset)
+    before = cut[: column - 1 - start]
+    indent = " " * len(lead) + "".join("\t" if c == "\t" else " " for c in before)
+    return f"{lead}{cut}{tail}", indent, max(1, min(width, limit - len(before)))

@@ -51,6 +51,7 @@ class Pick(Node):
     node: Literal["pick"] = "pick"
     name: str
     options: tuple[Value, ...]
+    _labels: tuple[str, ...] | None = PrivateAttr(default=None)  # its options in words, see `archdsl.wording`
 
 
 class IntRange(Node):
@@ -127,6 +128,7 @@ class ChoiceSpec(Node):
     node: Literal["choice"] = "choice"
     name: str
     options: tuple[tuple[Item, ...], ...]
+    _labels: tuple[str, ...] | None = PrivateAttr(default=None)  # its options in words, see `archdsl.wording`
 
 
 class RepeatSpec(Node):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from archdsl import ir
@@ -10,11 +11,14 @@ from archdsl.arguments import show
 
 def option_labels(hole: ir.Pick | ir.ChoiceSpec) -> tuple[str, ...]:
     """The options of a hole in words: `C`, `C M`, `-` for nothing; equal words are numbered."""
-    if isinstance(hole, ir.Pick):
-        words = [write_value(option) for option in hole.options]
-    else:
-        words = [" ".join(_words(option)) or "-" for option in hole.options]
-    return tuple(w if words.count(w) == 1 else f"{w} ({i})" for i, w in enumerate(words, start=1))
+    if hole._labels is None:
+        if isinstance(hole, ir.Pick):
+            words = [write_value(option) for option in hole.options]
+        else:
+            words = [" ".join(_words(option)) or "-" for option in hole.options]
+        times = Counter(words)
+        hole._labels = tuple(w if times[w] == 1 else f"{w} ({i})" for i, w in enumerate(words, start=1))
+    return hole._labels
 
 
 def _words(items: ir.Items) -> Iterator[str]:

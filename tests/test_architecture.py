@@ -97,7 +97,7 @@ def test_options_in_words() -> None:
     assert labels("stage[{C|M C|}]") == ("C", "M C", "-")
     assert labels("stage[{C|C(k=5)|M}]") == ("C (1)", "C (2)", "M")
     assert labels("stage[{C*2|{C|M} M}]") == ("C C", "{C|M} M")
-    assert labels("stage(64)[M(heads={2|width//16|none})]".replace("|none", "")) == ("2", "(width//16)")
+    assert labels("stage(64)[M(heads={2|width//16|none})]".replace("|none", "")) == ("2", "width//16")
     assert labels("stage[T(window={none|8}, shift={true|false})]") == ("none", "8")
 
 

@@ -103,6 +103,20 @@ def scope_of(blocks: Mapping[str, ir.BlockDefinition]) -> Scope:
     return scope
 
 
+def anew(blocks: Mapping[str, ir.BlockDefinition]) -> Scope:
+    """The same with classes of their own, whose places are those of this very spec: to say where a mistake stands."""
+    global _LATEST
+    if _LATEST[0] is not blocks:  # many fillings of one space may not fit
+        scope: dict[str, type[Block]] = {}
+        for name, definition in blocks.items():
+            scope[name] = define(name, definition, dict(scope))
+        _LATEST = (blocks, scope)
+    return _LATEST[1]
+
+
+_LATEST: tuple[Mapping[str, ir.BlockDefinition], Scope] = ({}, {})
+
+
 def _revived(
     name: str, definitions: dict[str, ir.BlockDefinition], values: dict[str, ir.Scalar], items: ir.Items | None
 ) -> Defined:
@@ -294,6 +308,7 @@ class _Expansion:
     def flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
         """The blocks that stand, `if`s and repeats worked out."""
         for item in items:
+            self._count()
             match item:
                 case ir.BlockSpec():
                     yield item
@@ -307,9 +322,19 @@ class _Expansion:
                             f"a repeat count is an integer from 0 to {MAX_PARTS:,}, not {say(times)}", None, None, span
                         )
                     for copy in item.taken(times):
+                        self._count()
                         yield from self.flat(copy)
                 case _:
                     raise TypeError(f"a hole is left: {item!r}")
+
+    @staticmethod
+    def _count() -> None:
+        """One more step of writing the block out; copies of nothing are steps, too."""
+        _WORK.parts += 1
+        if _WORK.parts > MAX_PARTS:
+            raise ShapeError(
+                f"a block of more than {MAX_PARTS:,} parts", None, "use smaller blocks, or repeat less often"
+            )
 
     def node(self, spec: ir.BlockSpec, x: Shape) -> Node:
         """The tree of one inner block.
@@ -317,11 +342,6 @@ class _Expansion:
         Raises:
             ShapeError: it does not fit; its place is that of the block inside, unless an argument of the call decides.
         """
-        _WORK.parts += 1
-        if _WORK.parts > MAX_PARTS:
-            raise ShapeError(
-                f"a block of more than {MAX_PARTS:,} parts", None, "use smaller blocks, or repeat less often"
-            )
         try:
             if spec.kind in STRUCTURES:
                 structure = construct(STRUCTURES[spec.kind], spec.kind, self._arguments(spec, STRUCTURES[spec.kind]))

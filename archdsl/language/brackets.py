@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.language.syntax_errors import STATEMENT_START
@@ -10,9 +11,12 @@ from archdsl.language.syntax_errors import STATEMENT_START
 MAX_CHARACTERS = 100_000
 MAX_WORD = 200
 MAX_NESTING = 64
+MAX_WORDS = 40_000
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]' + f"|[A-Za-z0-9_]{{{MAX_WORD + 1},}}")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_COMMENT = re.compile(r"#[^\n]*")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -30,6 +34,9 @@ def check_text(text: str, path: str = "<text>") -> None:
         raise _at_start(message, "a spec is plain UTF-8 text", path)
     if not text.strip():
         raise _at_start("the file is empty", "the smallest model is: stage[C C C M]", path)
+    words = sum(1 for _ in _TOKEN.finditer(_COMMENT.sub("", text)))
+    if words > MAX_WORDS:
+        raise _at_start(f"a file of {words:,} words and marks", f"a spec has at most {MAX_WORDS:,}", path)
     depth = 0
     for match in _INTERESTING.finditer(text):
         character, position = match.group(), match.start()
@@ -50,20 +57,18 @@ def _at_start(message: str, help: str, path: str) -> SpecError:
     return SpecError([Diagnostic(message, None, help)], "", path)
 
 
-def bracket_mistakes(text: str) -> list[tuple[int, Diagnostic]]:
+def bracket_mistakes(text: str) -> Iterator[tuple[int, Diagnostic]]:
     """Brackets that do not match, at most one in every statement, with their positions in the text.
 
     A bracket that is never closed confuses a parser far from its place; found here, the error stands at the bracket.
     """
     starts = [*(match.start(1) for match in STATEMENT_START.finditer(text)), len(text)]
-    found: list[tuple[int, Diagnostic]] = []
     begin = 0
     for end in starts:
         # No statement begins inside of another's brackets.
         if (mistake := _first_mistake(text, begin, end)) is not None:
-            found.append(mistake)
+            yield mistake
         begin = end
-    return found
 
 
 def _first_mistake(text: str, begin: int, end: int) -> tuple[int, Diagnostic] | None:

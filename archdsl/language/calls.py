@@ -83,7 +83,7 @@ def read_value(state: State, value: syntax.Value, hole: str, real_holes: bool = 
     try:
         return Given(lower_value(value, state.scope, hole, real_holes=real_holes), value.span)
     except Mistake as mistake:
-        state.mistakes.append(mistake.diagnostic)
+        state.note(mistake.diagnostic)
         return None
 
 

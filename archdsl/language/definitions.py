@@ -48,8 +48,9 @@ def define_block(state: State, name: str, span: Span | None) -> type[Block]:
 
 def content_at(state: State, name: str, place: str) -> ir.Items | None:
     """The content of a block that has holes in it, as it stands at a place; None for one without holes."""
-    definition = state.definitions[name]
-    if next(ir.holes_in(definition.items), None) is None:
+    if name not in state.holey:
+        state.holey[name] = next(ir.holes_in(state.definitions[name].items), None) is not None
+    if not state.holey[name]:
         return None
     statement = state.scope.blocks[name]
     mistakes = len(state.mistakes)

@@ -32,6 +32,7 @@ from archdsl.language.values import RESERVED, Mistake, Scope, TooMuch, let_path,
 from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
 
+MAX_NAMES = 300  # of lets, and of blocks
 DEFAULT_HEAD = ("norm", "act", "gap", "linear")
 _ONCE = ("model", "input", "classes", "defaults", "stem", "head", "data", "train")
 _NOWHERE = Span(1, 1, 1, 1)
@@ -44,28 +45,28 @@ def lower(reading: Reading, text: str, path: str) -> ir.Spec:
     Raises:
         SpecError: with every mistake found; where the syntax is broken, those in what could be read, too.
     """
-    lowering = _Lowering(reading.statements, text, reading.lost)
+    state = State(Scope({}), prelude.definition, prelude.names(), text)
     try:
-        spec = lowering.spec()
+        spec = _Lowering(reading.statements, state, reading.lost).spec()
     except TooMuch as error:
-        lowering.state.mistakes.append(error.diagnostic)
+        state.mistakes.append(error.diagnostic)
     if reading.mistakes:
         # What stands nowhere speaks of the file as a whole, of which a part could not be read.
-        placed = [mistake for mistake in lowering.state.mistakes if mistake.span is not None]
+        placed = [mistake for mistake in state.mistakes if mistake.span is not None]
         raise SpecError(dict.fromkeys((*reading.mistakes, *placed)), text, path)
-    if lowering.state.mistakes:
+    if state.mistakes:
         # A mistake inside a `let` shows wherever the let stands; once is enough.
-        raise SpecError(dict.fromkeys(lowering.state.mistakes), text, path)
+        raise SpecError(dict.fromkeys(state.mistakes), text, path)
     return spec
 
 
 class _Lowering:
     """One file on its way to the IR."""
 
-    def __init__(self, statements: tuple[syntax.Statement, ...], text: str, lost: str = "") -> None:
+    def __init__(self, statements: tuple[syntax.Statement, ...], state: State, lost: str = "") -> None:
         self.statements = statements
         self.lost = lost
-        self.state = State(Scope({}), prelude.definition, prelude.names(), text)
+        self.state = state
         self.state.lost = {n for names in re.findall(r"\b(?:let|block)\s+(\w+)|\b(\w+)\s*=", lost) for n in names if n}
         self.state.scope = Scope(self._named("let"), self._named("block"))
         self._check_lets()
@@ -95,7 +96,9 @@ class _Lowering:
             fields["stem"] = lower_items(state, one["stem"].items or (), Context((defaults,), "stem"))
         else:
             fields["stem"] = self._unsaid(("conv",), {"width": Given(64, _NOWHERE)}, Context((defaults,), "stem"))
+        state.emitted = 0  # the limit is one of the stages; a printed stem takes nothing away from it
         fields["stages"] = self._stages(defaults)
+        state.emitted = 0
         if "head" in one:
             head = lower_items(state, one["head"].items or (), Context((defaults,), "head"))
         else:
@@ -134,6 +137,8 @@ class _Lowering:
             elif name in found:
                 self.state.mistake(f"'{name}' is defined twice", span, "choose another name")
             found.setdefault(name, statement)
+            if len(found) > MAX_NAMES:
+                raise TooMuch(f"more than {MAX_NAMES} names are defined with '{keyword}'", span, "use fewer of them")
         return found
 
     def _check_lets(self) -> None:
@@ -162,8 +167,6 @@ class _Lowering:
             self.state.mistake("the file holds nothing but comments", None, "the smallest model is: stage[C C C M]")
         elif not stages:
             self.state.mistake("a spec needs at least one stage", None, "the smallest model is: stage[C C C M]")
-        elif not any(stage.items for stage in stages):
-            self.state.mistake("a network needs at least one block", stages[0].span, "for example: stage(64)[C C M]")
 
     def _classes(self, statement: syntax.Statement) -> int:
         value = lower_value(statement.value, self.state.scope, "classes")  # type: ignore[arg-type]

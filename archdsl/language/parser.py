@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def read(text: str, path: str = "<text>") -> Reading:
     except (UnexpectedInput, RecursionError, OddNumber):
         pass
     # A bracket that is never closed confuses a parser far from its place; so brackets are looked at first.
-    for position, mistake in bracket_mistakes(text):
+    for position, mistake in itertools.islice(bracket_mistakes(text), MAX_SYNTAX_MISTAKES):
         mistakes.append(mistake)
         rest = _blank(rest, position, lost)
     while True:

@@ -13,6 +13,7 @@ from archdsl.arguments import show
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Primitive
 from archdsl.blocks.defined import FROM_STAGE, Defined, kind, scope_of
+from archdsl.errors import SpecError
 from archdsl.language import prelude
 from archdsl.language.formatting import format_text
 from archdsl.wording import write_items
@@ -43,7 +44,11 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         lines.append(f"data {architecture.data}" if plain else f'data "{architecture.data}"')
     if train and architecture.train:
         lines.append(f"train({_arguments(architecture.train)})")
-    return format_text("\n".join(lines))
+    text = "\n".join(lines) + "\n"
+    try:
+        return format_text(text)
+    except SpecError:  # too long for a file; it is printed all the same
+        return text
 
 
 def _named_apart(architecture: Architecture) -> tuple[Architecture, dict[str, ir.BlockDefinition]]:

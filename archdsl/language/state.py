@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
@@ -13,6 +14,10 @@ from archdsl.errors import Diagnostic, Span
 from archdsl.language.values import Mistake, Scope, TooMuch
 
 MAX_BLOCKS = 10_000
+MAX_MISTAKES = 50
+MAX_KNOWN = 256
+# Blocks read before: an editor reads a file at every key, and making a class takes longer than all the rest.
+_KNOWN: dict[Any, type[Block]] = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class State:
         definitions: composite blocks in use, by name, each after those it is made of.
         classes: what blocks are made of them.
         emitted: blocks written out so far.
+        holey: for each composite block of the file whether there are holes in it.
         plain: blocks that stand without arguments, by name and surroundings.
         prelude: gives the definition of a block that the prelude has; raises KeyError for others.
     """
@@ -52,11 +58,17 @@ class State:
     classes: dict[str, type[Block]] = field(default_factory=dict)
     emitted: int = 0
     plain: dict[tuple[str, int, int], Plain] = field(default_factory=dict)
+    holey: dict[str, bool] = field(default_factory=dict)
 
     def enter(self, name: str, definition: ir.BlockDefinition) -> type[Block]:
-        """Take a composite block into use."""
+        """Take a composite block into use; one that was read before is the same class."""
         if definition._block is None:
-            definition._block = define(name, definition, dict(self.classes))
+            key = (name, definition.model_dump_json(), *self.classes.values())
+            if key not in _KNOWN:
+                _KNOWN[key] = define(name, definition, dict(self.classes))
+                if len(_KNOWN) > MAX_KNOWN:
+                    del _KNOWN[next(iter(_KNOWN))]
+            definition._block = _KNOWN[key]
         self.definitions[name] = definition
         block: type[Block] = definition._block
         self.classes[name] = block
@@ -94,7 +106,17 @@ class State:
 
     def mistake(self, message: str, span: Span | None, help: str | None = None) -> None:
         """Note one mistake."""
-        self.mistakes.append(Diagnostic(message, span, help))
+        self.note(Diagnostic(message, span, help))
+
+    def note(self, mistake: Diagnostic) -> None:
+        """Note one mistake.
+
+        Raises:
+            TooMuch: there are more than anyone reads.
+        """
+        self.mistakes.append(mistake)
+        if len(self.mistakes) > MAX_MISTAKES:
+            raise TooMuch("there are more mistakes; these are the first", None, "mend them, and look again")
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -103,7 +125,7 @@ class State:
             yield
         except Mistake as mistake:
             if not any(f"'{name}'" in str(mistake) for name in self.lost):
-                self.mistakes.append(mistake.diagnostic)
+                self.note(mistake.diagnostic)
 
     @contextmanager
     def silent(self) -> Iterator[None]:

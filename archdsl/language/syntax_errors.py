@@ -59,7 +59,9 @@ def _odd_character(error: UnexpectedCharacters, text: str) -> Diagnostic:
         ".": "a number has digits on both sides of its point, as in 0.5; a range is {1..3}; a count is an integer",
         "/": "a comment starts with '#'",
     }.get(character)
-    return Diagnostic(f"unexpected character '{character}'", span, help)
+    # Invisible ones, and those that turn the direction of writing, are told by their number.
+    shown = f"'{character}'" if character.isprintable() else f"U+{ord(character):04X}"
+    return Diagnostic(f"unexpected character {shown}", span, help)
 
 
 def _odd_token(error: UnexpectedToken, text: str) -> Diagnostic:
@@ -91,7 +93,7 @@ def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) ->
         return Diagnostic(f"'{last}' begins a statement, but the one before it is not complete", span)
     if kind in ("INT", "FLOAT", "SIZE", "SHAPE", "STRING") and "NAME" in expected:
         word = before[start:].strip()
-        if word.isidentifier() and (help := did_you_mean(word, STATEMENTS)):
+        if word.isidentifier() and word not in STATEMENTS and (help := did_you_mean(word, STATEMENTS)):
             column = before.index(word, start) - start + 1
             return Diagnostic(f"unknown statement '{word}'", Span(line, column, line, column + len(word)), help)
     return None

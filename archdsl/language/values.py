@@ -15,7 +15,7 @@ VARIABLES = ("width", "in", "stride", "classes")
 RESERVED = ("true", "false", "none", *VARIABLES)
 MAX_OPTIONS = 10_000
 MAX_DEPTH = 64
-MAX_STEPS = 50_000
+MAX_STEPS = 30_000
 _WORDS: dict[str, ir.Scalar] = {"true": True, "false": False, "none": None}
 
 

@@ -19,7 +19,7 @@ from archdsl.space.pairs import completed
 
 MAX_STEPS = 5_000_000
 MAX_BOXES = 200
-SETTLING = 4  # steps that it takes to see whether a sum is decided
+SETTLING = 3  # steps that it takes to see whether a sum is decided
 SMALL = 5_000  # steps up to which NumPy is not worth loading
 PAIRS_PER_STEP = 40  # how many pairs NumPy compares in the time of one step
 
@@ -162,7 +162,7 @@ class Counting:
                 for key in self.segments[last - 1].ways[node]
             )
             self._work(ahead if self._accepts is not None else min(ahead, behind))
-            if ahead <= behind or self._accepts is not None:
+            if ahead * SETTLING <= behind or self._accepts is not None:
                 self.forward.append(self._follow(first))
                 first += 1
             else:
@@ -304,11 +304,16 @@ class _Question(NamedTuple):
     def of(cls, box: Box, weight: int, before: list[list[int]], after: list[tuple[list[int], int]]) -> _Question | None:
         """None where nothing lies in the box."""
         least = {form: min(p[form] for p, _ in after) for form, _ in box}
-        askers = [i for i, s in enumerate(before) if all(s[form] + least[form] <= bound for form, bound in box)]
+        askers = list(range(len(before)))
+        for form, bound in box:
+            room = bound - least[form]
+            askers = [i for i in askers if before[i][form] <= room]
         if not askers:
             return None
-        fewest = {form: min(before[i][form] for i in askers) for form, _ in box}
-        points = [(p, ways) for p, ways in after if all(p[form] + fewest[form] <= bound for form, bound in box)]
+        points = after
+        for form, bound in box:
+            room = bound - min(before[i][form] for i in askers)
+            points = [point for point in points if point[0][form] <= room]
         if not points:
             return None
         most = {form: max(before[i][form] for i in askers) + max(p[form] for p, _ in points) for form, _ in box}
