@@ -14,11 +14,14 @@ from archdsl import ir
 from archdsl.arguments import bounded, calculate, say, show
 from archdsl.blocks import Block
 from archdsl.blocks.base import Composite, Cost, Node, meaning, measure, roles
-from archdsl.blocks.defined import Scope, anew, construct, kind, nameless, scope_of
+from archdsl.blocks.defined import Scope, anew, construct, kind, nameless, scope_of, work
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
 from archdsl.wording import option_labels
+
+MAX_HOLDING = 4_096
+MAX_WORK = 12_000  # parts of composite blocks written out for one network, those known already left out
 
 # Decides a hole: the index of the option taken, or for a float range the number itself.
 Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
@@ -247,6 +250,7 @@ class Resolving:
         self.shape = Shape(*spec.input)
         self.width: int | None = None  # of the stage being built
         self.scope = scope_of(spec.blocks)
+        self.most_work: float = work() + MAX_WORK
 
     def architecture(self) -> Architecture:
         """The whole walk."""
@@ -449,6 +453,9 @@ class Resolving:
             fit = _fit(cls, spec.names[0] if spec.names else spec.kind, key, self.shape)
         else:
             fit = _fit_holding(cls, spec.kind, arguments, items, self.scope, self.shape)
+        if work() > self.most_work:
+            help = "use smaller blocks, or repeat less often"
+            raise Misfit(Diagnostic(f"a network of more than {MAX_WORK:,} parts that differ", spec.at, help))
         if fit.error is not None:
             error = fit.error
             if spec.kind in self.scope:
@@ -499,6 +506,9 @@ class _Fit(NamedTuple):
     error: ShapeError | None
 
 
+_HOLDING: dict[tuple[Any, ...], _Fit] = {}
+
+
 @functools.lru_cache(maxsize=65_536)
 def _fit(cls: type[Block], shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], x: Shape) -> _Fit:
     """A block at a shape; cached, since the members of a space share most of their blocks."""
@@ -511,11 +521,20 @@ def _fit(cls: type[Block], shown: str, arguments: tuple[tuple[str, type, ir.Scal
 def _fit_holding(
     cls: type[Block], shown: str, arguments: dict[str, ir.Scalar], items: ir.Items, scope: Scope, x: Shape
 ) -> _Fit:
+    """The same for a block with items of its own; a misfit is never remembered, as its place is that of the items."""
+    written = tuple(item.model_dump_json() for item in items)
+    key = (cls, tuple((n, type(v), v) for n, v in arguments.items()), written, x, *scope.values())
+    if key in _HOLDING:
+        return _HOLDING[key]
     try:
         block = construct(cls, shown, arguments)
-        return _fitted(block.holding(items, block.block_scope or scope), x)
+        fit = _fitted(block.holding(items, block.block_scope or scope), x)
     except ShapeError as error:
         return _Fit(None, None, None, "", error)
+    if len(_HOLDING) >= MAX_HOLDING:
+        _HOLDING.clear()
+    _HOLDING[key] = fit
+    return fit
 
 
 def _fitted(block: Block, x: Shape) -> _Fit:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from machine import describe
+
 from archdsl import space
 from archdsl.architecture import resolve_model
 from archdsl.language import parse
 from archdsl.language.lower import lower
 from archdsl.language.parser import read
-from machine import describe
 
 THIRTY = """# Alter-ResNet of thirty blocks
 model thirty

@@ -22,7 +22,7 @@ from archdsl.errors import Span
 from archdsl.shapes import Shape, ShapeError, divisors_near
 from archdsl.wording import write_value
 
-MAX_PARTS = 10_000
+MAX_PARTS = 3_000
 _WORK = threading.local()  # how many parts the block that is being written out has so far, blocks in blocks included
 Scope: TypeAlias = Mapping[str, type[Block]]
 FROM_STAGE = ("width", "stride")
@@ -331,6 +331,7 @@ class _Expansion:
     def _count() -> None:
         """One more step of writing the block out; copies of nothing are steps, too."""
         _WORK.parts += 1
+        _WORK.total = work() + 1
         if _WORK.parts > MAX_PARTS:
             raise ShapeError(
                 f"a block of more than {MAX_PARTS:,} parts", None, "use smaller blocks, or repeat less often"
@@ -431,6 +432,11 @@ class _Expansion:
             case ir.Node():
                 raise TypeError(f"a hole is left: {value!r}")
         return value
+
+
+def work() -> int:
+    """How many parts were written out so far in this thread, all in all; blocks that are known already cost nothing."""
+    return getattr(_WORK, "total", 0)
 
 
 def construct(block: type[Block], shown: str, arguments: dict[str, ir.Scalar]) -> Any:

@@ -16,6 +16,8 @@ from archdsl.language.state import Plain, State
 from archdsl.language.syntax_errors import STATEMENTS
 from archdsl.language.values import Mistake, let_path, lower_value, possible
 
+MAX_LISTED = 40
+
 # What names the position at which the next item will stand.
 _Place = Callable[[], str]
 
@@ -276,7 +278,8 @@ def _unknown_block(state: State, call: syntax.BlockCall) -> Mistake:
         return Mistake(f"'{call.name}' needs what it holds in brackets", span, f"for example: {call.name}[conv norm]")
     known = state.known()
     blocks = [name for name in known if name not in ir.LETTERS and name not in state.scope.lets]
-    example = f"blocks are: {', '.join(sorted(blocks))}; and C, M, T"
+    listed = ", ".join([*sorted(blocks)[:MAX_LISTED], *(["…"] if len(blocks) > MAX_LISTED else [])])
+    example = f"blocks are: {listed}; and C, M, T"
     help = did_you_mean(call.name, [*known, *STATEMENTS]) or example
     return Mistake(f"unknown block '{call.name}'", span, help)
 

@@ -7,11 +7,13 @@ has to do, and the decisions of holes that will be met again. An edge decides ho
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
 from archdsl.architecture import Misfit, PlacedBlock, Resolving
+from archdsl.blocks import defined
 from archdsl.shapes import Shape
 from archdsl.space.enumeration import Script
 from archdsl.space.program import Begin, End, Finish, Head, Meet, Place, Program
@@ -19,6 +21,7 @@ from archdsl.space.program import Begin, End, Finish, Head, Meet, Place, Program
 MAX_NODES = 60_000
 MAX_WAYS = 400_000  # decisions tried, all in all
 PLACING = 15  # of which the placing of a block counts as so many
+PART = 10  # and a part of a composite block that is written out
 SEPARATOR = "|"  # between stem, stages and head
 Choices: TypeAlias = tuple[int, ...]
 
@@ -80,6 +83,7 @@ class Automaton(Resolving):
 
     def __init__(self, spec: ir.Spec, measures: Sequence[ir.MeasureSpec]) -> None:
         super().__init__(spec, Script([]))
+        self.most_work = math.inf  # it has a limit of its own, as it places the blocks of many networks
         self.program = Program(spec)
         self.measures = tuple(measures)
         self.nothing = (0,) * len(self.measures)
@@ -181,9 +185,9 @@ class Automaton(Resolving):
         """Do a piece of the walk under all decisions it asks for; those that do not fit are left out."""
         choices: list[int] | None = []
         while choices is not None:
-            self._ways_left -= effort
             if self._ways_left < 0:
                 raise TooLarge
+            before = defined.work()
             self.choose = script = Script(choices)
             self.decided, self.shape, self.width = dict(state.decided), state.shape, state.width
             try:
@@ -192,6 +196,7 @@ class Automaton(Resolving):
                 pass
             else:
                 yield tuple(script.choices[: len(script.met)]), result, self.decided
+            self._ways_left -= effort + PART * (defined.work() - before)
             choices = script.next()
 
     # ---- blocks ----

@@ -6,12 +6,22 @@ import random
 from collections.abc import Iterator
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, describe, holds, measured, measures, resolve, resolve_model
+from archdsl.architecture import (
+    Architecture,
+    Misfit,
+    describe,
+    first_option,
+    holds,
+    measured,
+    measures,
+    resolve,
+    resolve_model,
+)  # fmt: skip
 from archdsl.errors import Diagnostic, SpecError
 from archdsl.space.automaton import TooLarge
 from archdsl.space.conditions import Requirement
 from archdsl.space.counted import Counted, counted
-from archdsl.space.enumeration import fillings
+from archdsl.space.enumeration import attempt, fillings
 from archdsl.space.extents import EXACT_LIMIT, draws_for
 from archdsl.space.graph import least_and_most
 from archdsl.space.holes import Hole, options
@@ -33,6 +43,8 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         total = size(spec)
     except SpecError as error:
         raise SpecError(error.diagnostics, text, path) from None
+    if (plainest := attempt(spec, first_option)) is not None:
+        return plainest  # most spaces need no counting to be right
     known = counted(spec)
     if known is None:
         return _by_looking(spec, total, text, path)

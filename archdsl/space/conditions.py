@@ -1,4 +1,4 @@
-"""Conditions as formulas over whole numbers: comparisons of sums with bounds, joined by and, or, not."""
+"""What a spec requires as formulas over sums of measures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from archdsl import ir
 from archdsl.architecture import holds_for, measures
+from archdsl.space.formulas import Atom, Formula, Junction, Not, junction
 
 # What a sum of measures weighs each of them with; two comparisons of the same sum share it.
 Form: TypeAlias = tuple[int, ...]
@@ -24,32 +25,6 @@ _MIRRORED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
 
 class Nonlinear(Exception):
     """A condition that is not made of comparisons of weighted sums."""
-
-
-@dataclass(frozen=True)
-class Atom:
-    """`form <= bound`."""
-
-    form: int
-    bound: int
-
-
-@dataclass(frozen=True)
-class Not:
-    """What `part` is not."""
-
-    part: Formula
-
-
-@dataclass(frozen=True)
-class Junction:
-    """`and` (every = True) or `or` of parts."""
-
-    every: bool
-    parts: tuple[Formula, ...]
-
-
-Formula: TypeAlias = bool | Atom | Not | Junction
 
 
 @dataclass
@@ -186,14 +161,6 @@ def measures_of(conditions: Sequence[ir.Condition]) -> tuple[ir.MeasureSpec, ...
     return tuple(dict.fromkeys(m for condition in conditions for m in measures(condition)))
 
 
-def junction(every: bool, parts: Sequence[Formula]) -> Formula:
-    """`and` or `or`, constants worked out."""
-    kept = tuple(dict.fromkeys(part for part in parts if not isinstance(part, bool)))
-    if any(part is (not every) for part in parts):
-        return not every
-    return kept[0] if len(kept) == 1 else Junction(every, kept) if kept else every
-
-
 def _bounded(form: int, op: str, bound: Fraction) -> Formula:
     """`form op bound`, the form taking whole numbers only."""
     low, high = Atom(form, math.ceil(bound) - 1), Atom(form, math.floor(bound))
@@ -210,104 +177,3 @@ def _bounded(form: int, op: str, bound: Fraction) -> Formula:
     if op == "==":
         return same
     return Not(same) if not isinstance(same, bool) else True
-
-
-def atoms(formula: Formula) -> frozenset[Atom]:
-    """The comparisons in a formula."""
-    match formula:
-        case Atom():
-            return frozenset((formula,))
-        case Not():
-            return atoms(formula.part)
-        case Junction():
-            return frozenset().union(*map(atoms, formula.parts))
-    return frozenset()
-
-
-def shifted(formula: Formula, by: Sequence[int]) -> Formula:
-    """The formula for sums that are smaller by `by[form]` than those it speaks of."""
-    match formula:
-        case Atom():
-            return Atom(formula.form, formula.bound - by[formula.form])
-        case Not():
-            return Not(shifted(formula.part, by))
-        case Junction():
-            return Junction(formula.every, tuple(shifted(part, by) for part in formula.parts))
-    return formula
-
-
-def settle(formula: Formula, speaks: Sequence[bool]) -> Formula:
-    """The formula where only the forms that `speaks` names can be anything but zero."""
-    match formula:
-        case Atom():
-            return formula if speaks[formula.form] else formula.bound >= 0
-        case Not():
-            part = settle(formula.part, speaks)
-            return not part if isinstance(part, bool) else Not(part)
-        case Junction():
-            return junction(formula.every, [settle(part, speaks) for part in formula.parts])
-    return formula
-
-
-def truth(formula: Formula, low: Sequence[int], high: Sequence[int]) -> bool | None:
-    """Whether a formula holds for all sums between `low` and `high`: yes, no, or None for some."""
-    match formula:
-        case Atom():
-            return (
-                True if high[formula.form] <= formula.bound else None if low[formula.form] <= formula.bound else False
-            )
-        case Not():
-            inner = truth(formula.part, low, high)
-            return None if inner is None else not inner
-        case Junction():
-            found: bool | None = formula.every
-            for part in formula.parts:
-                known = truth(part, low, high)
-                if known is (not formula.every):
-                    return known
-                found = None if known is None else found
-            return found
-    return formula
-
-
-# ---- as a sum of boxes -----------------------------------------------------------------------------------
-
-# Upper bounds by form, and how often the box counts: a formula is 1 where it holds and 0 elsewhere.
-Box: TypeAlias = tuple[tuple[int, int], ...]
-Boxes: TypeAlias = dict[Box, int]
-
-
-def boxes(formula: Formula) -> Boxes:
-    """A formula as a weighted sum of boxes that are open below: `x >= 3` is everything minus `x <= 2`."""
-    match formula:
-        case Atom():
-            return {((formula.form, formula.bound),): 1}
-        case Not():
-            return _add({(): 1}, boxes(formula.part), -1)
-        case Junction():
-            # a or b is what is left outside of neither a nor b.
-            product: Boxes = {(): 1}
-            for part in formula.parts:
-                product = _multiply(product, boxes(part) if formula.every else boxes(Not(part)))
-            return product if formula.every else _add({(): 1}, product, -1)
-    return {(): 1} if formula else {}
-
-
-def _multiply(left: Boxes, right: Boxes) -> Boxes:
-    product: Boxes = {}
-    for a, x in left.items():
-        for b, y in right.items():
-            bounds = dict(a)
-            for form, bound in b:
-                bounds[form] = min(bound, bounds.get(form, bound))
-            product = _add(product, {tuple(sorted(bounds.items())): x * y}, 1)
-    return product
-
-
-def _add(left: Boxes, right: Boxes, times: int) -> Boxes:
-    total = dict(left)
-    for box, weight in right.items():
-        total[box] = total.get(box, 0) + times * weight
-        if not total[box]:
-            del total[box]
-    return total

@@ -9,19 +9,15 @@ from others that are decided alike (Abío et al. 2012, doi:10.1613/jair.3653).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from archdsl.space.automaton import TooLarge
-from archdsl.space.conditions import Box, Boxes, Form, Formula, atoms, boxes, shifted, truth
-from archdsl.space.dominance import below, steps
+from archdsl.space.conditions import Form
+from archdsl.space.formulas import Formula, atoms, shifted, truth
 from archdsl.space.graph import Graph, least_and_most
-from archdsl.space.pairs import completed
+from archdsl.space.joining import Halves
 
 MAX_STEPS = 5_000_000
-MAX_BOXES = 200
 SETTLING = 3  # steps that it takes to see whether a sum is decided
-SMALL = 5_000  # steps up to which NumPy is not worth loading
-PAIRS_PER_STEP = 40  # how many pairs NumPy compares in the time of one step
 
 Sums = dict[int, int]  # how many ways there are to each packed sum
 
@@ -219,33 +215,15 @@ class Counting:
                 }
                 for node, sums in self.forward[self.middle].items()
             }
-        terms = boxes(self.formula)
-        if len(terms) > MAX_BOXES:
-            raise TooLarge
-        return {
-            node: self._on_to_the_end(terms, list(sums), self.backward[self.middle].get(node, {}))
-            for node, sums in self.forward[self.middle].items()
-        }
-
-    def _on_to_the_end(self, terms: Boxes, before: list[int], after: Sums) -> Sums:
-        if not after:
-            return dict.fromkeys(before, 0)
-        points = [(self.unpacked(sums), ways) for sums, ways in after.items()]
-        so_far = [self.unpacked(sums) for sums in before]
-        asked = (_Question.of(box, weight, so_far, points) for box, weight in terms.items())
-        questions = [question for question in asked if question is not None]
-        effort = sum(steps(question.points, question.bounds) for question in questions)
-        pairs = len(before) * len(points) // PAIRS_PER_STEP
-        if min(effort, pairs) > SMALL and pairs < effort and max(self._bits, default=0) < 61:
-            self._work(pairs)
-            ways = [ways for _, ways in points]
-            return dict(zip(before, completed(self.formula, so_far, [p for p, _ in points], ways), strict=True))
-        self._work(effort)
-        totals = [0] * len(before)
-        for question in questions:
-            for asker, inside in zip(question.askers, below(question.points, question.bounds), strict=True):
-                totals[asker] += question.weight * inside
-        return dict(zip(before, totals, strict=True))
+        halves = Halves(self.formula, self._work)
+        found = {}
+        for node, sums in self.forward[self.middle].items():
+            after = self.backward[self.middle].get(node, {})
+            ways = halves.joined(
+                [self.unpacked(before) for before in sums], [(self.unpacked(s), ways) for s, ways in after.items()]
+            )
+            found[node] = dict(zip(sums, ways, strict=True))
+        return found
 
     def ahead(self, number: int) -> dict[int, Sums]:
         """How many ways lead from each node and sum before a segment (up to the middle) on to the end."""
@@ -283,42 +261,3 @@ class Segment:
     def split(self, key: int) -> tuple[int, int]:
         """The exit and what is added on the way to it."""
         return self.exits[key >> self._offset], key & ((1 << self._offset) - 1)
-
-
-class _Question(NamedTuple):
-    """How much of what can still be added lies in a box, for those sums to which anything can be added in it.
-
-    Attributes:
-        askers: their numbers.
-        bounds: for each of them what may be added at most, in the dimensions in which that says anything.
-        points: what can be added, in the same dimensions, and in how many ways.
-        weight: of the box.
-    """
-
-    askers: list[int]
-    bounds: list[list[int]]
-    points: list[tuple[list[int], int]]
-    weight: int
-
-    @classmethod
-    def of(cls, box: Box, weight: int, before: list[list[int]], after: list[tuple[list[int], int]]) -> _Question | None:
-        """None where nothing lies in the box."""
-        least = {form: min(p[form] for p, _ in after) for form, _ in box}
-        askers = list(range(len(before)))
-        for form, bound in box:
-            room = bound - least[form]
-            askers = [i for i in askers if before[i][form] <= room]
-        if not askers:
-            return None
-        points = after
-        for form, bound in box:
-            room = bound - min(before[i][form] for i in askers)
-            points = [point for point in points if point[0][form] <= room]
-        if not points:
-            return None
-        most = {form: max(before[i][form] for i in askers) + max(p[form] for p, _ in points) for form, _ in box}
-        values = {form: len({p[form] for p, _ in points}) for form, _ in box}
-        # The dimension of most values is the one that is sorted.
-        cut = sorted(((form, bound) for form, bound in box if most[form] > bound), key=lambda c: -values[c[0]])
-        bounds = [[bound - before[i][form] for form, bound in cut] for i in askers]
-        return cls(askers, bounds, [([p[form] for form, _ in cut], ways) for p, ways in points], weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archdsl.space.conditions import Atom, Formula, Junction, Not
+from archdsl.space.formulas import Atom, Formula, Junction, Not
 
 if TYPE_CHECKING:
     import numpy as np

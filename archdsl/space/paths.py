@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from archdsl.space.conditions import truth
 from archdsl.space.counting import Counting, Segment, Sums
+from archdsl.space.formulas import truth
 from archdsl.space.graph import Edge
 
 T = TypeVar("T")

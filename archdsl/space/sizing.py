@@ -45,13 +45,14 @@ class _Counting:
     """What has to be remembered while counting.
 
     Attributes:
+        places: how often each hole stands in the spec.
         factor: ways to decide the shared holes that nothing else depends on.
         settled: their names.
         shared: names of the other holes that stand in several places, and of those in repeat counts.
     """
 
     def __init__(self, spec: ir.Spec) -> None:
-        places = Counter(hole.name for hole in ir.holes_in(spec))
+        self.places = places = Counter(hole.name for hole in ir.holes_in(spec))
         counts = {hole.name for repeat in ir.repeats(spec) for hole in ir.holes_in(repeat.times)}
         self.settled: set[str] = set()
         self.shared = {name for name, count in places.items() if count > 1} | counts
@@ -84,11 +85,29 @@ class _Counting:
             case ir.Pick() | ir.ChoiceSpec() | ir.IntRange():
                 return self._branch(part, states)
             case ir.RepeatSpec():
-                return _sum(
-                    self.through(part.taken(_times(part.times, dict(decided))), {decided: ways})
-                    for decided, ways in self.through(part.times, states).items()
-                )
+                return self._repeat(part, states)
         return states
+
+    def _repeat(self, repeat: ir.RepeatSpec, states: _States) -> _States:
+        """As often as the times say: what the n-th copy makes of the states is told from what the one before it did."""
+        own = {hole.name for hole in ir.holes_in(repeat.times) if self.places[hole.name] == 1}
+        by_times: dict[tuple[tuple[str, int], ...], dict[int, int]] = {}
+        for decided, number in self.through(repeat.times, states).items():
+            kept = by_times.setdefault(tuple(d for d in decided if d[0] not in own), {})
+            times = _times(repeat.times, dict(decided))
+            kept[times] = kept.get(times, 0) + number
+        if next(ir.holes_in(repeat.copies), None) is None:
+            return {decided: sum(ways.values()) for decided, ways in by_times.items()}
+        results: list[_States] = []
+        for decided, ways in by_times.items():
+            here: _States = {decided: 1}
+            copies = repeat.taken(max(ways))
+            for times in range(len(copies) + 1):
+                if times in ways:
+                    results.append({state: n * ways[times] for state, n in here.items()})
+                if times < len(copies):
+                    here = self.through(copies[times], here)
+        return _sum(results)
 
     def _branch(self, hole: ir.Pick | ir.ChoiceSpec | ir.IntRange, states: _States) -> _States:
         name, alternatives = hole.name, _alternatives(hole)

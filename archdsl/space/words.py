@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from archdsl.space.automaton import TooLarge
-from archdsl.space.conditions import Atom, Formula, Junction, Not, Requirement, junction, settle, shifted
+from archdsl.space.conditions import Requirement
 from archdsl.space.counting import Counting
+from archdsl.space.formulas import Atom, Formula, Junction, Not, junction, settle, shifted
 from archdsl.space.graph import Edge, Graph, graph
 
 MAX_SUBSETS = 60_000
