@@ -13,15 +13,15 @@ from typing import Any, NamedTuple, TypeAlias
 from archdsl import ir
 from archdsl.arguments import bounded, calculate, say, show
 from archdsl.blocks import Block
-from archdsl.blocks.base import Composite, Cost, Node, meaning, measure, roles
-from archdsl.blocks.defined import Scope, anew, construct, kind, nameless, scope_of, work
+from archdsl.blocks.base import Composite, Cost, Node, free_name, meaning, measure, primitives, roles
+from archdsl.blocks.defined import Defined, Scope, anew, construct, kind, nameless, scope_of
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
 from archdsl.wording import option_labels
 
 MAX_HOLDING = 4_096
-MAX_WORK = 12_000  # parts of composite blocks written out for one network, those known already left out
+MAX_PARTS = 12_000  # parts of a network, those of equal blocks at equal shapes counted once
 
 # Decides a hole: the index of the option taken, or for a float range the number itself.
 Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
@@ -250,7 +250,8 @@ class Resolving:
         self.shape = Shape(*spec.input)
         self.width: int | None = None  # of the stage being built
         self.scope = scope_of(spec.blocks)
-        self.most_work: float = work() + MAX_WORK
+        self.different: set[tuple[str, Shape]] = set()  # blocks met so far, and how many parts they have
+        self.parts, self.most_parts = 0, float(MAX_PARTS)
 
     def architecture(self) -> Architecture:
         """The whole walk."""
@@ -353,7 +354,9 @@ class Resolving:
                     found += self._filled(item.options[self._decide(item)])
                 case ir.RepeatSpec() if next(ir.holes_in(item), None) is not None:
                     times = self._filled_value(item.times)
-                    for copy in item.taken(times if type(times) is int else 0):
+                    if type(times) is not int:
+                        raise TypeError(f"not a count: {times!r}")
+                    for copy in item.taken(times):
                         found += self._filled(copy)
                 case ir.BlockSpec() if next(ir.holes_in(item), None) is not None:
                     arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
@@ -405,10 +408,29 @@ class Resolving:
     ) -> tuple[PlacedBlock | None, int]:
         """What the first block cannot do, change the resolution or the width, a layer before it does."""
         cls = self._class(first)
-        own = stride if cls.takes("stride") else 1
-        if own < stride or (self.shape.channels != self.width and not cls.takes("width")):
+        own, widens = stride if cls.takes("stride") else 1, cls.takes("width")
+        if issubclass(cls, Defined) and (own > 1 or self.shape.channels != self.width):
+            own, widens = self._done_by(first, number, own, widens)
+        if own < stride or (self.shape.channels != self.width and not widens):
             return self._downsample(stage, number, stride // own, down), own
         return None, own
+
+    def _done_by(self, first: ir.BlockSpec, number: int, stride: int, widens: bool) -> tuple[int, bool]:
+        """The stride that a composite block really does, and whether it changes the width: holes and `if`s decide."""
+        before = self.shape
+        try:
+            after = self._place(first, f"stage{number}.block1", number, 1, stride).cost.out
+        except Misfit:
+            return stride, widens  # which will be said where it is placed
+        finally:
+            self.shape = before
+        # A stride that is written on the block is meant; and a map of one pixel cannot tell.
+        still = (
+            "stride" not in first.arguments
+            and before.height > 1
+            and (after.height, after.width) == (before.height, before.width)
+        )
+        return 1 if still else stride, widens and after.channels != before.channels
 
     def _pass(self, stage: ir.StageSpec, number: int, stride: int, down: str) -> PlacedBlock | None:
         """A stage without blocks is a downsampling layer where it changes the shape, else nothing."""
@@ -453,9 +475,6 @@ class Resolving:
             fit = _fit(cls, spec.names[0] if spec.names else spec.kind, key, self.shape)
         else:
             fit = _fit_holding(cls, spec.kind, arguments, items, self.scope, self.shape)
-        if work() > self.most_work:
-            help = "use smaller blocks, or repeat less often"
-            raise Misfit(Diagnostic(f"a network of more than {MAX_WORK:,} parts that differ", spec.at, help))
         if fit.error is not None:
             error = fit.error
             if spec.kind in self.scope:
@@ -471,12 +490,22 @@ class Resolving:
             raise self._misfit(error, spec, path)
         if fit.block is None or fit.node is None or fit.cost is None:
             raise TypeError(f"{spec.kind} has neither a cost nor an error")
+        self._count_parts(fit, spec)
         names = spec.names or (spec.kind,)
         placed = PlacedBlock(
             path, spec.kind, names, fit.block, fit.node, self.shape, fit.cost, fit.meaning, stage, index
         )
         self.shape = fit.cost.out
         return placed
+
+    def _count_parts(self, fit: _Fit, spec: ir.BlockSpec) -> None:
+        """Refuse a network that takes long to write out, however small its text is."""
+        if fit.node is not None and (fit.meaning, self.shape) not in self.different:
+            self.different.add((fit.meaning, self.shape))
+            self.parts += sum(1 for _ in primitives(fit.node))
+            if self.parts > self.most_parts:
+                help = "use smaller blocks, or repeat less often"
+                raise Misfit(Diagnostic(f"a network of more than {MAX_PARTS:,} parts that differ", spec.at, help))
 
     def _misfit(self, error: ShapeError, spec: ir.BlockSpec, path: str) -> Misfit:
         span: Span | None = error.span or spec.places.get(error.argument or "", spec.at)
@@ -506,6 +535,7 @@ class _Fit(NamedTuple):
     error: ShapeError | None
 
 
+_TOO_DEEP = "blocks and structures nest too deep"
 _HOLDING: dict[tuple[Any, ...], _Fit] = {}
 
 
@@ -516,6 +546,8 @@ def _fit(cls: type[Block], shown: str, arguments: tuple[tuple[str, type, ir.Scal
         return _fitted(construct(cls, shown, {name: value for name, _, value in arguments}), x)
     except ShapeError as error:
         return _Fit(None, None, None, "", error)
+    except RecursionError:
+        return _Fit(None, None, None, "", ShapeError(_TOO_DEEP, None, "write it in a plainer way"))
 
 
 def _fit_holding(
@@ -531,6 +563,8 @@ def _fit_holding(
         fit = _fitted(block.holding(items, block.block_scope or scope), x)
     except ShapeError as error:
         return _Fit(None, None, None, "", error)
+    except RecursionError:
+        return _Fit(None, None, None, "", ShapeError(_TOO_DEEP, None, "write it in a plainer way"))
     if len(_HOLDING) >= MAX_HOLDING:
         _HOLDING.clear()
     _HOLDING[key] = fit
@@ -544,10 +578,9 @@ def _fitted(block: Block, x: Shape) -> _Fit:
 
 def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]:
     """Names for the modules of stem and head: the kind, numbered from the second of a kind on."""
-    seen: dict[str, int] = {}
+    taken: dict[str, int] = {}
     for block in blocks:
-        seen[block.kind] = seen.get(block.kind, 0) + 1
-        yield block, block.kind if seen[block.kind] == 1 else f"{block.kind}{seen[block.kind]}"
+        yield block, free_name(block.kind, taken)
 
 
 # ---- conditions ----------------------------------------------------------------------------------------

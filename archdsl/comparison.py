@@ -239,7 +239,7 @@ def _arguments(block: PlacedBlock, stage: PlacedStage | None, classes: int | Non
 
 def _content(block: PlacedBlock, written: dict[int, str]) -> str:
     """What a block that is said in the language is made of; empty for those that are not."""
-    content = getattr(block.block, "content", None)
+    content = getattr(block.block, "block_content", None)
     if not isinstance(content, tuple):
         return ""
     items = content[0]

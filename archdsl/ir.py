@@ -263,6 +263,7 @@ LETTERS: dict[str, Letter] = {
     "T": Letter(kind="transformer"),
 }
 
+
 class Spec(Node):
     """A whole file.
 

@@ -83,6 +83,6 @@ def divisors_near(number: int, wanted: int, count: int = 4) -> str:
     >>> divisors_near(32, 7)
     '8, 4, 2 or 1'
     """
-    divisors = [d for d in range(1, number + 1) if number % d == 0]
+    divisors = [d for d in range(1, min(number, 100_000) + 1) if number % d == 0]
     near = [str(d) for d in sorted(divisors, key=lambda d: abs(d - wanted))[:count]]
     return near[0] if len(near) == 1 else f"{', '.join(near[:-1])} or {near[-1]}"

@@ -51,16 +51,19 @@ def write_value(value: ir.Value, inner: bool = False) -> str:
     return show(value)
 
 
-def write_items(items: ir.Items, first: Callable[[str], str | None]) -> str:
+def write_items(
+    items: ir.Items, first: Callable[[str], str | None], default: Callable[[str], ir.Scalar] = lambda _: None
+) -> str:
     """Items of a composite block without holes, as the language writes them.
 
     Args:
         items: from a definition.
         first: gives the argument that a kind of block takes without its name, None where it takes none.
+        default: gives the value that is to be written there even where nothing is said, None where nothing needs to.
     """
 
     def write(inner: ir.Items) -> str:
-        return write_items(inner, first)
+        return write_items(inner, first, default)
 
     words = []
     for item in items:
@@ -69,7 +72,7 @@ def write_items(items: ir.Items, first: Callable[[str], str | None]) -> str:
                 words.append(f"({write(item.items or ())})")
             case ir.BlockSpec():
                 holds = f"[{write(item.items or ())}]" if item.kind in ir.STRUCTURES else ""
-                words.append(f"{item.kind}{_arguments(item, first)}{holds}")
+                words.append(f"{item.kind}{_arguments(item, first, default)}{holds}")
             case ir.IfSpec():
                 test = f"if {write_value(item.left)} {item.op} {write_value(item.right)} ({write(item.then)})"
                 words.append(f"{test} else ({write(item.otherwise)})" if item.otherwise else test)
@@ -84,8 +87,10 @@ def write_items(items: ir.Items, first: Callable[[str], str | None]) -> str:
     return " ".join(words)
 
 
-def _arguments(item: ir.BlockSpec, first: Callable[[str], str | None]) -> str:
+def _arguments(item: ir.BlockSpec, first: Callable[[str], str | None], default: Callable[[str], ir.Scalar]) -> str:
     plain = first(item.kind)
     said = [write_value(value) for name, value in item.arguments.items() if name == plain]
+    if not said and default(item.kind) is not None:
+        said = [show(default(item.kind))]
     said += [f"{name}={write_value(value)}" for name, value in item.arguments.items() if name != plain]
     return f"({', '.join(said)})" if said else ""

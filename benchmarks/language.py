@@ -61,8 +61,8 @@ def seconds(action: Callable[[], Any], rounds: int) -> dict[str, float]:
 
 def spelled(blocks: int) -> str:
     """A file that spells every block out, on lines of twenty."""
-    lines = [" ".join(["C", "M(heads=2)"] * 10) for _ in range(blocks // 20)] + ["C " * (blocks % 20)]
-    return "stem conv(32) norm\nstage(32) [\n" + "\n".join(lines) + "\n]\n"
+    lines = [" ".join(["C", "M"] * 10) for _ in range(blocks // 20)] + ["C " * (blocks % 20)]
+    return "stem conv(32) norm\nstage(32, heads=2) [\n" + "\n".join(lines) + "\n]\n"
 
 
 def repeated(blocks: int) -> str:

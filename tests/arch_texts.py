@@ -173,7 +173,7 @@ def _hole(draw: DrawFn, depth: int, first: SearchStrategy[str] | None = None) ->
 def _let_number() -> SearchStrategy[str]:
     """What a `let` names when it names no blocks: it begins with a number."""
     literal = st.one_of(_number, _size)
-    calculated = st.builds("{}{}{}".format, literal, st.sampled_from(["+", "*", "//"]), _value(1))
+    calculated = st.builds("{}{}{}".format, literal, st.sampled_from(["+", "*", "//"]), literal)
     return st.one_of(literal, _shape, calculated, st.builds("-{}".format, literal), _hole(1, literal))
 
 

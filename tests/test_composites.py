@@ -162,7 +162,9 @@ def test_blocks_of_blocks_and_lets_inside_of_them() -> None:
 
 
 def test_tokens_flow_through_structures() -> None:
-    text = "stem patch(64, k=8) cls pos stage(64)[residual[norm(ln) sum[linear(in) attention(heads=2)]]] head cls linear"
+    text = (
+        "stem patch(64, k=8) cls pos stage(64)[residual[norm(ln) sum[linear(in) attention(heads=2)]]] head cls linear"
+    )
     assert network(text)(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     wider = "stem patch(64, k=8) cls stage(64)[residual[linear(96)] residual[linear(in)]] head cls linear"
     assert network(wider)(torch.randn(2, 3, 32, 32)).shape == (2, 10)

@@ -422,13 +422,16 @@ def test_lets_of_numbers_calculate_as_values_do(text: str, width: int) -> None:
 
 
 def test_a_statements_word_at_the_beginning_of_a_line_is_no_statement() -> None:
-    assert parse("stage[C] require count(C,\nstage\n=1) >= 1").require == parse(
-        "stage[C] require count(C, stage=1) >= 1"
-    ).require
+    assert (
+        parse("stage[C] require count(C,\nstage\n=1) >= 1").require
+        == parse("stage[C] require count(C, stage=1) >= 1").require
+    )
 
 
 def test_count_takes_a_let_of_a_single_block() -> None:
-    spec = parse("let D = basic(k=5) let E = D stage[D E C] require count(E) == 1 and count(D) == 2 and count(basic) == 3")
+    spec = parse(
+        "let D = basic(k=5) let E = D stage[D E C] require count(E) == 1 and count(D) == 2 and count(basic) == 3"
+    )
     assert space.check(spec).count("D") == 2
 
 

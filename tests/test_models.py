@@ -128,7 +128,13 @@ def test_modules_are_named_after_the_spec() -> None:
     network = archdsl.compile(SMALL)
     names = {name for name, _ in network.named_modules()}
     assert {"stem.conv", "stem.norm", "stem.act", "stage1.block1.conv", "stage1.block2.attn", "stage1.block3"} <= names
-    assert {"stage2.down", "stage2.block1.attn", "stage2.block1.mlp.linear", "stage2.block2.attn", "head.linear"} <= names
+    assert {
+        "stage2.down",
+        "stage2.block1.attn",
+        "stage2.block1.mlp.linear",
+        "stage2.block2.attn",
+        "head.linear",
+    } <= names
     assert [name for name, _ in network.named_children()] == ["stem", "stage1", "stage2", "head"]
     again = archdsl.compile("stem conv(8) norm conv(8) norm act stage(8)[C]")
     assert [name for name, _ in again.stem.named_children()] == ["conv", "norm", "conv2", "norm2", "act"]

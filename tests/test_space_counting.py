@@ -65,6 +65,7 @@ def test_counts_hold_as_in_large_spaces(start: int, many: int, monkeypatch: pyte
     monkeypatch.setattr(dominance, "MANY", many)
     if start >= 2120:
         monkeypatch.setattr(joining, "SMALL", -1)
+        monkeypatch.setattr(joining, "MAX_BOXES", 1)
         monkeypatch.setattr(joining, "PAIRS_PER_STEP", 10**9)
     all_agree(range(start, start + 40))
 
@@ -136,6 +137,18 @@ def test_quotients_of_measures_are_counted() -> None:
     found = space.extent(parse("stage(64)[{C|M}*100] require count(M) / depth >= 0.7"))
     assert found.feasible == sum(math.comb(100, m) for m in range(70, 101))
     assert space.extent(parse("stage[{C|M}*3] require depth / count(M) != 3")).feasible == 5  # 3/0 is no number
+
+
+def test_conditions_of_many_kinds_at_once() -> None:
+    """As sums of boxes these would be too many."""
+    stages = "stage(16, stride=1)[{C|M}*4] " * 12
+    tests = " and ".join(f"count(M, stage={stage}) != {stage % 5}" for stage in range(1, 13))
+    found = space.extent(parse(f"input 3x8x8 stem conv(16) {stages} require {tests} and count(M) >= 20"))
+    ways = {0: 1}
+    for stage in range(1, 13):
+        step = {m: math.comb(4, m) for m in range(5) if m != stage % 5}
+        ways = {total: sum(ways.get(total - m, 0) * n for m, n in step.items()) for total in range(max(ways) + 5)}
+    assert found.feasible == sum(n for total, n in ways.items() if total >= 20)
 
 
 # ---- speed ---------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ class Attention(Primitive):
     """Multi-head self-attention: q, k, v, their products, and an output projection with bias; no norm, no shortcut.
 
     Fields:
-        width: output channels, None for those that flow in; heads, head_dim: the inner width is their product; head_dim
-            None shares the incoming channels among the heads.
+        out_features: output channels, None for those that flow in; heads, head_dim: the inner width is their product;
+            head_dim None shares the incoming channels among the heads.
         window: side of the windows, None for the whole map; shift: move the windows by half their side.
         local: side of the neighbourhood a query sees, None for all.
         rel_pos: learned relative-position biases, one table per head, or a single one where `shared_table`.

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, ValidationError, create_model
 from archdsl import ir
 from archdsl.arguments import bounded, misfit, say
 from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, measure
+from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, free_name, measure
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.errors import Span
 from archdsl.shapes import Shape, ShapeError, divisors_near
@@ -62,7 +62,10 @@ class Defined(Composite):
         return (self.block_items, self.block_scope) if self._here is None else self._here
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revived, (self.kind_name, dict(self.block_definitions), dict(self), self._here and self._here[0])
+        definitions = dict(self.block_definitions)
+        for block in self.block_content[1].values():  # those a structure among blocks may use
+            definitions |= getattr(block, "block_definitions", {})
+        return _revived, (self.kind_name, definitions, dict(self), self._here and self._here[0])
 
     def expand(self, x: Shape) -> Node:
         """The tree of its items for input shape `x`."""
@@ -284,13 +287,13 @@ class _Expansion:
     scope: Scope
     given: frozenset[str]
 
-    def parts(self, items: ir.Items, x: Shape, names: dict[str, int] | None = None) -> tuple[tuple[str, Node], ...]:
+    def parts(self, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
         """Named trees of items one after the other."""
-        names = {} if names is None else names
+        names: dict[str, int] = {}
         found: list[tuple[str, Node]] = []
         for item in self.flat(items):
             node = self.node(item, x)
-            found.append((_numbered(_module_name(item, node), names), node))
+            found.append((free_name(_module_name(item, node), names), node))
             x = measure(node, x).out
         return tuple(found)
 
@@ -300,7 +303,7 @@ class _Expansion:
         found = []
         for item in self.flat(items):
             node = self.node(item, x)
-            found.append((_numbered(_module_name(item, node), names), node))
+            found.append((free_name(_module_name(item, node), names), node))
         if not found:
             raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
         return tuple(found)
@@ -394,15 +397,14 @@ class _Expansion:
             return error
         value = spec.arguments.get(error.argument or "")
         mentioned = {node.name for node in ir.walk(value) if isinstance(node, ir.Variable)}
-        # Of the block's own parameters and those of the stage, the own ones are to blame.
-        parameters = (mentioned - {*FROM_OUTSIDE, "in"} or mentioned) & self.given
+        parameters = (mentioned - {*FROM_OUTSIDE, "in"}) & self.given
         if error.argument and error.argument not in spec.arguments and error.argument in self.given & set(FROM_STAGE):
             parameters = {error.argument}
         if len(parameters) == 1:
             name = parameters.pop()
             computed = not isinstance(value, (ir.Variable, type(None)))
-            said = say(self.names[name])
-            by = f" ({name}={said} makes it so)" if computed and said not in error.message else ""
+            said = f"{name}={say(self.names[name])}"
+            by = f" ({said} makes it so)" if computed and said not in error.message else ""
             return _OfParameter(f"{error.message}{by}", name, error.help)
         span: Span | None = spec.places.get(error.argument or "", spec.at)
         return ShapeError(error.message, None, error.help, span)
@@ -477,8 +479,3 @@ def _module_name(item: ir.BlockSpec, node: Node) -> str:
     if isinstance(node, Primitive) and node.module_name:
         return node.module_name
     return item.kind
-
-
-def _numbered(name: str, names: dict[str, int]) -> str:
-    names[name] = names.get(name, 0) + 1
-    return name if names[name] == 1 else f"{name}{names[name]}"

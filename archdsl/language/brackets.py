@@ -11,7 +11,7 @@ from archdsl.language.syntax_errors import STATEMENT_START
 MAX_CHARACTERS = 100_000
 MAX_WORD = 200
 MAX_NESTING = 64
-MAX_WORDS = 40_000
+MAX_WORDS = 25_000
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _INTERESTING = re.compile(r'"[^"\n]*"|#[^\n]*|[()\[\]{}]' + f"|[A-Za-z0-9_]{{{MAX_WORD + 1},}}")

@@ -114,10 +114,10 @@ def merge(
     """The arguments of a let and those of a call of it, which win; holes in the call belong to its place."""
     over = tuple(replace(argument, home=argument.home or place, rank=argument.rank + 1) for argument in over)
     names = {argument.name for argument in over if argument.name}
-    kept = tuple(a for a in base if a.name is None or a.name not in names)
-    if any(a.name is None for a in over):
-        kept = tuple(a for a in kept if a.name is not None)
-    return (*(a for a in over if a.name is None), *kept, *(a for a in over if a.name))
+    first = [a for a in over if a.name is None]
+    # Those without a name take the places of the let's, one by one; its further ones stay.
+    later = [a for a in base if a.name is None][len(first) :]
+    return (*first, *later, *(a for a in base if a.name and a.name not in names), *(a for a in over if a.name))
 
 
 def equals_default(block: type[Block], name: str, value: ir.Value) -> bool:

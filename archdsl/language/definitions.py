@@ -32,7 +32,7 @@ def define_block(state: State, name: str, span: Span | None) -> type[Block]:
         items, used = _content(state, statement, name)
         state.emitted = emitted  # a definition that nothing uses adds no blocks
         for parameter in statement.parameters:
-            if not used[parameter.name] and parameter.name not in FROM_STAGE:
+            if not used[parameter.name] and parameter.name not in FROM_STAGE and not state.lost:
                 state.mistake(
                     f"'{parameter.name}' is not used in block '{name}'", parameter.span, "leave it out, or hand it on"
                 )
@@ -55,7 +55,7 @@ def content_at(state: State, name: str, place: str) -> ir.Items | None:
     statement = state.scope.blocks[name]
     mistakes = len(state.mistakes)
     with state.scope.entered(name, statement.span):
-        items, _ = _content(state, statement, place)
+        items, _ = _content(state, statement, f"{place}.{name}")
     del state.mistakes[mistakes:]  # they were found in the definition
     return items
 

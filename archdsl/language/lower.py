@@ -35,6 +35,7 @@ from archdsl.scores import SCORES
 MAX_NAMES = 300  # of lets, and of blocks
 DEFAULT_HEAD = ("norm", "act", "gap", "linear")
 _ONCE = ("model", "input", "classes", "defaults", "stem", "head", "data", "train")
+_DEFINED = re.compile(r"\b(?:let|block)\s+(\w+)|^[ \t]*(\w+)\s*=", re.MULTILINE)
 _NOWHERE = Span(1, 1, 1, 1)
 _ORDER = {"stem": 0, "stage": 1, "head": 2}
 
@@ -67,7 +68,7 @@ class _Lowering:
         self.statements = statements
         self.lost = lost
         self.state = state
-        self.state.lost = {n for names in re.findall(r"\b(?:let|block)\s+(\w+)|\b(\w+)\s*=", lost) for n in names if n}
+        self.state.lost = {n for names in _DEFINED.findall(lost) for n in names if n}
         self.state.scope = Scope(self._named("let"), self._named("block"))
         self._check_lets()
         check_names(self.state)
@@ -132,7 +133,7 @@ class _Lowering:
             if statement.keyword != keyword or statement.name is None:
                 continue
             name, span = statement.name, statement.name_span
-            if name in RESERVED or name in STATEMENTS:
+            if name in (*RESERVED, *STATEMENTS, "if", "else"):
                 self.state.mistake(f"'{name}' has a meaning of its own", span, "choose another name")
             elif name in found:
                 self.state.mistake(f"'{name}' is defined twice", span, "choose another name")
@@ -212,7 +213,7 @@ class _Lowering:
         return tuple(found.values())
 
     def _requirements(self, stages: int) -> tuple[ir.Condition, ...]:
-        blocks = {*ir.STRUCTURES} | {
+        blocks = {*ir.STRUCTURES} - {"sequence"} | {
             name for name in self.state.known() if name not in self.state.scope.lets or self._is_block(name)
         }
         conditions = []
@@ -292,13 +293,18 @@ class _Lowering:
         mistakes = len(self.state.mistakes)
         items = lower_items(self.state, statement.items or (), context)
         idle = [name for name in reach if name not in taken]
-        if len(self.state.mistakes) == mistakes:
+        if len(self.state.mistakes) == mistakes and not self._speaks_of_lost(statement):
             for name in idle:
                 self._idle(name, reach[name].span, items)
         return ir.StageSpec(
             **own, items=items, holes=tuple(countable(g.value for g in given.values())), at=statement.span,
             places={name: g.span for name, g in given.items()},
         )  # fmt: skip
+
+    def _speaks_of_lost(self, statement: syntax.Statement) -> bool:
+        """Whether there is a name in a statement whose definition could not be read."""
+        lines = self.state.text.split("\n")[statement.span.line - 1 : statement.span.end_line]
+        return bool(self.state.lost) and any(word in self.state.lost for word in re.findall(r"\w+", "\n".join(lines)))
 
     def _idle(self, name: str, span: Span, items: ir.Items) -> None:
         """Note an argument of a stage that none of its blocks takes."""
@@ -316,7 +322,7 @@ class _Lowering:
         return dict(sorted(found.items()))
 
     def _check_defaults(self, defaults: dict[str, Given]) -> None:
-        if not defaults:
+        if not defaults or self.lost:
             return
         known = {"down", *(name for names in self._parameters().values() for name in names)} - {"width", "stride"}
         for name, given in defaults.items():
@@ -348,7 +354,7 @@ def _with_classes(items: ir.Items) -> ir.Items:
 
     def told(item: ir.Item) -> ir.Item:
         if isinstance(item, ir.BlockSpec):
-            if item.items is not None:
+            if item.items is not None and item.kind in ir.STRUCTURES:
                 return item.model_copy(update={"items": tuple(map(told, item.items))})
             if item.kind != "linear" or "out_features" in item.arguments:
                 return item

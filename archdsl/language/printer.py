@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from archdsl import ir
 from archdsl.architecture import Architecture, PlacedBlock, PlacedStage
 from archdsl.arguments import show
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Primitive
-from archdsl.blocks.defined import FROM_STAGE, Defined, kind, scope_of
+from archdsl.blocks.defined import FROM_OUTSIDE, FROM_STAGE, Defined, kind, scope_of
 from archdsl.errors import SpecError
-from archdsl.language import prelude
 from archdsl.language.formatting import format_text
+from archdsl.language.naming import Naming
 from archdsl.wording import write_items
 
 
@@ -33,8 +31,9 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         f"input {'x'.join(map(str, architecture.input))}",
         f"classes {architecture.classes}",
     ]
-    architecture, definitions = _named_apart(architecture)
-    lines += [_definition(name, definition, architecture) for name, definition in definitions.items()]
+    naming = Naming(architecture)
+    architecture = naming.architecture()
+    lines += [_definition(name, definition, architecture) for name, definition in naming.printed.items()]
     lines += _lets(architecture)
     lines.append(f"stem {_sequence(architecture.stem, {}, architecture)}".rstrip())
     lines += [_stage(stage, number, architecture) for number, stage in enumerate(architecture.stages, start=1)]
@@ -51,58 +50,31 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         return text
 
 
-def _named_apart(architecture: Architecture) -> tuple[Architecture, dict[str, ir.BlockDefinition]]:
-    """The blocks that the text has to define; one whose holes are decided in several ways gets as many names."""
-    definitions = {
-        name: definition
-        for name, definition in architecture.definitions.items()
-        if name not in prelude.names() or definition != prelude.definition(name)
-    }
-    taken = {*prelude.names(), *BLOCKS, *architecture.letters, *ir.LETTERS, *definitions}
-    own = dict(definitions)
-    found: dict[tuple[str, ir.Items], str] = {}
-
-    def named(block: PlacedBlock) -> PlacedBlock:
-        if block.kind in ir.STRUCTURES or not isinstance(block.block, Defined):
-            return block
-        items = block.block.block_content[0]
-        if block.kind not in own or items is block.block.block_items:
-            return block
-        key = (block.kind, items)
-        if key not in found:
-            first = all(kind != block.kind for kind, _ in found)
-            name = (
-                block.kind if first else next(n for i in itertools.count(2) if (n := f"{block.kind}{i}") not in taken)
-            )
-            taken.add(name)
-            found[key] = name
-            definitions[name] = own[block.kind].model_copy(update={"items": items})
-        name = found[key]
-        return block if name == block.kind else replace(block, kind=name, names=(name,))
-
-    stages = tuple(replace(stage, blocks=tuple(map(named, stage.blocks))) for stage in architecture.stages)
-    stem, head = tuple(map(named, architecture.stem)), tuple(map(named, architecture.head))
-    return replace(architecture, stem=stem, stages=stages, head=head), definitions
-
-
 def _definition(name: str, definition: ir.BlockDefinition, architecture: Architecture) -> str:
     parameters = [
         p.name if p.required or p.name in FROM_STAGE else f"{p.name}={show(p.default)}" for p in definition.parameters
     ]
     signature = f"({', '.join(parameters)})" if parameters else ""
     comment = f"# {definition.summary}\n" if definition.summary else ""
-    return f"{comment}block {name}{signature} = {_items(definition.items, architecture)}"
+    names = frozenset(parameter.name for parameter in definition.parameters)
+    return f"{comment}block {name}{signature} = {_items(definition.items, architecture, names)}"
 
 
-def _items(items: ir.Items, architecture: Architecture) -> str:
+def _items(items: ir.Items, architecture: Architecture, parameters: frozenset[str] = frozenset()) -> str:
     scope = scope_of(architecture.definitions)
 
     def first(name: str) -> str | None:
-        if name in ir.STRUCTURES:
+        if name in ir.STRUCTURES or name not in (*scope, *BLOCKS):
             return None
         return _plain(kind(name, scope))
 
-    return write_items(items, first)
+    def default(name: str) -> ir.Scalar:
+        """What a block is given silently where a parameter has its name, and so would take its place."""
+        plain = first(name)
+        field = kind(name, scope).model_fields[plain] if plain is not None and name in parameters else None
+        return None if field is None or field.is_required() else field.default
+
+    return write_items(items, first, default)
 
 
 def _plain(block: type[Block]) -> str | None:
@@ -130,7 +102,7 @@ def _stage(stage: PlacedStage, number: int, architecture: Architecture) -> str:
         arguments.append(f"down={stage.down}")
     arguments += [f"{name}={show(value)}" for name, value in shared.items()]
     implied = {"width": stage.width} | shared
-    first = implied | ({"stride": stage.stride} if stage.stride > 1 else {})
+    first = implied | ({"stride": stage.stride} if stage.stride > 1 and not stage.downsampling else {})
     words = [_block(block, first if i == 0 else implied, architecture) for i, block in enumerate(stage.blocks)]
     return f"stage({', '.join(arguments)}) [{' '.join(words)}]"
 
@@ -140,7 +112,7 @@ def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scal
     found: dict[str, ir.Scalar] = {}
     names = dict.fromkeys(name for block in stage.blocks for name in type(block.block).model_fields)
     for name in names:
-        if name in ("width", "stride"):
+        if name in FROM_OUTSIDE:
             continue
         takers = [block for block in stage.blocks if type(block.block).takes(name)]
         values = [getattr(block.block, name) for block in takers]

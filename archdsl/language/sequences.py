@@ -164,14 +164,16 @@ def _repeat(state: State, item: syntax.Repeat, context: Context, place: _Place) 
     if bad:
         raise Mistake(f"a repeat count is an integer from 0, not {say(bad[0])}", item.times.span, help)
     name = place()
-    if not counts:
-        if not any(isinstance(node, ir.Variable) for node in ir.walk(times)) or not context.inside:
+    if any(isinstance(node, ir.Variable) for node in ir.walk(times)):
+        if not context.inside or next(ir.holes_in(times), None) is not None:
             raise Mistake("this repeat count cannot be known beforehand", item.times.span, help)
         copy = lower_items(state, (item.item,), replace(context, path=f"{name}.copy", in_stage=False))
         if any(ir.holes_in(copy)):
             raise Mistake("what a parameter repeats cannot hold holes", item.span, "repeat by a number, or by a hole")
         yield ir.RepeatSpec(times=times, copies=(copy,), at=item.span)
         return
+    if not counts:
+        raise Mistake("this repeat count cannot be known beforehand", item.times.span, help)
     most = max(c for c in counts if isinstance(c, int))
     state.emit(most, item.times.span, probe=True)
     if isinstance(times, int):
@@ -186,6 +188,8 @@ def _repeat(state: State, item: syntax.Repeat, context: Context, place: _Place) 
 
 
 def _structure(state: State, item: syntax.Structure, context: Context, place: str) -> ir.BlockSpec:
+    if item.name == "sequence" and item.span == item.items[0].span:  # what a `sum` repeats
+        return _branch(item.items[0], lower_items(state, item.items, replace(context, path=place)))
     if item.name not in STRUCTURES or item.name == "sequence":
         known = [name for name in STRUCTURES if name != "sequence"]
         where = Span(item.span.line, item.span.column, item.span.line, item.span.column + len(item.name))
@@ -197,10 +201,10 @@ def _structure(state: State, item: syntax.Structure, context: Context, place: st
     for name, argument in given.items():
         check_type(state, block, name, argument.value, argument.span)
     # What stands inside belongs to the structure, not to the stage: only its own arguments count there.
-    inner = replace(context, inherited=(), path=place, in_stage=False, at=None, inside=True)
+    inner = replace(context, inherited=(), path=f"{place}.{item.name}", in_stage=False, at=None, inside=True)
     side_by_side = item.name in ("sum", "concat")
     items = _branches(state, item.items, inner) if side_by_side else lower_items(state, item.items, inner)
-    if not items:
+    if not item.items:
         raise Mistake(f"'{item.name}' holds nothing", item.span, f"for example: {item.name}[conv norm act]")
     return ir.BlockSpec(
         kind=item.name, names=(item.name,), items=items, at=item.span,
@@ -210,15 +214,25 @@ def _structure(state: State, item: syntax.Structure, context: Context, place: st
 
 
 def _branches(state: State, items: tuple[syntax.Item, ...], context: Context) -> ir.Items:
-    """The items of `sum` and `concat`: each is one branch, a group or a choice of sequences too."""
+    """The items of `sum` and `concat`: each is one branch, a group, a let or a choice too; a repeat makes several."""
     branches: list[ir.Item] = []
     for number, item in enumerate(items, start=1):
-        lowered = lower_items(state, (item,), replace(context, path=f"{context.path}.{number}"))
-        if isinstance(item, syntax.Repeat) or (len(lowered) == 1 and isinstance(lowered[0], ir.BlockSpec)):
-            branches += lowered
+        inner = replace(context, path=f"{context.path}.{number}")
+        if isinstance(item, syntax.Repeat):
+            # What is repeated counts as a branch by itself, however many blocks it is.
+            item = replace(item, item=syntax.Structure("sequence", (), (item.item,), item.item.span))
+            branches += lower_items(state, (item,), inner)
         else:
-            branches.append(ir.BlockSpec(kind="sequence", names=("sequence",), items=lowered, at=item.span))
+            branches += [_branch(item, lowered) for lowered in (lower_items(state, (item,), inner),)]
     return tuple(branches)
+
+
+def _branch(item: syntax.Item, lowered: ir.Items) -> ir.BlockSpec:
+    """A written item as one branch."""
+    match lowered:
+        case (ir.BlockSpec() as block,):
+            return block
+    return ir.BlockSpec(kind="sequence", names=("sequence",), items=lowered, at=item.span)
 
 
 def _conditional(state: State, item: syntax.Conditional, context: Context, place: str) -> ir.IfSpec:
@@ -259,6 +273,8 @@ def _call(state: State, call: syntax.BlockCall, context: Context, place: _Place)
     if call.name in state.scope.lets:
         yield from _let(state, call, context, place)
         return
+    if call.name in state.lost and call.name not in state.scope.blocks:
+        return  # its definition could not be read
     letter = ir.LETTERS.get(call.name) if call.name not in state.scope.blocks else None
     kind = letter.kind if letter else call.name
     if kind not in state.scope.blocks and kind not in state.prelude_names and kind not in BLOCKS:
@@ -313,7 +329,8 @@ def _remember(state: State, name: str, named: syntax.BlockCall, kind: str) -> No
     """Keep what a one-block let stands for, so that members print with its name; holes are left out."""
     if name in state.letters:
         return
-    base = state.letters.get(named.name) or ir.LETTERS.get(named.name)
+    known = {} if named.name in state.scope.blocks else ir.LETTERS
+    base = state.letters.get(named.name) or known.get(named.name)
     constants = dict(base.arguments) if base else {}
     block = block_class(state, kind, named.span)
     with state.silent():  # its mistakes were found where the block stands

@@ -114,6 +114,8 @@ class State:
         Raises:
             TooMuch: there are more than anyone reads.
         """
+        if any(f"'{name}'" in mistake.message for name in self.lost):
+            return  # it may be right, were the definition that could not be read
         self.mistakes.append(mistake)
         if len(self.mistakes) > MAX_MISTAKES:
             raise TooMuch("there are more mistakes; these are the first", None, "mend them, and look again")
@@ -124,8 +126,7 @@ class State:
         try:
             yield
         except Mistake as mistake:
-            if not any(f"'{name}'" in str(mistake) for name in self.lost):
-                self.note(mistake.diagnostic)
+            self.note(mistake.diagnostic)
 
     @contextmanager
     def silent(self) -> Iterator[None]:

@@ -24,4 +24,4 @@ class Parallel(nn.Module):
         outputs: list[Tensor] = [getattr(self, name)(x) for name in self.branches]
         if self.join == "sum":
             return sum(outputs[1:], outputs[0])
-        return torch.cat(outputs, dim=1 if x.dim() == 4 else -1)
+        return torch.cat(outputs, dim=1 if outputs[0].dim() == 4 else -1)

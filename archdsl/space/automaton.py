@@ -83,7 +83,7 @@ class Automaton(Resolving):
 
     def __init__(self, spec: ir.Spec, measures: Sequence[ir.MeasureSpec]) -> None:
         super().__init__(spec, Script([]))
-        self.most_work = math.inf  # it has a limit of its own, as it places the blocks of many networks
+        self.most_parts = math.inf  # it has a limit of its own, as it places the blocks of many networks
         self.program = Program(spec)
         self.measures = tuple(measures)
         self.nothing = (0,) * len(self.measures)

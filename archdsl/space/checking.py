@@ -21,12 +21,13 @@ from archdsl.errors import Diagnostic, SpecError
 from archdsl.space.automaton import TooLarge
 from archdsl.space.conditions import Requirement
 from archdsl.space.counted import Counted, counted
-from archdsl.space.enumeration import attempt, fillings
+from archdsl.space.enumeration import attempt, draw, fillings
 from archdsl.space.extents import EXACT_LIMIT, draws_for
 from archdsl.space.graph import least_and_most
 from archdsl.space.holes import Hole, options
 from archdsl.space.sizing import size
 
+TRIED = 100  # members drawn before anything is counted
 Ranges = dict[str, tuple[int, int]]
 
 
@@ -45,6 +46,10 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         raise SpecError(error.diagnostics, text, path) from None
     if (plainest := attempt(spec, first_option)) is not None:
         return plainest  # most spaces need no counting to be right
+    rng = random.Random(0)
+    drawn = (draw(spec, rng) for _ in range(TRIED if total > EXACT_LIMIT else 0))
+    if (member := next((m for m in drawn if m is not None), None)) is not None:
+        return member
     known = counted(spec)
     if known is None:
         return _by_looking(spec, total, text, path)
@@ -97,6 +102,8 @@ def _never(spec: ir.Spec, known: Counted) -> list[ir.Condition]:
     """The conditions that no filling meets, others aside."""
     found = []
     for condition in spec.require:
+        if condition in known.uncountable:
+            continue
         try:
             if known.fillings and not known.count_with(known.fillings, Requirement((condition,), known.measures)).total:
                 found.append(condition)

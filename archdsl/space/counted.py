@@ -43,6 +43,7 @@ class Counted:
 
         self.fillings: Graph | None = graph(automaton.start, automaton.is_end, edges)
         self.is_exact = True
+        self.uncountable: list[ir.Condition] = []  # by themselves, so that nobody tries again
         self.requirement = Requirement(spec.require, self.measures)
         self.counting: Counting | None = None
         if self.fillings is not None:
@@ -55,10 +56,12 @@ class Counted:
         except TooLarge:
             self.is_exact = False
         single = [c for condition in self.spec.require for c in _parts(condition)]
+        if len(single) == 1:
+            self.uncountable += self.spec.require
         linear = [c for c in single if Requirement((c,), self.measures).formula is not None]
         self.requirement = Requirement((), self.measures)
         counting = self.count_with(fillings, self.requirement)
-        for condition in linear[:MOST_TRIED]:
+        for condition in linear[:MOST_TRIED] if len(single) > 1 else ():
             more = Requirement((*self.requirement.conditions, condition), self.measures)
             try:
                 counting, self.requirement = self.count_with(fillings, more), more

@@ -16,7 +16,7 @@ from archdsl.space.formulas import Formula, atoms, shifted, truth
 from archdsl.space.graph import Graph, least_and_most
 from archdsl.space.joining import Halves
 
-MAX_STEPS = 5_000_000
+MAX_STEPS = 1_500_000
 SETTLING = 3  # steps that it takes to see whether a sum is decided
 
 Sums = dict[int, int]  # how many ways there are to each packed sum

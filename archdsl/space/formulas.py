@@ -106,37 +106,47 @@ Box: TypeAlias = tuple[tuple[int, int], ...]
 Boxes: TypeAlias = dict[Box, int]
 
 
-def boxes(formula: Formula) -> Boxes:
-    """A formula as a weighted sum of boxes that are open below: `x >= 3` is everything minus `x <= 2`."""
+class TooManyBoxes(Exception):
+    """A formula is made of too many boxes."""
+
+
+def boxes(formula: Formula, most: int) -> Boxes:
+    """A formula as a weighted sum of boxes that are open below: `x >= 3` is everything minus `x <= 2`.
+
+    Raises:
+        TooManyBoxes: there are more than `most`.
+    """
     match formula:
         case Atom():
             return {((formula.form, formula.bound),): 1}
         case Not():
-            return _add({(): 1}, boxes(formula.part), -1)
+            return _opposite(boxes(formula.part, most))
         case Junction():
             # a or b is what is left outside of neither a nor b.
             product: Boxes = {(): 1}
             for part in formula.parts:
-                product = _multiply(product, boxes(part) if formula.every else boxes(Not(part)))
-            return product if formula.every else _add({(): 1}, product, -1)
+                found = boxes(part, most)
+                product = _product(product, found if formula.every else _opposite(found))
+                if len(product) > most:
+                    raise TooManyBoxes
+            return product if formula.every else _opposite(product)
     return {(): 1} if formula else {}
 
 
-def _multiply(left: Boxes, right: Boxes) -> Boxes:
+def _opposite(found: Boxes) -> Boxes:
+    total = {box: -weight for box, weight in found.items() if box}
+    if found.get((), 0) != 1:
+        total[()] = 1 - found.get((), 0)
+    return total
+
+
+def _product(left: Boxes, right: Boxes) -> Boxes:
     product: Boxes = {}
     for a, x in left.items():
         for b, y in right.items():
             bounds = dict(a)
             for form, bound in b:
                 bounds[form] = min(bound, bounds.get(form, bound))
-            product = _add(product, {tuple(sorted(bounds.items())): x * y}, 1)
-    return product
-
-
-def _add(left: Boxes, right: Boxes, times: int) -> Boxes:
-    total = dict(left)
-    for box, weight in right.items():
-        total[box] = total.get(box, 0) + times * weight
-        if not total[box]:
-            del total[box]
-    return total
+            box = tuple(sorted(bounds.items()))
+            product[box] = product.get(box, 0) + x * y
+    return {box: weight for box, weight in product.items() if weight}

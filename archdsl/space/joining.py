@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from archdsl.space.dominance import below, steps
-from archdsl.space.formulas import Box, Formula, boxes
+from archdsl.space.formulas import Box, Boxes, Formula, TooManyBoxes, boxes, truth
 from archdsl.space.pairs import completed
 
 MAX_BOXES = 200
@@ -27,8 +27,11 @@ class Halves:
 
     def __init__(self, formula: Formula, work: Callable[[int], None]) -> None:
         self.formula, self._work = formula, work
-        self._boxes = boxes(formula)
-        work(max(0, len(self._boxes) - MAX_BOXES) * 10**9)
+        self._boxes: Boxes | None
+        try:
+            self._boxes = boxes(formula, MAX_BOXES)
+        except TooManyBoxes:
+            self._boxes = None
 
     def joined(self, before: Sums, after: Sequence[tuple[Sequence[int], int]]) -> list[int]:
         """For each sum before the middle in how many ways it goes on to satisfy the formula.
@@ -39,19 +42,26 @@ class Halves:
         """
         if not after:
             return [0] * len(before)
-        asked = (_Question.of(box, weight, before, after) for box, weight in self._boxes.items())
+        pairs = len(before) * len(after) // PAIRS_PER_STEP
+        asked = (_Question.of(box, weight, before, after) for box, weight in (self._boxes or {}).items())
         questions = [question for question in asked if question is not None]
         effort = sum(steps(question.points, question.bounds) for question in questions)
-        pairs = len(before) * len(after) // PAIRS_PER_STEP
-        if min(effort, pairs) > SMALL and pairs < effort and _is_small(before, [sums for sums, _ in after]):
+        if self._boxes is None or SMALL < pairs < effort:
             self._work(pairs)
-            return completed(self.formula, before, [sums for sums, _ in after], [ways for _, ways in after])
+            if _is_small(before, [sums for sums, _ in after]):
+                return completed(self.formula, before, [sums for sums, _ in after], [ways for _, ways in after])
+        if self._boxes is None:
+            return [sum(ways for sums, ways in after if self._holds(one, sums)) for one in before]
         self._work(effort)
         totals = [0] * len(before)
         for question in questions:
             for asker, inside in zip(question.askers, below(question.points, question.bounds), strict=True):
                 totals[asker] += question.weight * inside
         return totals
+
+    def _holds(self, before: Sequence[int], after: Sequence[int]) -> bool:
+        total = [a + b for a, b in zip(before, after, strict=True)]
+        return truth(self.formula, total, total) is True
 
 
 def _is_small(*many: Sums) -> bool:
