@@ -37,7 +37,7 @@ def set_up(
         recipe = _recipe(spec, epochs)
     except ValueError:
         raise UsageError("--epochs is from 1 to 100,000") from None
-    return _fit_to_data(spec, dataset, source.path), dataset, recipe
+    return fit_to_data(spec, dataset, source.path), dataset, recipe
 
 
 def _recipe(spec: ir.Spec, epochs: int | None) -> Recipe:
@@ -46,7 +46,7 @@ def _recipe(spec: ir.Spec, epochs: int | None) -> Recipe:
     return Recipe(**(said | ({} if epochs is None else {"epochs": epochs})))
 
 
-def _fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:
+def fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:
     """The spec with the data set's image shape and classes where the file leaves them unsaid.
 
     Raises:

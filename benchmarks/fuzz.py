@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument("--small", action="store_true", help="leave the inputs of 64 KB out")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "fuzz.json")
     args = parser.parse_args()
     for data in WARM:  # what is imported or built at first use is no cost of the input
@@ -78,7 +79,7 @@ def main() -> None:
     until = began + args.seconds
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
-        big = large(bar, until)
+        big = Tally() if args.small else large(bar, until)
         many = mixed(bar, args, until)
     took = time.monotonic() - began
     document = {

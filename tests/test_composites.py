@@ -359,3 +359,72 @@ def test_mixer_is_timms_block() -> None:
             return self.block(x.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(x.shape)
 
     same(ours, OnMaps(), torch.randn(2, 16, 4, 4))
+
+
+# ---- found by review: module names that clash, holes in blocks of blocks, words that parameters take ------------------
+
+REVIEWED = [
+    "block conv2 = conv norm  stage(16)[residual[conv conv conv2]]",
+    "block half = conv norm  stage(16)[residual[half act]]",
+    "block shortcut = conv stage(16)[residual[shortcut norm]]",
+    "stem patch(64,k=8) concat[cls cls]  stage(128)[T]  head cls linear",
+    "block g(k=1) = if k == 1 (conv(stride=stride)) else (norm act)  stage(64)[C] stage(128)[g(k=2) act]",
+    "stage(32)[C] stage(64)[residual[{conv(stride=stride)|norm}]]",
+    "stage(64)[sum[conv (norm act)*2]]",
+    "let p = norm act  stage(64)[sum[conv p*2 {norm|act}*2 (norm act)*{1..2}]]",
+    "block g(act=gelu) = act(relu) conv act stage(16)[g]",
+    "block unit(n, act=none) = residual[(conv norm act(relu))*n conv norm] if act != none (act) else (drop(0.05)) stage(16, n=1) [unit unit(2, act=gelu)]",
+    "block h = {conv|norm}  stage(16)[residual[h]]",
+    "block h = {conv|norm} block g = residual[h h] stage(16)[g]",
+    "block g(k=3)={conv(k=k)|norm} block f(k=3)=g(k=k) stage(16)[f g]",
+    "block h = {conv|norm} stage(16)[{h|C}]",
+    "block g(k=3) = {conv(k=k)|} norm  stage(16)[g]",
+    "block g = {conv|} norm let G = g let H = g(width=16) stage(16)[G H g g G]",
+    "stage(16)[residual[conv(classes) conv] residual[conv(classes) conv]]",
+    "block C = residual[conv norm]  let M = C  stage(16)[M C]",
+    "block g(k=3, act=relu) = conv(k=k) act  let A = g(5, gelu)  stage(16)[A(7)]",
+    "block g = {linear(10)|norm linear(10)} stage[C] head gap g",
+    "block g = conv norm  stage(64)[residual[g]]",
+    "stage(16)[residual(act={none|relu})[se(8, act={relu|gelu})]]",
+    "block inner(k=3,m=3)=conv(k=k) conv(k=m)  block g(k={3|5}) = inner(k={1|7}, m=k)  stage(8)[g]",
+]
+
+
+@pytest.mark.parametrize("text", REVIEWED)
+def test_every_member_is_built_as_counted_and_prints_as_itself(text: str) -> None:
+    spec = parse(text)
+    found = list(space.members(spec))
+    assert found
+    for member in found[:8]:
+        model = build(member).eval()
+        assert sum(p.numel() for p in model.parameters()) == member.params
+        assert model(torch.zeros(2, *member.input)).shape == (2, member.classes)
+        printed = write(member)
+        again = resolve(parse(printed))
+        assert (again.hash, again.params, again.depth) == (member.hash, member.params, member.depth), printed
+        assert pickle.loads(pickle.dumps(member)).hash == member.hash
+
+
+def test_where_the_shortcut_leaves_is_part_of_the_hash() -> None:
+    stages = "stage(64)[C] stage(128)"
+    one = f"block pair = norm act {stages}[residual(after=1)[pair conv(stride=stride)]]"
+    other = f"block tail(stride) = act conv(stride=stride) {stages}[residual(after=1)[norm tail(stride=stride)]]"
+    assert archdsl.hash(one) == archdsl.hash(f"{stages}[residual(after=2)[norm act conv(stride=stride)]]")
+    assert archdsl.hash(one) != archdsl.hash(other)
+
+
+def test_names_that_modules_have_already() -> None:
+    from archdsl.blocks.base import TAKEN_NAMES
+    from archdsl.layers.parallel import Parallel
+    from archdsl.layers.residual import Residual
+
+    modules = (nn.Sequential(), Residual([], None, 0, None), Parallel([], "sum"))
+    there = {name for module in modules for name in dir(module) if not name.startswith(("_", "register_"))}
+    assert there <= TAKEN_NAMES
+
+
+def test_what_a_broken_definition_leaves_open_is_no_mistake() -> None:
+    for text in ("let W = 64 64\nstage(W)[C(k=W)]", "let M = transformer(heads=2 mlp_ratio=2)\nstage[M(mlp_ratio=2)]"):
+        with pytest.raises(SpecError) as caught:
+            parse(text)
+        assert len(caught.value.diagnostics) == 1

@@ -296,7 +296,7 @@ def test_mistakes_of_syntax_are_those_of_check(text: str) -> None:
 
 def test_a_text_does_not_outgrow_the_language() -> None:
     with pytest.raises(SpecError, match="formatted, the file would have 1") as caught:
-        format_text("stage[" + "C#\n" * 25_000 + "]")
+        format_text("stage[" + "C#\n" * 24_000 + "]")
     assert caught.value.help is None
     assert "a spec has at most 100,000" in str(caught.value)
 

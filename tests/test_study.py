@@ -22,11 +22,12 @@ from archdsl import space
 from archdsl.architecture import resolve, resolve_model
 from archdsl.data import load
 from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
+from archdsl.experiment import fit_to_data
 from archdsl.language import parse
 from archdsl.recipe import Recipe
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
-from archdsl.study.plan import fit_to_data, objectives_of
+from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import SOONEST, Rungs
 from archdsl.study.samplers import SAMPLERS, choose_sampler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lark import Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from archdsl import ir
@@ -87,7 +88,7 @@ def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) ->
         line, start = before.count("\n", 0, named.start()) + 1, before.rfind("\n", 0, named.start()) + 1
         column = named.start() - start + 1
         return Diagnostic(f"'{named[1]}' needs a name", Span(line, column, line, column + len(named[1])))
-    last = (error.token_history or [None])[-1]
+    last = _last_token(error)
     if last is not None and last.type == "NAME" and last in STATEMENTS:
         span = Span(last.line or 1, last.column or 1, last.end_line or 1, last.end_column or 1)
         return Diagnostic(f"'{last}' begins a statement, but the one before it is not complete", span)
@@ -97,6 +98,16 @@ def _earlier_mistake(error: UnexpectedToken, before: str, expected: set[str]) ->
             column = before.index(word, start) - start + 1
             return Diagnostic(f"unknown statement '{word}'", Span(line, column, line, column + len(word)), help)
     return None
+
+
+def _last_token(error: UnexpectedToken) -> Token | None:
+    """The token before the one that fits nowhere, as it was read: a statement's word may have been taken for a name."""
+    state = getattr(error.interactive_parser, "parser_state", None)
+    read = state.value_stack[-1:] if state is not None else error.token_history or []
+    last: object = read[-1] if read else None
+    while isinstance(last, Tree):
+        last = last.children[-1] if last.children else None
+    return last if isinstance(last, Token) else None
 
 
 def _statement_help(word: str, follows: str) -> str:
