@@ -20,7 +20,7 @@ from archdsl.architecture import Architecture
 from archdsl.errors import ArchdslError, Span, SpecError
 from archdsl.identity import spec_hash
 from archdsl.language import parse, write
-from archdsl.language.brackets import MAX_CHARACTERS
+from archdsl.language.brackets import check_text
 from archdsl.language.formatting import format_text
 from archdsl.language.parser import parse_syntax
 from archdsl.sources import read_file
@@ -165,7 +165,9 @@ def _check_member(member: Architecture, clock: Clock) -> None:
     """A member prints as a text that means the same."""
     with clock.step("write"):
         text = write(member)
-    if len(text) > MAX_CHARACTERS:  # written out, a small text can be longer than a file may be
+    try:
+        check_text(text)
+    except ArchdslError:  # written out, a small text can be longer than a file may be
         return
     try:
         with clock.step("again"):
