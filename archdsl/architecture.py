@@ -134,18 +134,15 @@ class Architecture:
     def hash(self) -> str:
         """SHA-256 of what the network computes: no names, no comments, no spelled-out defaults."""
 
-        def said(block: PlacedBlock) -> str:
-            return block.meaning
-
         content = {
             "language": ir.LANGUAGE_VERSION,
             "input": self.input,
             "classes": self.classes,
-            "stem": [said(b) for b in self.stem],
+            "stem": [b.meaning for b in self.stem],
             "stages": [
-                [said(b) for b in ((s.downsampling,) if s.downsampling else ()) + s.blocks] for s in self.stages
+                [b.meaning for b in ((s.downsampling,) if s.downsampling else ()) + s.blocks] for s in self.stages
             ],
-            "head": [said(b) for b in self.head],
+            "head": [b.meaning for b in self.head],
         }
         return digest(content)
 
@@ -457,6 +454,7 @@ class Resolving:
 
     def _place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
         cls, items = self._class(spec), None
+        shown = spec.names[0] if spec.names else spec.kind
         if spec.kind in ir.STRUCTURES:
             arguments: dict[str, ir.Scalar] = {}
             items = self._filled((spec,))
@@ -472,21 +470,16 @@ class Resolving:
             arguments.setdefault("classes", self.spec.classes)
         if items is None:
             key = tuple((name, type(value), value) for name, value in arguments.items())
-            fit = _fit(cls, spec.names[0] if spec.names else spec.kind, key, self.shape)
+            fit = _fit(cls, shown, key, self.shape)
         else:
-            fit = _fit_holding(cls, spec.kind, arguments, items, self.scope, self.shape)
+            fit = _fit_holding(cls, shown, arguments, items, self.scope, self.shape)
         if fit.error is not None:
             error = fit.error
             if spec.kind in self.scope:
                 # Classes are shared by the readings of a text, in which places may have moved.
                 scope = anew(self.spec.blocks)
                 own = items if items is not None else self.spec.blocks[spec.kind].items
-                error = (
-                    _fit_holding(
-                        scope[spec.kind], spec.names[0] if spec.names else spec.kind, arguments, own, scope, self.shape
-                    ).error
-                    or error
-                )
+                error = _fit_holding(scope[spec.kind], shown, arguments, own, scope, self.shape).error or error
             raise self._misfit(error, spec, path)
         if fit.block is None or fit.node is None or fit.cost is None:
             raise TypeError(f"{spec.kind} has neither a cost nor an error")

@@ -25,7 +25,7 @@ class Structure(Block):
         Raises:
             ShapeError: they do not fit together.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} makes no tree")
 
 
 class SequenceStructure(Structure):

@@ -106,46 +106,44 @@ class Analysis:
         text = " " + self.text[1:] if self.text.startswith("\ufeff") else self.text
         reading = read_again(text)
         self.statements = reading.statements
-        self.spec = lower(reading, text, "<text>")
-        if self.spec.has_holes():
-            self.settled = self._meets() and self._counts()
+        self.spec = spec = lower(reading, text, "<text>")
+        if spec.has_holes():
+            self.settled = self._meets(spec) and self._counts(spec)
             return
         try:
-            self.plain = model = resolve(self.spec)
+            self.plain = model = resolve(spec)
         except Misfit as error:
             self.mistakes = (error.diagnostic,)
         else:
-            found = (unmet(condition, model) for condition in self.spec.require)
+            found = (unmet(condition, model) for condition in spec.require)
             self.mistakes = tuple(mistake for mistake in found if mistake is not None)
 
-    def _meets(self) -> bool:
+    def _meets(self, spec: ir.Spec) -> bool:
         """Whether some member of the space that is found in time satisfies all that is required."""
-        assert self.spec is not None
         began = time.perf_counter()
         met = False
         for number, choose in enumerate(_ways()):
             try:
-                member = resolve(self.spec, choose)
+                member = resolve(spec, choose)
             except Misfit:
                 member = None
             if number == 1:
                 self.full = member
             if member is not None:
                 self.plain = self.plain or member
-                met = met or all(holds(condition, member) for condition in self.spec.require)
+                met = met or all(holds(condition, member) for condition in spec.require)
             if number and (met or time.perf_counter() - began > PATIENCE):
                 break
         return met
 
-    def _counts(self) -> bool:
+    def _counts(self, spec: ir.Spec) -> bool:
         """Whether the size of the space was found, or cannot be; False where that would take long."""
-        assert self.spec is not None
-        places = Counter(hole.name for hole in ir.holes_in(self.spec))
-        repeated = {hole.name for repeat in ir.repeats(self.spec) for hole in ir.holes_in(repeat.times)}
-        shared = (hole for hole in ir.holes(self.spec) if places[hole.name] > 1 or hole.name in repeated)
+        places = Counter(hole.name for hole in ir.holes_in(spec))
+        repeated = {hole.name for repeat in ir.repeats(spec) for hole in ir.holes_in(repeat.times)}
+        shared = (hole for hole in ir.holes(spec) if places[hole.name] > 1 or hole.name in repeated)
         if math.prod(options(hole) for hole in shared) > MAX_WAYS:
             return False
-        self.size = size(self.spec)
+        self.size = size(spec)
         return True
 
 
