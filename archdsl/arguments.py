@@ -43,14 +43,21 @@ def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
 def show(value: Scalar) -> str:
     """A value as the language writes it.
 
-    >>> [show(v) for v in (True, None, 64, 0.1, "relu")]
-    ['true', 'none', '64', '0.1', 'relu']
+    >>> [show(v) for v in (True, None, 64, 0.1, "relu", "a.b", "none")]
+    ['true', 'none', '64', '0.1', 'relu', '"a.b"', '"none"']
     """
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        plain = value.isascii() and value.isidentifier() and value not in _NOT_PLAIN
+        return value if plain else f'"{value}"'
     return re.sub(r"e([+-])0*", r"e\1", repr(value)).replace("e+", "e") if isinstance(value, float) else str(value)
+
+
+# Words that mean something else where a value stands, so that a text like them stays quoted.
+_NOT_PLAIN = frozenset(("true", "false", "none", "width", "in", "stride", "classes", "log", "step"))
 
 
 def say(value: Scalar) -> str:

@@ -20,7 +20,8 @@ LANGUAGE_VERSION = 1
 
 # `residual[ … ]` and the like: known to the language, unlike the blocks, which are data. `sequence` is a group `( … )`
 # that is one item of a `sum` or `concat`.
-STRUCTURES = ("residual", "sum", "concat", "sequence")
+STRUCTURES = ("residual", "sum", "concat", "apart", "sequence")
+SIDE_BY_SIDE = ("sum", "concat", "apart")  # those whose items are no sequence
 
 Scalar: TypeAlias = bool | int | float | str | None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from archdsl.architecture import Architecture, PlacedBlock, resolve_model
 from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence, measure
 from archdsl.errors import RunError
+from archdsl.layers.parallel import Apart
 from archdsl.layers.parallel import Parallel as ParallelModule
 from archdsl.layers.residual import Residual as ResidualModule
 from archdsl.shapes import Shape
@@ -73,8 +75,8 @@ def compile(text_or_path: str | Path) -> Network:
     return build(resolve_model(source.spec(), source.text, source.path))
 
 
-def build(architecture: Architecture) -> Network:
-    """The network of an architecture.
+def build(architecture: Architecture, make: Callable[[Architecture], Network] | None = None) -> Network:
+    """The network of an architecture, `make`'s if that is given.
 
     Raises:
         RunError: there is not enough memory for its weights.
@@ -82,7 +84,7 @@ def build(architecture: Architecture) -> Network:
     try:
         if architecture.params > TOO_MANY:  # larger sizes overflow in PyTorch, with messages of many kinds
             raise MemoryError
-        return Network(architecture)
+        return (make or Network)(architecture)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
             raise
@@ -111,7 +113,11 @@ def build_node(node: Node, x: Shape) -> nn.Module:
     if isinstance(node, Sequence):
         return nn.Sequential(OrderedDict(_parts(node.parts, x)))
     if isinstance(node, Parallel):
-        return ParallelModule([(name, build_node(part, x)) for name, part in node.parts], node.join)
+        branches = [(name, build_node(part, inflow)) for name, part, inflow in node.inner(x)]
+        if node.join == "apart":
+            grid = next(inflow for _, _, inflow in node.inner(x))
+            return Apart(branches, (grid.height, grid.width))
+        return ParallelModule(branches, node.join)
     if isinstance(node, Residual):
         parts = _parts(node.parts, x)
         for _, part in node.parts[: node.shared]:
@@ -131,9 +137,17 @@ def _parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[tuple[str, nn.
     return modules
 
 
+def _ours(model: nn.Module) -> Iterator[nn.Module]:
+    """All modules but those inside of models from elsewhere, which come initialised."""
+    yield model
+    for child in model.children():
+        if type(child).__name__ != "TimmFeatures":  # a name, since importing the class would import timm
+            yield from _ours(child)
+
+
 def initialise(model: nn.Module) -> None:
     """Weights as the field draws them: convolutions by He's rule, linear layers truncated normal, biases zero."""
-    for module in model.modules():
+    for module in _ours(model):
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, nn.Linear):

@@ -22,12 +22,14 @@ def region(place: int, size: int, window: int, shift: int) -> int:
 
 
 def naive(
-    layer: GridAttention, x: Tensor, window: int | None = None, shift: bool = False, local: int | None = None
-) -> Tensor:
+    layer: GridAttention, x: Tensor, window: int | None = None, shift: bool = False, local: int | None = None,
+    grid: int | None = None,
+) -> Tensor:  # fmt: skip
     """For every query: softmax over the keys it may see, one head and one position after the other."""
     B, _, H, W = x.shape
     side = window // 2 if window and shift else 0
-    height, width = (window, window) if window else (H, W)
+    height, width = (window, window) if window else (grid, grid) if grid else (H, W)
+    down, right = (H // grid, W // grid) if grid else (1, 1)  # between positions of one grid
     qkv = layer.qkv(x.permute(0, 2, 3, 1)).reshape(B, H, W, 3, HEADS, DIM)
     found = x.new_zeros(B, H, W, HEADS, DIM)
     for b in range(B):
@@ -41,13 +43,15 @@ def naive(
                                 region(k, H, height, side),
                                 region(m, W, width, side),
                             )
+                            if grid:
+                                same = (i % down, j % right) == (k % down, m % right)
                             near = local is None or max(abs(i - k), abs(j - m)) <= local // 2
                             if not (same and near):
                                 continue
                             score = qkv[b, i, j, 0, head] @ qkv[b, k, m, 1, head] / math.sqrt(DIM)
                             if layer.table is not None:
                                 table = layer.table[head if len(layer.table) > 1 else 0]
-                                score = score + table[i - k + height - 1, j - m + width - 1]
+                                score = score + table[(i - k) // down + height - 1, (j - m) // right + width - 1]
                             scores.append(score)
                             values.append(qkv[b, k, m, 2, head])
                     found[b, i, j, head] = torch.stack(scores).softmax(0) @ torch.stack(values)
@@ -56,31 +60,36 @@ def naive(
 
 @pytest.mark.parametrize("tables", [0, 1, HEADS])
 @pytest.mark.parametrize(
-    ("grid", "window", "shift", "local"),
+    ("size", "window", "shift", "local", "grid"),
     [
-        ((3, 3), None, False, None),
-        ((2, 4), None, False, None),
-        ((4, 4), 2, False, None),
-        ((4, 4), 2, True, None),
-        ((6, 6), 2, True, None),  # three windows a side: the first rows meet the last in the last window alone
-        ((6, 9), 3, True, None),  # an odd side, shifted by its floor
-        ((4, 4), 4, True, None),  # one window fills the map
-        ((2, 6), 2, True, None),  # one window fills one side
-        ((4, 5), None, False, 3),
-        ((3, 3), None, False, 5),
-        ((2, 2), None, False, 1),
+        ((3, 3), None, False, None, None),
+        ((2, 4), None, False, None, None),
+        ((4, 4), 2, False, None, None),
+        ((4, 4), 2, True, None, None),
+        ((6, 6), 2, True, None, None),  # three windows a side: the first rows meet the last in the last window alone
+        ((6, 9), 3, True, None, None),  # an odd side, shifted by its floor
+        ((4, 4), 4, True, None, None),  # one window fills the map
+        ((2, 6), 2, True, None, None),  # one window fills one side
+        ((4, 5), None, False, 3, None),
+        ((3, 3), None, False, 5, None),
+        ((2, 2), None, False, 1, None),
+        ((4, 6), None, False, None, 2),
+        ((6, 6), None, False, None, 3),
+        ((3, 3), None, False, None, 3),  # the whole map is one grid
     ],
 )
-def test_grid_attention(grid: tuple[int, int], window: int | None, shift: bool, local: int | None, tables: int) -> None:
+def test_grid_attention(
+    size: tuple[int, int], window: int | None, shift: bool, local: int | None, grid: int | None, tables: int
+) -> None:
     torch.manual_seed(0)
-    options = {"window": window, "shift": shift, "local": local}
-    layer = GridAttention(CHANNELS, OUT, HEADS, DIM, grid=grid, tables=tables, qkv_bias=True, **options).double()  # type: ignore[arg-type]
+    options = {"window": window, "shift": shift, "local": local, "grid": grid}
+    layer = GridAttention(CHANNELS, OUT, HEADS, DIM, size=size, tables=tables, qkv_bias=True, **options).double()  # type: ignore[arg-type]
     for parameter in layer.parameters():
         nn.init.normal_(parameter)
-    x = torch.randn(2, CHANNELS, *grid, dtype=torch.float64)
+    x = torch.randn(2, CHANNELS, *size, dtype=torch.float64)
     with torch.no_grad():
         found = layer(x)
-        torch.testing.assert_close(found, naive(layer, x, window, shift, local), rtol=0, atol=1e-12)
+        torch.testing.assert_close(found, naive(layer, x, window, shift, local, grid), rtol=0, atol=1e-12)
         # In channels_last memory, as training uses it, the result is the same.
         torch.testing.assert_close(layer(x.contiguous(memory_format=torch.channels_last)), found, rtol=0, atol=1e-12)
 
@@ -107,7 +116,7 @@ def test_token_attention_is_pytorchs() -> None:
 def test_attention_is_differentiable_to_second_order() -> None:
     """The Hessian analyses need it, through tables and masks too."""
     torch.manual_seed(0)
-    layer = GridAttention(4, 4, 2, 2, grid=(4, 4), window=2, shift=True, tables=2).double()
+    layer = GridAttention(4, 4, 2, 2, size=(4, 4), window=2, shift=True, tables=2).double()
     x = torch.randn(1, 4, 4, 4, dtype=torch.float64)
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         loss = layer(x).square().sum()

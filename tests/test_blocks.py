@@ -48,14 +48,21 @@ def values(annotation: Any, field: FieldInfo) -> list[Any]:
         int: [1, 2, 3, 4, 16],
         float: [0.25, 0.5, 3.0],
         bool: [False, True],
+        str: ["resnet18", "no_model"],  # models of timm
         type(None): [None],
     }
     return found[annotation]
 
 
+def required(block: type[Block]) -> dict[str, Any]:
+    """A value for every argument that needs one."""
+    fields = block.model_fields.items()
+    return {name: "resnet18" if field.annotation is str else 24 for name, field in fields if field.is_required()}
+
+
 def variants(block: type[Block]) -> Iterator[Block]:
     """The block with its defaults, and with each argument changed alone; also in pairs with a window."""
-    base = {name: 24 for name, field in block.model_fields.items() if field.is_required()}
+    base = required(block)
     if "heads" in block.model_fields:
         base["heads"] = 4
     seen = []
@@ -134,14 +141,14 @@ def test_arguments(name: str) -> None:
         assert argument != "down"
         tried = []
         for value in values(field.annotation, field):
-            given = {n: 24 for n, f in block.model_fields.items() if f.is_required()} | {argument: value}
+            given = required(block) | {argument: value}
             written = ", ".join(f"{n}={show(v)}" for n, v in given.items())
             try:
                 expected = block(**given)
             except ValidationError:
                 continue
             item = parse(f"stage(24)[{name}({written})]").stages[0].items[0]
-            assert block(**{n: 24 for n in given if n != argument} | item.arguments) == expected  # type: ignore[union-attr]
+            assert block(**{n: v for n, v in given.items() if n != argument} | item.arguments) == expected  # type: ignore[union-attr]
             tried.append(expected)
         assert len(set(map(str, tried))) > 1, f"'{argument}' cannot be set"
 
@@ -152,8 +159,9 @@ def test_blocks_are_frozen_and_strict(name: str) -> None:
     for argument in type(block).model_fields:
         with pytest.raises(ValidationError):
             setattr(block, argument, getattr(block, argument))
+        wrong = 1 if type(block).model_fields[argument].annotation is str else "1"
         with pytest.raises(ValidationError):
-            type(block).model_validate(block.model_dump() | {argument: "1"})
+            type(block).model_validate(block.model_dump() | {argument: wrong})
     with pytest.raises(ValidationError):
         type(block).model_validate(block.model_dump() | {"unheard_of": 1})
 

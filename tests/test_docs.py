@@ -142,7 +142,7 @@ def test_every_argument_stands_in_its_table_with_what_it_takes():
     assert sorted(says) == sorted(real)
     for name, words in real.items():
         cell = re.sub(r"of `\w+`", "", says[name])
-        told = set(codes(cell)) | {word for word in ("integer", "number") if word in cell}
+        told = set(codes(cell)) | {word for word in ("integer", "number", "name") if re.search(rf"\b{word}\b", cell)}
         # Whoever takes any number takes integers, too.
         assert told | ({"integer"} if "number" in told else set()) == words | (
             {"integer"} if "number" in words else set()
@@ -156,7 +156,9 @@ def _words(annotation: object) -> set[str]:
         return set(parts)
     if parts:
         return set().union(*map(_words, parts))
-    return {int: {"integer"}, float: {"number"}, bool: {"true", "false"}, type(None): {"none"}}[annotation]
+    return {str: {"name"}, int: {"integer"}, float: {"number"}, bool: {"true", "false"}, type(None): {"none"}}[
+        annotation
+    ]
 
 
 def test_the_other_tables_of_the_language_page():

@@ -98,8 +98,8 @@ def test_mixture(chunk: int) -> None:
 
 
 def test_files_are_a_corpus() -> None:
-    outcomes = {try_input(data).outcome for data in corpus()}
-    assert outcomes == {"not a text", "mistaken", "no member", "model", "space"} or "finding" not in outcomes
+    outcomes = {survives(data).outcome for data in corpus()}
+    assert outcomes >= {"mistaken", "model", "space"}
 
 
 def test_the_grammar_writes_what_it_reads() -> None:

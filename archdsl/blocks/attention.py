@@ -23,6 +23,8 @@ class Attention(Primitive):
             head_dim None shares the incoming channels among the heads.
         window: side of the windows, None for the whole map; shift: move the windows by half their side.
         local: side of the neighbourhood a query sees, None for all.
+        grid: side of the sparse grid of positions, spread over the whole map, that attend to each other
+            (arXiv 2204.01697), None for all.
         rel_pos: learned relative-position biases, one table per head, or a single one where `shared_table`.
     """
 
@@ -35,6 +37,7 @@ class Attention(Primitive):
     window: int | None = Field(default=None, ge=1)
     shift: bool = False
     local: int | None = Field(default=None, ge=1)
+    grid: int | None = Field(default=None, ge=1)
     rel_pos: bool = False
     shared_table: bool = False
     qkv_bias: bool = False
@@ -53,7 +56,7 @@ class Attention(Primitive):
         """Channels of one head."""
         return x.channels // self.heads if self.head_dim is None else self.head_dim
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """Channels become `out_features`."""
         if x.is_vector:
             raise ShapeError(f"attention needs a feature map or tokens, but gets {x}")
@@ -64,34 +67,39 @@ class Attention(Primitive):
                 f"near it: {divisors_near(x.channels, self.heads)}",
             )
         if x.is_tokens:
-            for name, value in (("window", self.window), ("local", self.local), ("rel_pos", self.rel_pos or None)):
+            for name, value in (
+                ("window", self.window), ("local", self.local), ("grid", self.grid), ("rel_pos", self.rel_pos or None),
+            ):  # fmt: skip
                 if value:
                     raise ShapeError(f"{name} needs a feature map, but here flow {x}", name, "leave 'cls' out")
         self._check_window(x)
         return x._replace(channels=self.out_features or x.channels)
 
     def _check_window(self, x: Shape) -> None:
-        if self.window is not None and (x.height % self.window or x.width % self.window):
-            side = x.height if x.height % self.window else x.width
-            raise ShapeError(
-                f"window {self.window} does not divide the {x.height}x{x.width} feature map",
-                "window",
-                f"here would fit: {divisors_near(side, self.window)}",
-            )
+        for name, side in (("window", self.window), ("grid", self.grid)):
+            if side is not None and (x.height % side or x.width % side):
+                along = x.height if x.height % side else x.width
+                raise ShapeError(
+                    f"{name} {side} does not divide the {x.height}x{x.width} feature map",
+                    name,
+                    f"here would fit: {divisors_near(along, side)}",
+                )
         if self.shift and self.window is None:
             raise ShapeError("shift moves windows, but there are none", "shift", "add window=…")
-        if self.local is not None and self.window is not None:
-            raise ShapeError("local and window exclude each other", "local", "keep one of them")
+        given = [name for name in ("local", "grid", "window") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ShapeError(f"{given[0]} and {given[1]} exclude each other", given[0], "keep one of them")
         if self.local is not None and self.local % 2 == 0:
             raise ShapeError(f"a neighbourhood of side {self.local} has no centre", "local", "use an odd number")
 
     def area(self, x: Shape) -> tuple[int, int]:
         """Height and width of what one query sees at most."""
-        return (self.window, self.window) if self.window else (x.height, x.width)
+        side = self.window or self.grid
+        return (side, side) if side else (x.height, x.width)
 
     def params(self, x: Shape) -> int:
         """q, k, v, output projection with bias, and position tables."""
-        inner, out = self.heads * self.dim(x), self.out(x).channels
+        inner, out = self.heads * self.dim(x), self.output(x).channels
         height, width = self.area(x)
         return (
             x.channels * 3 * inner
@@ -103,8 +111,9 @@ class Attention(Primitive):
 
     def macs(self, x: Shape) -> int:
         """Projections, and the two products of attention; masked pairs count, as they are computed."""
-        inner, out = self.heads * self.dim(x), self.out(x).channels
-        keys = self.window**2 if self.window else x.positions
+        inner, out = self.heads * self.dim(x), self.output(x).channels
+        side = self.window or self.grid
+        keys = side**2 if side else x.positions
         return x.positions * (x.channels * 3 * inner + inner * out + 2 * keys * inner)
 
     def build(self, x: Shape) -> nn.Module:
@@ -112,12 +121,12 @@ class Attention(Primitive):
         from archdsl.layers.attention import GridAttention, TokenAttention
 
         height, width = self.area(x)
-        out = self.out(x).channels
+        out = self.output(x).channels
         if (self.tables or self.local) and (height * width) ** 2 > 2**36:
             raise MemoryError  # masks and indices hold an entry per pair of positions
         if x.is_tokens:
             return TokenAttention(x.channels, out, self.heads, self.dim(x), qkv_bias=self.qkv_bias)
         return GridAttention(
-            x.channels, out, self.heads, self.dim(x), grid=(x.height, x.width), window=self.window,
-            shift=self.shift, local=self.local, tables=self.tables, qkv_bias=self.qkv_bias,
+            x.channels, out, self.heads, self.dim(x), size=(x.height, x.width), window=self.window, shift=self.shift,
+            local=self.local, grid=self.grid, tables=self.tables, qkv_bias=self.qkv_bias,
         )  # fmt: skip

@@ -58,7 +58,11 @@ class Primitive(Block):
         """How it mixes positions: by convolution or pooling, by attention, by a matrix; None where it does not."""
         return None
 
-    def out(self, x: Shape) -> Shape:
+    def said(self, x: Shape) -> dict[str, Any]:
+        """What tells this block from one with defaults alone, for the hash; a default spelled out says nothing."""
+        return self.model_dump(exclude_defaults=True)
+
+    def output(self, x: Shape) -> Shape:
         """The output shape for input shape `x`.
 
         Raises:
@@ -116,12 +120,23 @@ class Residual:
     act: Node | None = None
 
 
+Join: TypeAlias = Literal["sum", "concat", "apart"]
+
+
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """Named parts side by side, their outputs added or put together along the channels."""
+    """Named parts side by side, their outputs added, or put together along the channels.
+
+    `apart`: two parts, the first for the map of what flows in, the second for its class token.
+    """
 
     parts: tuple[tuple[str, Node], ...]
-    join: Literal["sum", "concat"]
+    join: Join
+
+    def inner(self, x: Shape) -> Iterator[tuple[str, Node, Shape]]:
+        """The parts with what flows into each."""
+        for (name, part), inflow in zip(self.parts, inflows(self.join, len(self.parts), x), strict=True):
+            yield name, part, inflow
 
 
 Node: TypeAlias = Block | Sequence | Residual | Parallel
@@ -143,7 +158,7 @@ def measure(node: Node, x: Shape) -> Cost:
         ShapeError: a part does not fit.
     """
     if isinstance(node, Primitive):
-        return Cost(node.out(x), node.params(x), node.macs(x))
+        return Cost(node.output(x), node.params(x), node.macs(x))
     if isinstance(node, Composite):
         try:
             return measure(node.expand(x), x)
@@ -174,9 +189,32 @@ def _measure_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> Cost:
     return Cost(x, params, macs)
 
 
+def inflows(join: Join, count: int, x: Shape) -> tuple[Shape, ...]:
+    """What flows into each of `count` parts side by side.
+
+    Raises:
+        ShapeError: there have to be others, or there is no class token to set apart.
+    """
+    if count == 0:
+        raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
+    if join != "apart":
+        return (x,) * count
+    if count != 2:
+        raise ShapeError(
+            f"'apart' takes two items, one for the map and one for the class token, not {count}", None,
+            "several blocks in parentheses are one item: apart[(norm conv) linear]",
+        )  # fmt: skip
+    if not x.is_tokens:
+        raise ShapeError(f"'apart' needs a class token, but gets {x}", None, "write 'cls' into the stem")
+    return x._replace(prefix=0), Shape(x.channels, 0, 0)
+
+
 def _measure_parallel(node: Parallel, x: Shape) -> Cost:
-    costs = [measure(part, x) for _, part in node.parts]
+    costs = [measure(part, inflow) for _, part, inflow in node.inner(x)]
     first = costs[0].out
+    if node.join == "apart":
+        out = _together(first, costs[1].out)
+        return Cost(out, sum(c.params for c in costs), sum(c.macs for c in costs))
     channels = sum(cost.out.channels for cost in costs)
     for cost in costs[1:]:
         alike = cost.out if node.join == "sum" else cost.out._replace(channels=first.channels)
@@ -184,6 +222,15 @@ def _measure_parallel(node: Parallel, x: Shape) -> Cost:
             raise ShapeError(f"the parts of '{node.join}' do not match: one gives {first}, another {cost.out}")
     out = first if node.join == "sum" else first._replace(channels=channels)
     return Cost(out, sum(c.params for c in costs), sum(c.macs for c in costs))
+
+
+def _together(grid: Shape, token: Shape) -> Shape:
+    if not (grid.is_map and token.is_vector and grid.channels == token.channels):
+        raise ShapeError(
+            f"the parts of 'apart' do not match: {grid} and, of the class token, {token}", None,
+            "the first keeps a map a map, the second gives the token as many channels",
+        )  # fmt: skip
+    return grid._replace(prefix=1)
 
 
 def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Role, Shape]]:
@@ -197,8 +244,8 @@ def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Role, Shape]]:
             yield from roles(part, x, f"{path}.{name}")
             x = measure(part, x).out
     elif isinstance(node, Parallel):
-        for name, part in node.parts:
-            yield from roles(part, x, f"{path}.{name}")
+        for name, part, inflow in node.inner(x):
+            yield from roles(part, inflow, f"{path}.{name}")
 
 
 # What modules have already, so that no part can be called so (`nn.Sequential`, and our own in `archdsl.layers`).
@@ -254,9 +301,9 @@ def meaning(node: Node, x: Shape) -> list[Any]:
     if isinstance(node, Composite):
         return meaning(node.expand(x), x)
     if isinstance(node, Primitive):
-        return [[node.kind_name, node.model_dump(exclude_defaults=True)]]
+        return [[node.kind_name, node.said(x)]]
     if isinstance(node, Parallel):
-        return [[node.join, [meaning(part, x) for _, part in node.parts]]]
+        return [[node.join, [meaning(part, inflow) for _, part, inflow in node.inner(x)]]]
     if isinstance(node, Sequence):
         return _meaning_parts(node.parts, x)
     if isinstance(node, Residual):

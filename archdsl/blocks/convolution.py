@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -21,24 +21,35 @@ def require_map(x: Shape, name: str) -> None:
         raise ShapeError(f"'{name}' needs a feature map, but gets {x}", None, help)
 
 
-def strided(size: int, k: int, stride: int) -> int:
-    """Output side of a window of side k, padded by (k-1)//2 on both sides."""
-    return (size + 2 * ((k - 1) // 2) - k) // stride + 1
+def strided(size: int, k: int, stride: int, pad: int | None = None) -> int:
+    """Output side of a window of side k, padded on both sides, by (k-1)//2 unless said otherwise."""
+    return (size + 2 * ((k - 1) // 2 if pad is None else pad) - k) // stride + 1
 
 
-def require_room(x: Shape, k: int, stride: int, name: str) -> None:
+def require_room(x: Shape, k: int, stride: int, name: str, pad: int | None = None) -> None:
     """Raise ShapeError when the output would have no pixel left, or a stride has nothing left to step over."""
     smallest = min(x.height, x.width)
     if smallest < stride:
         message = f"'{name}' with stride {stride} would shrink {x} below 1x1"
         raise ShapeError(message, "stride", "write stride=1 where the map is small")
-    if strided(smallest, k, stride) < 1:
-        raise ShapeError(f"'{name}' with k={k} does not fit into {x}", "k", f"use k <= {smallest}")
+    if strided(smallest, k, stride, pad) < 1:
+        most = smallest if pad is None else smallest + 2 * pad
+        raise ShapeError(f"'{name}' with k={k} does not fit into {x}", "k", f"use k <= {most}")
+
+
+def require_divisible(x: Shape, k: int) -> None:
+    """Raise ShapeError unless a map falls into k x k patches."""
+    for side in (x.height, x.width):
+        if side % k:
+            raise ShapeError(
+                f"patches of side {k} do not divide the {x.height}x{x.width} map", "k",
+                f"near it: {divisors_near(side, k)}",
+            )  # fmt: skip
 
 
 @BLOCKS.register("conv")
 class Conv(Primitive):
-    """A k x k convolution to `width` channels, padded by (k-1)//2."""
+    """A k x k convolution to `width` channels, padded by `pad` zeros on every side, (k-1)//2 unless said otherwise."""
 
     positional: ClassVar[tuple[str, ...]] = ("width",)
     summary: ClassVar[str] = "convolution, no norm or activation"
@@ -47,16 +58,27 @@ class Conv(Primitive):
     stride: int = Field(default=1, ge=1)
     groups: int = Field(default=1, ge=1)
     bias: bool = False
+    pad: int | None = Field(default=None, ge=0, le=1_000)
 
     @property
     def role(self) -> Role | None:
         """Convolution, unless it sees single pixels."""
         return "conv" if self.k > 1 else None
 
-    def out(self, x: Shape) -> Shape:
+    @property
+    def padding(self) -> int:
+        """Zeros on every side."""
+        return (self.k - 1) // 2 if self.pad is None else self.pad
+
+    def said(self, x: Shape) -> dict[str, Any]:
+        """Padding that is as by default says nothing."""
+        usual = self.padding == (self.k - 1) // 2
+        return {name: value for name, value in super().said(x).items() if not (name == "pad" and usual)}
+
+    def output(self, x: Shape) -> Shape:
         """(width, H', W')."""
         require_map(x, "conv")
-        require_room(x, self.k, self.stride, "conv")
+        require_room(x, self.k, self.stride, "conv", self.pad)
         for channels, what in ((x.channels, "input"), (self.width, "output")):
             if channels % self.groups:
                 raise ShapeError(
@@ -64,7 +86,8 @@ class Conv(Primitive):
                     "groups",
                     f"near it: {divisors_near(channels, self.groups)}",
                 )
-        return Shape(self.width, strided(x.height, self.k, self.stride), strided(x.width, self.k, self.stride))
+        height, width = (strided(side, self.k, self.stride, self.pad) for side in (x.height, x.width))
+        return Shape(self.width, height, width)
 
     def params(self, x: Shape) -> int:
         """Weights, and biases if any."""
@@ -72,14 +95,13 @@ class Conv(Primitive):
 
     def macs(self, x: Shape) -> int:
         """One product per weight and output position."""
-        return self.width * (x.channels // self.groups) * self.k**2 * self.out(x).positions
+        return self.width * (x.channels // self.groups) * self.k**2 * self.output(x).positions
 
     def build(self, x: Shape) -> nn.Module:
         """`nn.Conv2d`."""
         from torch import nn
 
-        padding = (self.k - 1) // 2
-        return nn.Conv2d(x.channels, self.width, self.k, self.stride, padding, groups=self.groups, bias=self.bias)
+        return nn.Conv2d(x.channels, self.width, self.k, self.stride, self.padding, groups=self.groups, bias=self.bias)
 
 
 @BLOCKS.register("patch")
@@ -96,16 +118,10 @@ class Patch(Primitive):
         """Convolution."""
         return "conv"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """(width, H/k, W/k)."""
         require_map(x, "patch")
-        for side in (x.height, x.width):
-            if side % self.k:
-                raise ShapeError(
-                    f"patches of side {self.k} do not divide the {x.height}x{x.width} map",
-                    "k",
-                    f"near it: {divisors_near(side, self.k)}",
-                )
+        require_divisible(x, self.k)
         return Shape(self.width, x.height // self.k, x.width // self.k)
 
     def params(self, x: Shape) -> int:

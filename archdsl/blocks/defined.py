@@ -16,8 +16,8 @@ from pydantic import Field, PrivateAttr, ValidationError, create_model
 from archdsl import ir
 from archdsl.arguments import bounded, misfit, say
 from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.base import Composite, Node, Primitive, Residual, Sequence, free_name, measure
-from archdsl.blocks.structures import STRUCTURES
+from archdsl.blocks.base import Composite, Join, Node, Primitive, Residual, Sequence, free_name, inflows, measure
+from archdsl.blocks.structures import STRUCTURES, ParallelStructure
 from archdsl.errors import Span
 from archdsl.shapes import Shape, ShapeError, divisors_near
 from archdsl.wording import write_value
@@ -297,15 +297,14 @@ class _Expansion:
             x = measure(node, x).out
         return tuple(found)
 
-    def branches(self, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
+    def branches(self, join: Join, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
         """Named trees of items side by side."""
         names: dict[str, int] = {}
         found = []
-        for item in self.flat(items):
-            node = self.node(item, x)
+        blocks = list(self.flat(items))
+        for item, inflow in zip(blocks, inflows(join, len(blocks), x), strict=True):
+            node = self.node(item, inflow)
             found.append((free_name(_module_name(item, node), names), node))
-        if not found:
-            raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
         return tuple(found)
 
     def flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
@@ -349,8 +348,10 @@ class _Expansion:
         try:
             if spec.kind in STRUCTURES:
                 structure = construct(STRUCTURES[spec.kind], spec.kind, self._arguments(spec, STRUCTURES[spec.kind]))
-                side_by_side = spec.kind in ("sum", "concat")
-                parts = (self.branches if side_by_side else self.parts)(spec.items or (), x)
+                if isinstance(structure, ParallelStructure):
+                    parts = self.branches(structure.join, spec.items or (), x)
+                else:
+                    parts = self.parts(spec.items or (), x)
                 node: Node = structure.tree(parts, x)
             else:
                 block = kind(spec.kind, self.scope)

@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
-from archdsl.shapes import Shape, ShapeError
+from archdsl.shapes import Shape, ShapeError, divisors_near
 
 if TYPE_CHECKING:
     from torch import nn
 
 NormKind: TypeAlias = Literal["bn", "ln", "gn"]
-ActKind: TypeAlias = Literal["relu", "gelu", "silu"]
+ActKind: TypeAlias = Literal["relu", "gelu", "silu", "relu6", "hswish"]
 
 
 @BLOCKS.register("norm")
 class Norm(Primitive):
-    """Batch, layer or group normalisation with learned scale and shift."""
+    """Batch, layer or group normalisation with learned scale and shift.
+
+    Fields:
+        eps: what is added to the variance; None for what is usual, 1e-6 for ln (as in timm's vision transformers), else
+            1e-5.
+        groups: of gn, idle in others; None for 32, or the largest power of two below that which divides the channels.
+    """
 
     positional: ClassVar[tuple[str, ...]] = ("kind",)
     summary: ClassVar[str] = "normalisation: bn (batch), ln (layer, over channels), gn (group)"
     kind: NormKind = "bn"
+    eps: float | None = Field(default=None, gt=0, le=1)
+    groups: int | None = Field(default=None, ge=1)
 
-    def out(self, x: Shape) -> Shape:
+    @property
+    def epsilon(self) -> float:
+        """What is added to the variance."""
+        return self.eps if self.eps is not None else _usual_eps(self.kind)
+
+    def said(self, x: Shape) -> dict[str, Any]:
+        """What is usual, spelled out, says nothing."""
+        idle = {"eps": self.epsilon == _usual_eps(self.kind), "groups": self._groups(x) == math.gcd(32, x.channels)}
+        idle["groups"] |= self.kind != "gn"  # `defaults(groups=2)` is meant for convolutions
+        return {name: value for name, value in super().said(x).items() if not idle.get(name)}
+
+    def _groups(self, x: Shape) -> int:
+        return self.groups or math.gcd(32, x.channels)
+
+    def output(self, x: Shape) -> Shape:
         """Unchanged; bn and gn need a map."""
         if self.kind != "ln" and x.is_tokens:
             raise ShapeError(f"norm '{self.kind}' needs a feature map, but gets {x}", "kind", "tokens take kind=ln")
         if self.kind == "gn" and x.is_vector:
             raise ShapeError(f"norm 'gn' needs a feature map, but gets {x}", "kind", "vectors take bn or ln")
+        if self.kind == "gn" and x.channels % self._groups(x):
+            message = f"groups={self.groups} does not divide the {x.channels} channels"
+            raise ShapeError(message, "groups", f"near it: {divisors_near(x.channels, self._groups(x))}")
         return x
 
     def params(self, x: Shape) -> int:
@@ -45,11 +70,15 @@ class Norm(Primitive):
         from archdsl.layers.norm import ChannelLayerNorm
 
         if self.kind == "bn":
-            return nn.BatchNorm1d(x.channels) if x.is_vector else nn.BatchNorm2d(x.channels)
+            batch_norm = nn.BatchNorm1d if x.is_vector else nn.BatchNorm2d
+            return batch_norm(x.channels, eps=self.epsilon)
         if self.kind == "gn":
-            return nn.GroupNorm(math.gcd(32, x.channels), x.channels)
-        # 1e-6 as in timm's vision transformers.
-        return ChannelLayerNorm(x.channels, eps=1e-6) if x.is_map else nn.LayerNorm(x.channels, eps=1e-6)
+            return nn.GroupNorm(self._groups(x), x.channels, eps=self.epsilon)
+        return (ChannelLayerNorm if x.is_map else nn.LayerNorm)(x.channels, eps=self.epsilon)
+
+
+def _usual_eps(kind: NormKind) -> float:
+    return 1e-6 if kind == "ln" else 1e-5
 
 
 @BLOCKS.register("act")
@@ -57,14 +86,16 @@ class Act(Primitive):
     """An activation function."""
 
     positional: ClassVar[tuple[str, ...]] = ("kind",)
-    summary: ClassVar[str] = "activation: relu, gelu or silu"
+    summary: ClassVar[str] = "activation: relu, gelu, silu, relu6 or hswish"
     kind: ActKind = "relu"
 
     def build(self, x: Shape) -> nn.Module:
-        """`nn.ReLU`, `nn.GELU` or `nn.SiLU`."""
+        """The module of that name; hswish is `nn.Hardswish` (arXiv 1905.02244)."""
         from torch import nn
 
-        kinds: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+        kinds: dict[str, type[nn.Module]] = {
+            "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish,
+        }  # fmt: skip
         return kinds[self.kind]()
 
 

@@ -1,8 +1,8 @@
-"""`scale` and `se`: channels times learned factors, or gated by the whole map (arXiv 2103.17239, 1709.01507)."""
+"""`scale`, `times`, `se`: learned factors, a fixed one, a gate from the whole map (arXiv 2103.17239, 1709.01507)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -35,6 +35,25 @@ class Scale(Primitive):
         return LayerScale(x.channels, self.init, is_map=x.is_map)
 
 
+@BLOCKS.register("times")
+class Times(Primitive):
+    """Everything times a fixed factor: `sum[avgpool(k=3, stride=1) times(-1)]` is the pool less its input."""
+
+    positional: ClassVar[tuple[str, ...]] = ("factor",)
+    summary: ClassVar[str] = "everything times a fixed factor"
+    factor: int | float
+
+    def said(self, x: Shape) -> dict[str, Any]:
+        """1 and 1.0 are the same factor."""
+        return {"factor": float(self.factor)}
+
+    def build(self, x: Shape) -> nn.Module:
+        """A product."""
+        from archdsl.layers.gating import Times as TimesModule
+
+        return TimesModule(self.factor)
+
+
 @BLOCKS.register("se")
 class SqueezeExcitation(Primitive):
     """Squeeze-and-excitation: every channel times a gate computed from the means of all channels."""
@@ -44,7 +63,7 @@ class SqueezeExcitation(Primitive):
     hidden: int = Field(ge=1)
     act: ActKind = "relu"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """Unchanged."""
         require_map(x, "se")
         return x

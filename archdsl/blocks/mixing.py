@@ -29,7 +29,7 @@ class TokenMlp(Primitive):
         """Mixes positions by matrices."""
         return "mlp"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """Unchanged."""
         if x.is_vector:
             raise ShapeError(f"'token_mlp' needs a feature map or tokens, but gets {x}")

@@ -1,4 +1,4 @@
-"""`maxpool`, `avgpool` and `gap`: pooling."""
+"""`maxpool`, `avgpool`, `gap` and `unshuffle`: what makes maps smaller without weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive, Role
-from archdsl.blocks.convolution import require_map, require_room, strided
+from archdsl.blocks.convolution import require_divisible, require_map, require_room, strided
 from archdsl.shapes import Shape, ShapeError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class _Pool(Primitive):
         """Pooling mixes neighbours as a convolution does."""
         return "conv"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """(C, H', W')."""
         require_map(x, "pooling")
         require_room(x, self.k, self.stride, "pooling")
@@ -64,7 +64,7 @@ class GlobalAveragePool(Primitive):
 
     summary: ClassVar[str] = "global average pooling: a map becomes a vector"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """(C,)."""
         if x.is_vector:
             raise ShapeError(f"'gap' needs a feature map or tokens, but gets {x}")
@@ -75,3 +75,24 @@ class GlobalAveragePool(Primitive):
         from archdsl.layers.pooling import GlobalPool
 
         return GlobalPool(prefix=x.prefix)
+
+
+@BLOCKS.register("unshuffle")
+class Unshuffle(Primitive):
+    """Space to depth: the pixels of every k x k patch become channels; nothing is lost (Swin's patch merging)."""
+
+    positional: ClassVar[tuple[str, ...]] = ("k",)
+    summary: ClassVar[str] = "k x k pixels become k*k times the channels"
+    k: int = Field(default=2, ge=1)
+
+    def output(self, x: Shape) -> Shape:
+        """(C*k*k, H/k, W/k)."""
+        require_map(x, "unshuffle")
+        require_divisible(x, self.k)
+        return Shape(x.channels * self.k**2, x.height // self.k, x.width // self.k)
+
+    def build(self, x: Shape) -> nn.Module:
+        """`nn.PixelUnshuffle`: channel c*k*k + i*k + j is pixel (i, j) of channel c."""
+        from torch import nn
+
+        return nn.PixelUnshuffle(self.k)

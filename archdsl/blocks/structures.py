@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from archdsl.blocks.base import Block, Node, Parallel, Residual, Sequence, measure, role
+from archdsl.blocks.base import Block, Join, Node, Parallel, Residual, Sequence, measure, role
 from archdsl.blocks.convolution import Conv, strided
 from archdsl.blocks.elementwise import Act, ActKind, Norm, NormKind
 from archdsl.blocks.pooling import AvgPool
@@ -97,29 +97,41 @@ def _stride(x: Shape, out: Shape) -> int | None:
     return stride if all(made == wanted for made, wanted in fits) else None
 
 
-class SumStructure(Structure):
+class ParallelStructure(Structure):
+    """Base of those whose items stand side by side."""
+
+    join: ClassVar[Join]
+
+    def tree(self, parts: Parts, x: Shape) -> Node:
+        """Parallel parts."""
+        return Parallel(parts, self.join)
+
+
+class SumStructure(ParallelStructure):
     """`sum[ … ]`: its items side by side, added."""
 
+    join: ClassVar[Join] = "sum"
     summary: ClassVar[str] = "its items side by side, added"
 
-    def tree(self, parts: Parts, x: Shape) -> Node:
-        """Parallel parts."""
-        return Parallel(parts, "sum")
 
-
-class ConcatStructure(Structure):
+class ConcatStructure(ParallelStructure):
     """`concat[ … ]`: its items side by side, put together along the channels."""
 
+    join: ClassVar[Join] = "concat"
     summary: ClassVar[str] = "its items side by side, put together along the channels"
 
-    def tree(self, parts: Parts, x: Shape) -> Node:
-        """Parallel parts."""
-        return Parallel(parts, "concat")
+
+class ApartStructure(ParallelStructure):
+    """`apart[ … ]`: tokens taken apart: one item for their map, one for the class token, then together again."""
+
+    join: ClassVar[Join] = "apart"
+    summary: ClassVar[str] = "its first item for the map of the tokens, its second for their class token"
 
 
 STRUCTURES: dict[str, type[Structure]] = {
     "residual": ResidualStructure,
     "sum": SumStructure,
     "concat": ConcatStructure,
+    "apart": ApartStructure,
     "sequence": SequenceStructure,
 }

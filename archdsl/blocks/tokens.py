@@ -23,7 +23,7 @@ class Linear(Primitive):
     out_features: int = Field(ge=1)
     bias: bool = True
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """Channels change, positions stay."""
         return x._replace(channels=self.out_features)
 
@@ -51,7 +51,7 @@ class PositionEmbedding(Primitive):
 
     summary: ClassVar[str] = "learned absolute position embedding"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """Unchanged."""
         if x.is_vector:
             raise ShapeError(f"'pos' needs a feature map or tokens, but gets {x}")
@@ -74,7 +74,7 @@ class ClassToken(Primitive):
 
     summary: ClassVar[str] = "class token: prepended in the stem, picked in the head"
 
-    def out(self, x: Shape) -> Shape:
+    def output(self, x: Shape) -> Shape:
         """(H*W + 1, C) from a map, (C,) from tokens."""
         if x.is_vector:
             raise ShapeError(f"'cls' needs a feature map (to prepend) or tokens (to pick), but gets {x}")

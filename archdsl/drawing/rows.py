@@ -17,7 +17,6 @@ from archdsl.drawing.words import large, resolution, short, written
 MOST_OPTIONS = 8  # of a choice
 MOST_PARTS = 240  # of a sequence
 DEEPEST = 4  # choices in choices
-PARALLEL = ("sum", "concat")  # structures whose items stand side by side
 
 
 def flat(items: ir.Items) -> list[ir.BlockSpec] | None:
@@ -170,7 +169,7 @@ class Drawer:
         if items is None or depth >= DEEPEST:
             return tile
         # A structure has no name that says what is in it, and where there are holes inside, they are to be seen.
-        if block.kind in PARALLEL:
+        if block.kind in ir.SIDE_BY_SIDE:
             branches = tuple(self._branch(f"{path}.{i}", (item,), depth) for i, item in enumerate(items, start=1))
         else:
             branches = (self._branch(path, items, depth, named=block.kind not in ir.STRUCTURES),)

@@ -202,7 +202,7 @@ def _structure(state: State, item: syntax.Structure, context: Context, place: st
         check_type(state, block, name, argument.value, argument.span)
     # What stands inside belongs to the structure, not to the stage: only its own arguments count there.
     inner = replace(context, inherited=(), path=f"{place}.{item.name}", in_stage=False, at=None, inside=True)
-    side_by_side = item.name in ("sum", "concat")
+    side_by_side = item.name in ir.SIDE_BY_SIDE
     items = _branches(state, item.items, inner) if side_by_side else lower_items(state, item.items, inner)
     if not item.items:
         raise Mistake(f"'{item.name}' holds nothing", item.span, f"for example: {item.name}[conv norm act]")

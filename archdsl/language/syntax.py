@@ -26,6 +26,14 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A quoted word where a value stands."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Dimensions:
     """A shape such as `3x32x32`."""
 
@@ -80,7 +88,7 @@ class Measure:
     span: Span
 
 
-Value: TypeAlias = Number | Name | Dimensions | Binary | Negate | ValueChoice | Range | Measure
+Value: TypeAlias = Number | Name | Text | Dimensions | Binary | Negate | ValueChoice | Range | Measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,15 @@ _SHOWN = {
     "COMMA": "','", "EQUAL": "'='", "VBAR": "'|'", "TIMES": "'*'", "SLASH": "'/'", "SIGN": "'+' or '-'",
     "__ANON_0": "'..'", "NAME": "a name", "INT": "an integer", "FLOAT": "a number", "SIZE": "a number such as 2M",
     "SHAPE": "a shape such as 3x32x32", "COMPARE": "a comparison such as <=", "DATA_NAME": "a data set's name",
-    "STRING": "a quoted path",
+    "STRING": "a quoted text",
 }  # fmt: skip
 
 # Terminals that together have a name of their own, the larger sets first.
 _TOGETHER: tuple[tuple[set[str], str], ...] = (
-    ({"INT", "FLOAT", "SIZE", "SHAPE", "NAME", "LPAR", "LBRACE", "SIGN"}, "a value such as 64, relu or {2|4}"),
+    (
+        {"INT", "FLOAT", "SIZE", "SHAPE", "NAME", "STRING", "LPAR", "LBRACE", "SIGN"},
+        "a value such as 64, relu or {2|4}",
+    ),
     ({"INT", "FLOAT", "SIZE", "NAME", "LPAR", "SIGN", "NOT"}, "a condition such as params <= 2M"),
     ({"INT", "FLOAT", "SIZE", "NAME", "LPAR", "SIGN"}, "a measure or a number, such as params or 2M"),
     ({"INT", "SIZE", "NAME", "LPAR", "LBRACE"}, "a count such as 3 or {1..3}"),
@@ -55,9 +58,10 @@ def _odd_character(error: UnexpectedCharacters, text: str) -> Diagnostic:
     help = {
         ";": "statements need no separator",
         "\\": "line ends mean nothing; no continuation mark is needed",
-        '"': "only paths of data sets are quoted, and the quote closes on the same line",
+        '"': "a quote closes on the same line, and only paths and names of models are quoted",
         "'": "names are written without quotes",
-        ".": "a number has digits on both sides of its point, as in 0.5; a range is {1..3}; a count is an integer",
+        ".": "a number has digits on both sides of its point, as in 0.5; a range is {1..3}; a count is an integer; "
+        "names with points are quoted",
         "/": "a comment starts with '#'",
     }.get(character)
     # Invisible ones, and those that turn the direction of writing, are told by their number.
@@ -128,7 +132,7 @@ def _token_help(kind: str, word: str, expected: set[str]) -> str | None:
     if kind == "VBAR":
         return "alternatives stand in braces: {C|M}"
     if kind == "STRING":
-        return "only paths of data sets are quoted; names are written without quotes"
+        return "names are written without quotes"
     if kind == "EQUAL" and "COMPARE" in expected:
         return "equality is written '=='"
     if kind == "EQUAL" and at_blocks and {"LPAR", "TIMES"} <= expected:

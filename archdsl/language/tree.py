@@ -170,6 +170,9 @@ class _Builder:
     def name(self, span: Span, children: list[Any]) -> syntax.Name:
         return syntax.Name(str(children[0]), span)
 
+    def text(self, span: Span, children: list[Any]) -> syntax.Text:
+        return syntax.Text(str(children[0])[1:-1], span)
+
     def shape(self, span: Span, children: list[Any]) -> syntax.Dimensions:
         return _dimensions(children[0])
 

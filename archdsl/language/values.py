@@ -135,6 +135,8 @@ def lower_value(
             return number
         case syntax.Name(text, span):
             return _name(text, span, scope, hole, lower)
+        case syntax.Text(text):
+            return text
         case syntax.Dimensions(sizes, span):
             raise Mistake("a shape stands only after 'input'", span, f"did you mean {sizes[0]}?")
         case syntax.Negate(op, inner, span):

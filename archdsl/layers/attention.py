@@ -30,15 +30,16 @@ class TokenAttention(nn.Module):
 
 
 class GridAttention(TokenAttention):
-    """Attention on a map (B, C, H, W): global, in windows, in shifted windows, or to a neighbourhood.
+    """Attention on a map (B, C, H, W): global, in windows, in shifted windows, over grids, or to a neighbourhood.
 
     Args:
         channels, out: channels in and out.
         heads, head_dim: inner width is their product.
-        grid: (H, W).
+        size: (H, W) of the map.
         window: side of the windows, None for the whole map.
         shift: roll the map by half a window first, and keep pixels that were not neighbours apart (arXiv 2103.14030).
         local: a query sees the local x local neighbourhood around it only; pixels outside the map take no part.
+        grid: positions H/grid and W/grid apart attend to each other, grid x grid of them (arXiv 2204.01697).
         tables: learned relative-position biases: 0, 1 shared by all heads, or one per head.
         qkv_bias: whether q, k, v have biases.
     """
@@ -47,12 +48,14 @@ class GridAttention(TokenAttention):
     mask: Tensor | None
 
     def __init__(
-        self, channels: int, out: int, heads: int, head_dim: int, *, grid: tuple[int, int], window: int | None = None,
-        shift: bool = False, local: int | None = None, tables: int = 0, qkv_bias: bool = False,
+        self, channels: int, out: int, heads: int, head_dim: int, *, size: tuple[int, int], window: int | None = None,
+        shift: bool = False, local: int | None = None, grid: int | None = None, tables: int = 0, qkv_bias: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(channels, out, heads, head_dim, qkv_bias=qkv_bias)
-        H, W = grid
-        self.window = (window, window) if window else (H, W)
+        H, W = size
+        side = window or grid
+        self.window = (side, side) if side else (H, W)
+        self.spread = grid is not None
         # Along a side that one window fills there are no neighbours to shift towards.
         self.shift = (
             (window // 2 if window < H else 0, window // 2 if window < W else 0) if window and shift else (0, 0)
@@ -73,10 +76,14 @@ class GridAttention(TokenAttention):
         x = x.permute(0, 2, 3, 1)  # (B, H, W, C), a view of channels_last memory
         if any(self.shift):
             x = x.roll((-self.shift[0], -self.shift[1]), (1, 2))
-        if (h, w) != (H, W):
+        if self.spread:
+            x = x.reshape(B, h, H // h, w, W // w, C).permute(0, 2, 4, 1, 3, 5)  # (B, H/h, W/w, h, w, C)
+        elif (h, w) != (H, W):
             x = x.reshape(B, H // h, h, W // w, w, C).transpose(2, 3)  # (B, H/h, W/w, h, w, C)
         y = self.attend(x.reshape(-1, h * w, C), self._bias(B))  # (B * windows, h*w, C')
-        if (h, w) != (H, W):
+        if self.spread:
+            y = y.reshape(B, H // h, W // w, h, w, -1).permute(0, 3, 1, 4, 2, 5)
+        elif (h, w) != (H, W):
             y = y.reshape(B, H // h, W // w, h, w, -1).transpose(2, 3)
         y = y.reshape(B, H, W, -1)
         if any(self.shift):

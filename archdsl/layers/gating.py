@@ -1,4 +1,4 @@
-"""Layer scale (arXiv 2103.17239) and squeeze-and-excitation (arXiv 1709.01507)."""
+"""Factors: layer scale (arXiv 2103.17239), fixed ones, squeeze-and-excitation (arXiv 1709.01507)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ class LayerScale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape in and out."""
         return x * (self.gamma[:, None, None] if self.is_map else self.gamma)
+
+
+class Times(nn.Module):
+    """Anything times a fixed factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape in and out."""
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        """The factor."""
+        return f"{self.factor}"
 
 
 class SqueezeExcite(nn.Module):
