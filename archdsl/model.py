@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from archdsl.architecture import Architecture, PlacedBlock, resolve_model
 from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence, measure
@@ -105,9 +108,10 @@ def _sequential(blocks: tuple[PlacedBlock, ...]) -> nn.Sequential:
 
 
 def build_node(node: Node, x: Shape) -> nn.Module:
-    """The module of a tree of blocks for input shape `x`."""
+    """The module of a tree of blocks for input shape `x`; `initialise` has still to draw the weights of its layers."""
     if isinstance(node, Primitive):
-        return node.build(x)
+        with _Undrawn() if node.drawn_by_rule else contextlib.nullcontext():
+            return node.build(x)
     if isinstance(node, Composite):
         return build_node(node.expand(x), x)
     if isinstance(node, Sequence):
@@ -135,6 +139,15 @@ def _parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[tuple[str, nn.
         modules.append((name, build_node(part, x)))
         x = measure(part, x).out
     return modules
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the draws with which convolutions and linear layers are made: `initialise` draws all of them anew."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is nn.init.kaiming_uniform_ or func is nn.init.uniform_:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _ours(model: nn.Module) -> Iterator[nn.Module]:

@@ -30,6 +30,7 @@ class Attention(Primitive):
 
     positional: ClassVar[tuple[str, ...]] = ("out_features",)
     module_name: ClassVar[str] = "attn"
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "multi-head self-attention alone, without norm or shortcut"
     out_features: int | None = Field(default=None, ge=1)
     heads: int = Field(default=4, ge=1)

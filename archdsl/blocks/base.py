@@ -49,9 +49,12 @@ class Primitive(Block):
 
     Class attributes:
         module_name: what the module is called inside a composite block; by default as the block.
+        drawn_by_rule: whether all of its `nn.Conv2d` and `nn.Linear` get their weights by our own rule
+            (`archdsl.model.initialise`), so that drawing them when they are made would be for nothing.
     """
 
     module_name: ClassVar[str] = ""
+    drawn_by_rule: ClassVar[bool] = False
 
     @property
     def role(self) -> Role | None:

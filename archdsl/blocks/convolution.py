@@ -52,6 +52,7 @@ class Conv(Primitive):
     """A k x k convolution to `width` channels, padded by `pad` zeros on every side, (k-1)//2 unless said otherwise."""
 
     positional: ClassVar[tuple[str, ...]] = ("width",)
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "convolution, no norm or activation"
     width: int = Field(ge=1)
     k: int = Field(default=3, ge=1)
@@ -109,6 +110,7 @@ class Patch(Primitive):
     """Patch embedding: a convolution whose stride is its kernel size, with bias."""
 
     positional: ClassVar[tuple[str, ...]] = ("width", "k")
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "patch embedding: k x k patches to one position each"
     width: int = Field(ge=1)
     k: int = Field(default=16, ge=1)

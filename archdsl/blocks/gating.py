@@ -59,6 +59,7 @@ class SqueezeExcitation(Primitive):
     """Squeeze-and-excitation: every channel times a gate computed from the means of all channels."""
 
     positional: ClassVar[tuple[str, ...]] = ("hidden",)
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "squeeze-and-excitation: channels gated by the means of all"
     hidden: int = Field(ge=1)
     act: ActKind = "relu"

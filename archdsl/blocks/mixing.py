@@ -20,6 +20,7 @@ class TokenMlp(Primitive):
     """Linear, activation, linear across the positions of a map or of tokens, with biases; no norm, no shortcut."""
 
     positional: ClassVar[tuple[str, ...]] = ("hidden",)
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "MLP across positions, the same for every channel"
     hidden: int = Field(ge=1)
     act: ActKind = "gelu"

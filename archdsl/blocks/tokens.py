@@ -19,6 +19,7 @@ class Linear(Primitive):
     """A linear layer over channels, at every position; in the head to the number of classes."""
 
     positional: ClassVar[tuple[str, ...]] = ("out_features",)
+    drawn_by_rule: ClassVar[bool] = True
     summary: ClassVar[str] = "linear layer, to `classes` unless told otherwise"
     out_features: int = Field(ge=1)
     bias: bool = True
