@@ -14,6 +14,8 @@ from torch import Tensor
 
 from archdsl.errors import RunError, StudyError
 
+SPEC_KEY = "archdsl.spec"  # of the metadata: the text of the network whose weights these are
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +61,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RunError(
-            f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and train again"
+            f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and write it anew"
         ) from None
 
 
@@ -70,11 +72,19 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         StudyError, RunError: as `load`, or it was not written by `archdsl.training.train`.
     """
     tensors, metadata = load(path)
+    weights = evaluated(tensors)
+    if not weights:
+        raise StudyError(f"'{path}' is no training checkpoint of archdsl", "archdsl train writes them")
+    return weights, metadata
+
+
+def evaluated(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of the tensors of a training checkpoint those a network is evaluated with, empty for any other tensors."""
     for prefix in ("ema.", "model."):
         weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         if weights:
-            return weights, metadata
-    raise StudyError(f"'{path}' is no training checkpoint of archdsl", "archdsl train writes them")
+            return weights
+    return {}
 
 
 def set_aside(path: Path) -> Path:

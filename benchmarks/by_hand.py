@@ -36,9 +36,7 @@ class ResNet18(nn.Module):
         self.norm = nn.BatchNorm2d(64)
         self.act = nn.ReLU()
         widths = [64, 64, 64, 128, 128, 256, 256, 512, 512]
-        self.blocks = nn.Sequential(
-            *(BasicBlock(a, b, 1 if a == b else 2) for a, b in itertools.pairwise(widths))
-        )
+        self.blocks = nn.Sequential(*(BasicBlock(a, b, 1 if a == b else 2) for a, b in itertools.pairwise(widths)))
         self.fc = nn.Linear(512, classes)
 
     def forward(self, x: Tensor) -> Tensor:

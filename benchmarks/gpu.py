@@ -3,6 +3,7 @@
     python benchmarks/gpu.py checks      # numbers against the CPU, no waiting inside an epoch
     python benchmarks/gpu.py default --out benchmarks/results/gpu.json   # the default search, 50 networks
     python benchmarks/gpu.py cifar --data npz:cifar10.npz --epochs 5   # alternet_18: images/s, share of the peak
+    python benchmarks/gpu.py zoo     # every shipped model against the CPU; what compiling costs; torch.compile
     python benchmarks/gpu.py all --data npz:cifar10.npz
 
 `--device cpu` runs the same code where there is no GPU, to see that it works. Without CIFAR-10 at hand, `cifar` takes
@@ -21,17 +22,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from by_hand import BY_HAND, carry
 from machine import describe
+from zoo import compare, interleaved, stepper
 
 import archdsl
 from archdsl import analyses
 from archdsl.architecture import resolve_model
 from archdsl.data import load
+from archdsl.experiment import fit_to_data
+from archdsl.ir import first_hole
 from archdsl.language import parse
 from archdsl.model import build
 from archdsl.recipe import Recipe
 from archdsl.sources import read_file
-from archdsl.study.plan import fit_to_data
 from archdsl.training import evaluate, train
 
 SMALL = (
@@ -138,6 +142,52 @@ def cifar(device: torch.device, source: str | None, epochs: int, batches: list[i
     return found
 
 
+def zoo(device: torch.device, names: list[str]) -> dict[str, Any]:
+    """Logits of shipped models on the device against the CPU; steps against networks by hand; code by Inductor."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    found: dict[str, Any] = {"max_logit_difference": {}, "against_by_hand": {}, "torch_compile": {}}
+    for name in names or shipped():
+        torch.manual_seed(0)
+        network = archdsl.compile(name).eval()
+        images = torch.randn(2, *network.architecture.input)
+        with torch.no_grad():
+            expected = network(images)
+            difference = network.to(device)(images.to(device)).cpu() - expected
+        found["max_logit_difference"][name] = (difference.abs().max() / expected.abs().max()).item()
+    for name in BY_HAND:
+        ours, theirs = archdsl.compile(name), BY_HAND[name]()
+        carry(ours, theirs)
+        batch = 256 if device.type == "cuda" else 8
+        found["against_by_hand"][name] = compare(ours, theirs, 32, batch, 30 if device.type == "cuda" else 3, device)
+        found["torch_compile"][name] = inductor(ours, batch, device)
+    return found
+
+
+def shipped() -> list[str]:
+    """Names of the models in specs/, without spaces."""
+    files = sorted((Path(__file__).parents[1] / "specs").glob("*.arch"))
+    return [path.stem for path in files if first_hole(parse(path.read_text())) is None]
+
+
+def inductor(network: torch.nn.Module, batch: int, device: torch.device) -> dict[str, Any]:
+    """A training step as it is, and through `torch.compile(fullgraph=True)`, in turn."""
+    images = torch.randn(batch, 3, 32, 32, device=device)
+    labels = torch.randint(100, (batch,), device=device)
+    network.to(device).train()
+    began = time.perf_counter()
+    fast = torch.compile(network, fullgraph=True)
+    steps = [stepper(module, images, labels) for module in (fast, network)]
+    steps[0]()
+    compiling = time.perf_counter() - began
+    seconds = interleaved(*steps, 20 if device.type == "cuda" else 2, device)
+    return {
+        "seconds_to_compile": compiling,
+        "seconds_compiled": seconds["seconds_compiled"],
+        "seconds_eager": seconds["seconds_by_hand"],
+        "ratio_of_medians": seconds["ratio_of_medians"],
+    }
+
+
 def ceilings(device: torch.device) -> tuple[float, float]:
     """Measured bf16 matrix FLOP/s on random data, and bytes/s of a copy (read plus written)."""
     size, copied = (8192, 2**30) if device.type == "cuda" else (1024, 2**24)
@@ -164,11 +214,12 @@ def ceilings(device: torch.device) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["checks", "default", "cifar", "all"])
+    parser.add_argument("part", choices=["checks", "default", "cifar", "zoo", "all"])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--data")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=[128, 1024])
+    parser.add_argument("--only", nargs="+", default=[], help="of the models in specs/, for zoo")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -183,6 +234,8 @@ def main() -> None:
         result["default_search"] = default_search(device)
     if options.part in ("cifar", "all"):
         result["alternet_18_on_cifar_10"] = cifar(device, options.data, options.epochs, options.batches)
+    if options.part in ("zoo", "all"):
+        result["zoo"] = zoo(device, options.only)
     print(json.dumps(result, indent=1))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
