@@ -26,6 +26,9 @@ class Diagnostic:
     help: str | None = None
 
 
+MOST_SHOWN = 60  # mistakes of one file
+
+
 class ArchdslError(Exception):
     """Base of every error a user can cause; the command line prints it without a traceback.
 
@@ -57,7 +60,10 @@ class SpecError(ArchdslError):
         self.source = source
         self.path = path
         lines = source.split("\n")
-        super().__init__("\n\n".join(render(d, lines, path) for d in self.diagnostics))
+        shown = [render(d, lines, path) for d in self.diagnostics[:MOST_SHOWN]]
+        if len(self.diagnostics) > MOST_SHOWN:
+            shown.append(f"{path}: {len(self.diagnostics) - MOST_SHOWN:,} more mistakes; these are the first")
+        super().__init__(_visible("\n\n".join(shown)))
 
 
 class DataError(ArchdslError):
@@ -66,6 +72,10 @@ class DataError(ArchdslError):
 
 class StudyError(ArchdslError):
     """A run folder or study cannot be used as asked."""
+
+
+class WeightsError(ArchdslError):
+    """Weights do not fit the network they are meant for."""
 
 
 class UsageError(ArchdslError):
@@ -99,6 +109,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     if not near:  # one-letter names and wrong case: 'MM' for 'M', 'c' for 'C'
         near = [n for n in names if n.lower() == name.lower()] or [n for n in names if n and set(name) == set(n)]
     return f"did you mean '{near[0]}'?" if near else None
+
+
+def _visible(text: str) -> str:
+    """The text with spaces for what would disturb a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 def render(diagnostic: Diagnostic, lines: Sequence[str], path: str) -> str:

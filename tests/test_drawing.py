@@ -77,7 +77,7 @@ def test_every_spec_draws_and_says_resolution_and_width(name: str) -> None:
     assert said[0] == spec.name
     for number in range(1, len(spec.stages) + 1):
         assert f"stage {number}" in said
-    assert {"stem", "head", f"{spec.classes} classes", "×".join(map(str, spec.input))} <= set(said)
+    assert {"stem", "head", f"{spec.classes:,} classes", "×".join(map(str, spec.input))} <= set(said)
     if ir.first_hole(spec) is None:
         architecture = resolve(spec)
         shape = architecture.stem[-1].cost.out if architecture.stem else None

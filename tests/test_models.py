@@ -1,9 +1,7 @@
-"""Published models: parameters to the unit, the same outputs as timm's, and what a compiled network is like."""
+"""Published models: parameters to the unit, and what a compiled network is like; see `test_zoo.py` for what ships."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -96,22 +94,6 @@ def test_numbers_before_torch_are_those_of_the_module(name: str) -> None:
     assert list(out.shape) == [1, built.classes]
     assert found == said
     assert counter.get_total_flops() / 2 == pytest.approx(built.macs, rel=0.01)
-
-
-@pytest.mark.parametrize("name", resources.shipped_specs())
-def test_shipped_specs_learn(name: str) -> None:
-    """One step forward and backward: every parameter gets a finite gradient."""
-    built = architecture(name)
-    if built.params > 15_000_000:
-        pytest.skip("large; its blocks are those of the others")
-    torch.manual_seed(0)
-    network = build(built).train()
-    out = network(torch.randn(2, *built.input))
-    assert list(out.shape) == [2, built.classes]
-    nn.functional.cross_entropy(out, torch.tensor([0, 1])).backward()
-    for path, parameter in network.named_parameters():
-        assert parameter.grad is not None, path
-        assert torch.isfinite(parameter.grad).all(), path
 
 
 # ---- a compiled network -----------------------------------------------------------------------------------------
@@ -214,60 +196,3 @@ def test_requirements_are_checked_before_anything_is_built() -> None:
 def test_a_network_too_large_for_any_memory_is_a_message(text: str) -> None:
     with pytest.raises(RunError, match="not enough memory"):
         archdsl.compile(text)
-
-
-# ---- the same network as timm's ------------------------------------------------------------------------------------
-
-Renaming = list[tuple[str, str | Callable[[re.Match[str]], str]]]
-RESNET: Renaming = [
-    (r"^conv1", "stem.conv"),
-    (r"^bn1", "stem.norm"),
-    (r"^layer(\d)\.(\d)", lambda m: f"stage{m[1]}.block{int(m[2]) + 1}"),  # timm counts blocks from 0
-    (r"\.(bn|conv)(\d)", lambda m: f".{'norm' if m[1] == 'bn' else 'conv'}{'' if m[2] == '1' else m[2]}"),
-    (r"downsample\.0", "shortcut.conv"),
-    (r"downsample\.1", "shortcut.norm"),
-    (r"^fc", "head.linear"),
-]
-VIT_TINY: Renaming = [
-    (r"^patch_embed\.proj", "stem.patch"),
-    (r"^cls_token", "stem.cls.token"),
-    (r"^pos_embed", "stem.pos.table"),
-    (r"^blocks\.(\d+)", lambda m: f"stage1.block{int(m[1]) + 1}"),
-    (r"\.norm1", ".attn.norm"),
-    (r"\.attn\.(qkv|proj)", r".attn.attn.\1"),
-    (r"\.norm2", ".mlp.norm"),
-    (r"\.mlp\.fc1", ".mlp.linear"),
-    (r"\.mlp\.fc2", ".mlp.linear2"),
-    (r"^norm", "head.norm"),
-    (r"^head\.(weight|bias)", r"head.linear.\1"),
-]
-SAME = {
-    "resnet18": (RESNET_18, RESNET),
-    "vit_tiny_patch16_224": (f"{IMAGENET}stem patch(192) cls pos {VIT.replace(', qkv_bias=false', '')}", VIT_TINY),
-}
-
-
-@pytest.mark.parametrize("name", SAME)
-def test_the_same_network_as_timms(name: str) -> None:
-    """timm's random weights, carried over, give the same outputs."""
-    import timm
-
-    text, renaming = SAME[name]
-    torch.manual_seed(0)
-    theirs = timm.create_model(name, pretrained=False).eval()
-    for module in theirs.modules():
-        if isinstance(module, nn.BatchNorm2d):  # statistics that tell channels apart
-            module.load_state_dict({**module.state_dict(), "running_mean": torch.randn(module.num_features) / 10})
-            module.load_state_dict({**module.state_dict(), "running_var": torch.rand(module.num_features) + 0.5})
-    weights = {}
-    for theirs_name, tensor in theirs.state_dict().items():
-        for pattern, new in renaming:
-            theirs_name = re.sub(pattern, new, theirs_name)
-        weights[theirs_name] = tensor
-    ours = build(architecture(text)).eval()
-    ours.load_state_dict(weights, strict=True)
-    images = torch.randn(2, 3, 224, 224)
-    with torch.no_grad():
-        expected, found = theirs(images), ours(images)
-    assert expected.std() > 0.01
-    assert float((expected - found).abs().max()) <= 1e-4
