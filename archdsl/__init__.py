@@ -1,7 +1,7 @@
 """archdsl: a declarative language for vision architectures that mix convolution and self-attention, and their search.
 
-Nothing is imported before it is used: `parse` and `hash` answer without PyTorch; `compile`, `train`, `analyze` and
-`search` import it.
+Nothing is imported before it is used: `parse` and `hash` answer without PyTorch; `compile`, `load`, `train`, `analyze`
+and `search` import it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archdsl.analyze_spec import analyze
     from archdsl.errors import ArchdslError, SpecError
+    from archdsl.export.weights import load
     from archdsl.language import parse
     from archdsl.model import compile
+    from archdsl.pretrained import load_timm
     from archdsl.study import search
     from archdsl.train_spec import train
 
 __version__ = "0.1.0"
-__all__ = ["ArchdslError", "SpecError", "__version__", "analyze", "compile", "hash", "parse", "search", "train"]
+__all__ = [
+    "ArchdslError",
+    "SpecError",
+    "__version__",
+    "analyze",
+    "compile",
+    "hash",
+    "load",
+    "load_timm",
+    "parse",
+    "search",
+    "train",
+]
 
 _HOMES = {
     "ArchdslError": "archdsl.errors",
     "SpecError": "archdsl.errors",
     "analyze": "archdsl.analyze_spec",
     "compile": "archdsl.model",
+    "load": "archdsl.export.weights",
+    "load_timm": "archdsl.pretrained",
     "parse": "archdsl.language",
     "search": "archdsl.study",
     "train": "archdsl.train_spec",

@@ -15,6 +15,9 @@ from torch import Tensor
 from archdsl.errors import RunError, StudyError
 
 SPEC_KEY = "archdsl.spec"  # of the metadata: the text of the network whose weights these are
+FORMAT_KEY = (
+    "archdsl.format"  # the same, of files that hold nothing but weights (`archdsl compile --export safetensors`)
+)
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +71,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The `state_dict` a training checkpoint would be evaluated with (its moving average if it has one), and metadata.
 
+    Exported weights are taken as they are.
+
     Raises:
-        StudyError, RunError: as `load`, or it was not written by `archdsl.training.train`.
+        StudyError, RunError: as `load`, or it was written by neither `archdsl.training.train` nor an export.
     """
     tensors, metadata = load(path)
-    weights = evaluated(tensors)
+    weights = tensors if FORMAT_KEY in metadata else evaluated(tensors)
     if not weights:
         raise StudyError(f"'{path}' is no training checkpoint of archdsl", "archdsl train writes them")
     return weights, metadata

@@ -25,10 +25,12 @@ def write_atomically(path: Path, text: str | bytes) -> Path:
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
-    except OSError as error:
+    except BaseException as error:  # a Ctrl-C too must leave nothing behind
         if name:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+        if not isinstance(error, OSError):
+            raise
         raise RunError(
             f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
         ) from None

@@ -13,6 +13,7 @@ import torch
 from archdsl import checkpoint as checkpoints
 from archdsl import ir
 from archdsl.architecture import Architecture, resolve_model
+from archdsl.checkpoint import SPEC_KEY
 from archdsl.data import Dataset
 from archdsl.device import pick_device
 from archdsl.errors import StudyError
@@ -24,7 +25,7 @@ from archdsl.sources import read_spec
 from archdsl.training import Epoch, evaluate
 from archdsl.training import train as train_network
 
-SPEC_KEY, DATA_KEY, RECIPE_KEY = "archdsl.spec", "archdsl.data", "train.recipe"
+DATA_KEY, RECIPE_KEY = "archdsl.data", "train.recipe"
 
 
 @dataclass(frozen=True)

@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import json as jsons
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, File, Json, Seed, app, print_json
-from archdsl.errors import RunError
+from archdsl.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from archdsl.model import Network
 
 
-@app.command(epilog="Example:  archdsl compile alternet_50")
+@app.command(epilog="Example:  archdsl compile alternet_50 --export safetensors,onnx --out exports")
 def compile(
-    file: File,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|CHECKPOINT",
+            help="Path of a spec, shipped name, or - for standard input; or a .safetensors file of 'archdsl train' or "
+            "--export, whose weights are then taken.",
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write NAME.arch (as compiled) and NAME.json here.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write NAME.arch (as compiled) and NAME.json here, and the exports."),
     ] = None,
+    export: Annotated[
+        str,
+        typer.Option(
+            "--export",
+            metavar="FORMATS",
+            help="Write the network as NAME.…, with commas: safetensors,pt2,onnx,python. Without --out: here.",
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the weights of a spec.")] = 0,
     json: Json = False,
 ) -> None:
-    """Build the PyTorch model, run one forward pass, and print its blocks with shapes, parameters and MACs."""
+    """Build the PyTorch model, run one forward pass, print its blocks with shapes, parameters and MACs; export it."""
     import torch
 
-    from archdsl.architecture import resolve_model
     from archdsl.language import write
-    from archdsl.model import build
-    from archdsl.sources import read_file
 
-    source = read_file(file)
-    model = build(resolve_model(source.spec(), source.text, source.path)).eval()
+    formats = list(dict.fromkeys(name.strip() for name in export.split(",") if name.strip()))
+    if formats:
+        from archdsl.export import check_formats
+
+        check_formats(formats)
+    model = _network(file, seed)
     architecture = model.architecture
     try:
         with torch.no_grad():
@@ -48,10 +69,51 @@ def compile(
             raise RunError(f"cannot make the folder '{out}': {error.strerror}", "choose another with --out") from None
         write_atomically(out / f"{architecture.name}.arch", write(architecture))
         write_atomically(out / f"{architecture.name}.json", jsons.dumps(table, indent=1) + "\n")
+    written = _exports(model, formats, out or Path(), file)
     if json:
-        print_json(table)
-    else:
-        _print_blocks(table)
+        print_json(table | ({"exports": {name: str(path) for name, path in written.items()}} if formats else {}))
+        return
+    _print_blocks(table)
+    for name, path in written.items():
+        print(f"{name}: {path} ({_bytes(path.stat().st_size)})")
+
+
+def _network(file: str, seed: int) -> Network:
+    """The network of a file in eval mode, with the weights of a checkpoint, else with fresh ones."""
+    import torch
+
+    from archdsl.architecture import resolve_model
+    from archdsl.export.weights import load
+    from archdsl.model import build
+    from archdsl.sources import read_file
+
+    if file.endswith(".safetensors"):
+        return load(file)
+    source = read_file(file)
+    architecture = resolve_model(source.spec(), source.text, source.path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(architecture).eval()
+
+
+def _exports(model: Network, formats: list[str], folder: Path, file: str) -> dict[str, Path]:
+    """Export the model, but not over the checkpoint that it came from, which holds more than its weights."""
+    if not formats:
+        return {}
+    from archdsl.export import export, paths
+
+    for path in paths(model.architecture.name, formats, folder).values():
+        if path.exists() and Path(file).exists() and path.samefile(file):
+            raise UsageError(f"the export would replace '{file}', from which it is made", "name a folder with --out")
+    return export(model, formats, folder)
+
+
+def _bytes(size: int) -> str:
+    """A size as people read it: 1.2 MB."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
 
 
 def _print_blocks(table: dict[str, Any]) -> None:

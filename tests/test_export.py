@@ -1,0 +1,434 @@
+"""Exports: what comes back from a file computes the same, no half file is ever left, and foreign files are told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from exported_networks import MAPS, MEAN_OF_TOKENS, TOKENS, as_training_writes_it, images, network
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import archdsl
+from archdsl import ir
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.base import Primitive, primitives
+from archdsl.cli.main import run
+from archdsl.errors import RunError, SpecError, StudyError, UsageError
+from archdsl.export import FORMATS, export
+from archdsl.files import write_atomically
+from archdsl.model import Network
+from archdsl.train_spec import restore, train
+
+resource = pytest.importorskip("resource", reason="file size limits exist on POSIX systems alone")
+
+TINY = "model tiny\ninput 1x8x8\nclasses 3\nstage(4)[C]\n"
+ALL = "safetensors,pt2,onnx,python"
+
+
+class Exported(NamedTuple):
+    """A network, the folder its exports lie in, and what the command said."""
+
+    model: Network
+    folder: Path
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=[MAPS, TOKENS, MEAN_OF_TOKENS], ids=["maps", "tokens", "mean_of_tokens"])
+def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Weights in a checkpoint as of a training, through the command line."""
+    folder, model = tmp_path_factory.mktemp("exports"), network(request.param)
+    file = as_training_writes_it(model, folder / "trained.safetensors")
+    arguments = ["compile", str(file), "--export", ALL, "--out", str(folder / "out"), "--json"]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run(arguments) == 0
+    return Exported(model, folder / "out", json.loads(said.getvalue()))
+
+
+# ---- every block, out and back -----------------------------------------------------------------------------------
+
+
+def test_these_networks_have_blocks_of_every_kind() -> None:
+    texts = (MAPS, TOKENS, MEAN_OF_TOKENS)
+    used = {p.kind_name for text in texts for b in network(text).architecture.blocks() for p in primitives(b.node)}
+    all_kinds = {name for name in BLOCKS if issubclass(BLOCKS[name], Primitive)}
+    assert all_kinds - used == {"timm"}  # for which there is a test of its own
+
+
+def test_what_the_command_says(out: Exported) -> None:
+    name = out.model.architecture.name
+    files = {format: str(out.folder / f"{name}{FORMATS[format].suffix}") for format in ALL.split(",")}
+    assert out.document["exports"] == files
+    assert {k: v for k, v in out.document.items() if k != "exports"} == out.model.architecture.table()
+    assert sorted(p.name for p in out.folder.iterdir()) == sorted(
+        f"{name}{suffix}" for suffix in (".arch", ".json", ".safetensors", ".pt2", ".onnx", ".py")
+    )
+
+
+def test_safetensors(out: Exported) -> None:
+    path = Path(out.document["exports"]["safetensors"])
+    again = archdsl.load(path)
+    assert not again.training
+    assert again.architecture.hash == out.model.architecture.hash
+    x = images(out.model, 3)
+    assert torch.equal(again(x), out.model(x))
+    assert load_file(path).keys() == out.model.state_dict().keys()
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert archdsl.hash(metadata["archdsl.spec"]) == metadata["archdsl.hash"] == out.model.architecture.hash
+    assert (metadata["archdsl.version"], metadata["archdsl.torch"]) == (archdsl.__version__, torch.__version__)
+
+
+def test_pt2(out: Exported) -> None:
+    told = {"archdsl.hash": "", "archdsl.spec": ""}
+    graph = torch.export.load(out.document["exports"]["pt2"], extra_files=told).module()
+    assert told["archdsl.hash"] == archdsl.hash(told["archdsl.spec"]) == out.model.architecture.hash
+    for count in (1, 2, 5, 16):
+        x = images(out.model, count)
+        torch.testing.assert_close(graph(x), out.model(x), rtol=0, atol=1e-6)
+
+
+def test_onnx(out: Exported) -> None:
+    path = out.document["exports"]["onnx"]
+    onnx.checker.check_model(path, full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    (given,), (result,) = session.get_inputs(), session.get_outputs()
+    a = out.model.architecture
+    assert (given.name, given.shape) == ("images", ["batch", *a.input])
+    assert (result.name, result.shape) == ("logits", ["batch", a.classes])
+    assert session.get_modelmeta().custom_metadata_map["archdsl.hash"] == a.hash
+    for count in (1, 2, 5):
+        x = images(out.model, count)
+        logits = torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+        torch.testing.assert_close(logits, out.model(x), rtol=0, atol=1e-4)
+
+
+def test_nothing_of_this_machine_is_in_the_files(out: Exported) -> None:
+    for path in out.document["exports"].values():
+        data = Path(path).read_bytes()
+        assert str(Path(archdsl.__file__).parent).encode() not in data
+        assert str(out.folder).encode() not in data
+
+
+def test_exports_are_reproducible(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.arch").write_text(TINY)
+
+    def files(name: str, *options: str, formats: str = ALL) -> dict[str, bytes]:
+        command = ["compile", str(tmp_path / "tiny.arch"), "--export", formats, "--out", str(tmp_path / name)]
+        assert run([*command, *options]) == 0
+        return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+
+    state = torch.random.get_rng_state()
+    first = files("a")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    said = capsys.readouterr().out
+    assert f"onnx: {tmp_path / 'a' / 'tiny.onnx'} (" in said
+    assert f"python: {tmp_path / 'a' / 'tiny.py'} (" in said
+    torch.manual_seed(123)
+    assert files("b", "--seed", "0") == first
+    other = files("c", "--seed", "1", formats="safetensors,python")
+    assert {name for name in other if first[name] != other[name]} == {"tiny.safetensors"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alternet_18", "alternet_50", "preresnet_18", "resnet_18", "resnet_50", "vit_ti"])
+def test_shipped_specs(name: str, tmp_path: Path) -> None:
+    model = network(name)
+    files = export(model, ["pt2", "onnx"], tmp_path)
+    session = onnxruntime.InferenceSession(files["onnx"])
+    graph = torch.export.load(files["pt2"]).module()
+    for count in (1, 3):
+        x = images(model, count)
+        expected = model(x).detach()
+        torch.testing.assert_close(graph(x).detach(), expected, rtol=1e-5, atol=1e-5)
+        logits = torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+        assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+# ---- load ----------------------------------------------------------------------------------------------------------
+
+
+def test_load_a_training(little: Path, tmp_path: Path) -> None:
+    """The moving average, where there is one, as evaluation takes it; and what is exported of it loads, too."""
+    path = tmp_path / "net.safetensors"
+    text = "model tiny input 1x28x28 stage(4)[C] train(epochs=1, batch=100, ema=0.5)"
+    train(text, data=f"npz:{little}", out=path, device="cpu")
+    model = archdsl.load(path)
+    assert not model.training
+    assert any(name.startswith("ema.") for name in load_file(path))
+    x = images(model, 4)
+    expected = restore(path, "cpu")[0](x)
+    assert torch.equal(model(x), expected)
+    assert torch.equal(model.stem.conv.weight, load_file(path)["ema.stem.conv.weight"])
+    assert run(["compile", str(path), "--export", "safetensors", "--out", str(tmp_path / "out")]) == 0
+    again = tmp_path / "out/tiny.safetensors"
+    assert torch.equal(archdsl.load(str(again))(x), expected)
+    assert torch.equal(restore(again, "cpu")[0](x), expected)  # as `archdsl analyze` takes it
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    return export(network(TINY), ["safetensors"], tmp_path)["safetensors"]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, torch.Tensor], dict[str, str]], None]) -> None:
+    tensors = load_file(path)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    change(tensors, metadata)
+    save_file(tensors, path, metadata)
+
+
+def _missing(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    del tensors["stage1.block1.norm.weight"], tensors["stage1.block1.norm2.bias"]
+
+
+def _surplus(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    tensors["stage9.weight"] = torch.zeros(1)
+
+
+def _shape(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    tensors["head.linear.weight"] = torch.zeros(3, 5)
+
+
+def _other_spec(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    metadata["archdsl.spec"] = metadata["archdsl.spec"].replace("classes 3", "classes 4")
+
+
+def _no_hash(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    del metadata["archdsl.hash"]
+
+
+def _no_spec(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    del metadata["archdsl.spec"]
+
+
+def _language(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    metadata["archdsl.language"] = str(ir.LANGUAGE_VERSION + 1)
+    metadata["archdsl.version"] = "9.0"
+
+
+def _format(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    metadata["archdsl.format"] = "77"
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "help"),
+    [
+        (_missing, "'stage1.block1.norm.weight' is missing", "anew"),
+        (_surplus, "'stage9.weight' belongs to no block", "anew"),
+        (_shape, "'head.linear.weight' is 3x5, not 3x4", "anew"),
+        (_other_spec, "was changed after it was written: its spec has the hash", "anew"),
+        (_no_hash, "was changed after it was written", "anew"),
+        (_no_spec, "was not written by archdsl: it holds no spec", "archdsl train"),
+        (_language, f"of version {ir.LANGUAGE_VERSION + 1} of the language, this archdsl reads", "archdsl 9.0"),
+        (_format, "has the format 77, this archdsl reads 1", f"archdsl {archdsl.__version__}"),
+    ],
+)
+def test_files_that_were_changed(written: Path, change: Any, message: str, help: str) -> None:
+    rewrite(written, change)
+    with pytest.raises(StudyError) as caught:
+        archdsl.load(written)
+    assert message in caught.value.message
+    assert written.name in caught.value.message
+    assert help in (caught.value.help or "")
+    assert run(["compile", str(written)]) == 1
+
+
+def test_a_small_file_does_not_fill_the_memory(written: Path) -> None:
+    def huge(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        text = metadata["archdsl.spec"].replace("stage(4)", "stage(4000)")
+        metadata.update({"archdsl.spec": text, "archdsl.hash": archdsl.hash(text)})
+
+    rewrite(written, huge)
+    with pytest.raises(StudyError, match=r"there are [0-9,]+ numbers for [0-9,]+ parameters"):
+        archdsl.load(written)
+
+
+def test_a_spec_that_does_not_parse(written: Path) -> None:
+    rewrite(written, lambda tensors, metadata: metadata.update({"archdsl.spec": "stage(4)[Z]"}))
+    with pytest.raises(SpecError, match="unknown block 'Z'"):
+        archdsl.load(written)
+
+
+def test_broken_and_absent_files(written: Path, tmp_path: Path) -> None:
+    data = written.read_bytes()
+    pickled = tmp_path / "pickled.safetensors"
+    torch.save({"weight": torch.zeros(3)}, pickled)
+    for content in (data[:-10], data[:20], b"", pickled.read_bytes()):
+        written.write_bytes(content)
+        with pytest.raises(RunError, match="truncated or corrupt"):
+            archdsl.load(written)
+    with pytest.raises(StudyError, match="there is no checkpoint"):
+        archdsl.load(tmp_path / "absent.safetensors")
+
+
+# ---- what cannot be written -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def odd_blocks() -> Iterator[None]:
+    """Blocks of a user's own: an operator that ONNX lacks, a step that depends on values, one that counts images."""
+
+    class Eigenvalues(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.linalg.eigvalsh(x @ x.transpose(-1, -2)).unsqueeze(-1)
+
+    class Moody(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if x.sum() > 0 else -x
+
+    class OneByOne(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([x[index] * 2 for index in range(x.shape[0])])
+
+    names = {"eigenvalues": Eigenvalues, "moody": Moody, "one_by_one": OneByOne}
+    for name, module in names.items():
+        BLOCKS.register(name)(type(name, (Primitive,), {"build": lambda self, x, module=module: module()}))
+    yield
+    for name in names:
+        BLOCKS._entries.pop(name)
+
+
+@pytest.mark.usefixtures("odd_blocks")
+@pytest.mark.parametrize(
+    ("block", "format", "message"),
+    [
+        ("eigenvalues", "onnx", "cannot be written as onnx: ONNX has no operator for 'aten._linalg_eigh'"),
+        ("moody", "pt2", "cannot be written as pt2: what it does depends on the values that flow through it"),
+        ("one_by_one", "pt2", "cannot be written as pt2: what it does depends on the number of images in a batch"),
+        ("eigenvalues", "python", "cannot be written as python: 'Eigenvalues' of 'test_export' is neither PyTorch's"),
+    ],
+)
+def test_blocks_that_cannot_be_written(
+    block: str, format: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.arch").write_text(f"model odd input 1x8x8 stem conv(4) stage(4)[conv sum[{block} conv] C]")
+    code = run(["compile", str(tmp_path / "odd.arch"), "--export", format, "--out", str(tmp_path / "out")])
+    said = capfd.readouterr()
+    assert code == 3
+    assert said.err.startswith(f"error: the block 'sum' at stage1.block2 {message}"), said.err
+    assert len(said.err.splitlines()) == 2, "nothing of the exporters' own"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["odd.arch", "odd.json"]
+
+
+@pytest.mark.usefixtures("odd_blocks")
+def test_any_block_goes_into_safetensors(tmp_path: Path) -> None:
+    model = network("input 1x8x8 stage(4)[C eigenvalues]")
+    x = images(model, 2)
+    assert torch.equal(archdsl.load(export(model, ["safetensors"], tmp_path)["safetensors"])(x), model(x))
+
+
+def test_a_model_of_timm(tmp_path: Path) -> None:
+    model = network("model body\ninput 3x32x32\nclasses 3\nstem timm(resnet10t, out=2)\nstage(8)[C]\nhead gap linear")
+    files = export(model, ["safetensors", "pt2"], tmp_path)
+    x = images(model, 3)
+    assert torch.equal(archdsl.load(files["safetensors"])(x), model(x))
+    torch.testing.assert_close(torch.export.load(files["pt2"]).module()(x), model(x), rtol=0, atol=1e-5)
+    with pytest.raises(RunError, match=r"the block 'timm' at stem\.timm cannot be written as python: .* needs 'timm'"):
+        export(model, ["python"], tmp_path)
+
+
+def test_unknown_formats(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["compile", "resnet_18", "--export", "onxx", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "error: unknown export 'onxx'\n  = help: did you mean 'onnx'?\n"
+    assert run(["compile", "resnet_18", "--export", "tflite"]) == 2
+    assert "there are: onnx, pt2, python, safetensors" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError):
+        export(network(TINY), ["tflite"], tmp_path)
+
+
+def test_without_the_packages_of_onnx(tmp_path: Path) -> None:
+    (tmp_path / "tiny.arch").write_text(TINY)
+    code = "import sys; sys.modules['onnxscript'] = None; from archdsl.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "compile", "tiny.arch", "--export", "safetensors,onnx"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr == "error: writing ONNX needs onnxscript\n  = help: pip install 'archdsl[onnx]'\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["tiny.arch"]
+
+
+def test_the_checkpoint_it_came_from_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = as_training_writes_it(network(TINY), tmp_path / "tiny.safetensors")
+    before = file.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert run(["compile", "tiny.safetensors", "--export", "safetensors"]) == 2
+    assert "the export would replace 'tiny.safetensors'" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
+# ---- no half files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "formats", [["safetensors", "python"], pytest.param(["pt2", "onnx"], marks=pytest.mark.slow)], ids=",".join
+)
+def test_a_full_disk_leaves_the_older_file(formats: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tiny.arch").write_text(TINY)
+    old = [tmp_path / f"tiny{FORMATS[format].suffix}" for format in formats]
+    for path in old:
+        path.write_bytes(b"old")
+    code = (
+        "import resource, sys\n"
+        "from archdsl.export import check_formats\n"
+        "from archdsl.cli.main import run\n"
+        "formats = sys.argv[1].split(',')\n"
+        "check_formats(formats)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"  # a write past it fails as it does on a full disk
+        "sys.exit(sum(run(['compile', 'tiny.arch', '--export', format]) != 3 for format in formats))\n"
+    )
+    command = [sys.executable, "-B", "-c", code, ",".join(formats)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for path in old:
+        assert f"error: cannot write '{path.name}'" in done.stderr
+        assert path.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["tiny.arch", *(path.name for path in old)])
+
+
+@pytest.mark.parametrize("format", ["safetensors", "python"])
+def test_a_folder_in_the_way(format: str, tmp_path: Path) -> None:
+    (tmp_path / f"tiny{FORMATS[format].suffix}").mkdir()
+    with pytest.raises(RunError, match="cannot write"):
+        export(network(TINY), [format], tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(RunError, match="cannot write"):
+        export(network(TINY), ["safetensors"], tmp_path)
+    tmp_path.chmod(0o700)
+
+
+def test_no_folder_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot make the folder"):
+        export(network(TINY), ["python"], tmp_path / "file" / "inside")
+
+
+def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
+    class Interrupted(str):
+        def encode(self, *args: Any) -> bytes:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a", Interrupted("text"))
+    assert list(tmp_path.iterdir()) == []
