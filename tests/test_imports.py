@@ -23,7 +23,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 # In which data flows; a room may know those before it, never those behind it.
 ORDER = (
     "errors", "registry", "ir", "arguments", "wording", "blocks", "architecture", "language", "sources", "space",
-    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "data", "experiment",
+    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "pretrained", "export", "timm_models", "data", "experiment",
     "training", "analyses", "report", "study", "train_spec", "analyze_spec", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
