@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -14,5 +15,10 @@ def folder(name: str) -> Path:
 
 
 def shipped_specs() -> dict[str, Path]:
-    """Every shipped spec by name, in alphabetical order."""
-    return {path.stem: path for path in sorted(folder("specs").glob("*.arch"))}
+    """Every shipped spec by name, in order; numbers in names count by their size."""
+    return {path.stem: path for path in sorted(folder("specs").glob("*.arch"), key=_by_number)}
+
+
+def _by_number(path: Path) -> list[str | int]:
+    """Sorts resnet_18 before resnet_101."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem)]
