@@ -14,14 +14,17 @@ from archdsl import ir
 from archdsl.arguments import bounded, calculate, say, show
 from archdsl.blocks import Block
 from archdsl.blocks.base import Composite, Cost, Node, free_name, meaning, measure, primitives, roles
-from archdsl.blocks.defined import Defined, Scope, anew, construct, kind, nameless, scope_of
+from archdsl.blocks.defined import Defined, Scope, anew, construct, kind, nameless, scope_of, work
+from archdsl.effort import spend
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
 from archdsl.units import Unit
 from archdsl.wording import option_labels
 
 MAX_HOLDING = 4_096
-MAX_PARTS = 12_000  # parts of a network, those of equal blocks at equal shapes counted once
+# In steps of `effort`: a hole, a block, one that is met for the first time, and a part of it.
+DECIDING, PLACING, FITTING, PART = 5, 15, 60, 60
+MAX_PARTS = 10_000  # parts of a network, those of equal blocks at equal shapes counted once
 
 # Decides a hole: the index of the option taken, or for a float range the number itself.
 Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
@@ -289,6 +292,7 @@ class Resolving:
 
     def _decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
         if hole.name not in self.decided:
+            spend(DECIDING)
             chosen = self.choices[hole.name] = self.choose(hole)
             if isinstance(hole, ir.FloatRange):
                 self.decisions[hole.name] = show(float(chosen))
@@ -453,7 +457,8 @@ class Resolving:
         return nameless((spec,), self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
 
     def _place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
-        cls, items = self._class(spec), None
+        spend(PLACING)
+        cls, items, before = self._class(spec), None, work()
         shown = spec.names[0] if spec.names else spec.kind
         if spec.kind in ir.STRUCTURES:
             arguments: dict[str, ir.Scalar] = {}
@@ -473,6 +478,7 @@ class Resolving:
             fit = _fit(cls, shown, key, self.shape)
         else:
             fit = _fit_holding(cls, shown, arguments, items, self.scope, self.shape)
+        spend(PART * (work() - before))
         if fit.error is not None:
             error = fit.error
             if spec.kind in self.scope:
@@ -547,6 +553,7 @@ def _fit_holding(
     cls: type[Block], shown: str, arguments: dict[str, ir.Scalar], items: ir.Items, scope: Scope, x: Shape
 ) -> _Fit:
     """The same for a block with items of its own; a misfit is never remembered, as its place is that of the items."""
+    spend(FITTING)
     written = tuple(item.model_dump_json() for item in items)
     key = (cls, tuple((n, type(v), v) for n, v in arguments.items()), written, x, *scope.values())
     if key in _HOLDING:
@@ -565,6 +572,7 @@ def _fit_holding(
 
 
 def _fitted(block: Block, x: Shape) -> _Fit:
+    spend(FITTING)
     node: Node = block.expand(x) if isinstance(block, Composite) else block
     return _Fit(block, node, measure(node, x), digest(meaning(node, x)), None)
 

@@ -337,35 +337,38 @@ def repeats(spec: Spec) -> Iterator[RepeatSpec]:
 
 def walk(part: Any) -> Iterator[Node]:
     """Every node of the IR below `part`, and itself, in the order of the text."""
-    if isinstance(part, (tuple, list)):
-        for item in part:
-            yield from walk(item)
-        return
-    if isinstance(part, dict):
-        yield from walk(tuple(part.values()))
-        return
-    if not isinstance(part, Node):
-        return
-    yield part
-    match part:
-        case Pick() | ChoiceSpec():
-            yield from walk(part.options)
-        case Arithmetic():
-            yield from walk((part.left, part.right))
-        case RepeatSpec():
-            yield from walk((part.times, part.copies))
+    waiting = [part]  # a generator inside a generator inside a generator takes long in deep trees
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, (tuple, list)):
+            waiting += reversed(here)
+        elif isinstance(here, dict):
+            waiting += reversed(here.values())
+        elif isinstance(here, Node):
+            yield here
+            waiting += reversed(_parts(here))
+
+
+def _parts(node: Node) -> tuple[Any, ...]:
+    """What a node is made of, in the order of the text."""
+    match node:
         case BlockSpec():
-            yield from walk(part.arguments)
-            if part.items is not None:
-                yield from walk(part.items)
+            return node.arguments, node.items
+        case Pick() | ChoiceSpec():
+            return node.options
+        case Arithmetic():
+            return node.left, node.right
+        case RepeatSpec():
+            return node.times, node.copies
         case IfSpec():
-            yield from walk((part.left, part.right, part.then, part.otherwise))
+            return node.left, node.right, node.then, node.otherwise
         case StageSpec():
-            yield from walk((part.holes, part.width, part.stride, part.down, part.items))
+            return node.holes, node.width, node.stride, node.down, node.items
         case BlockDefinition():
-            yield from walk(part.items)
+            return (node.items,)
         case Spec():
-            yield from walk((part.holes, part.stem, part.stages, part.head, part.train))
+            return node.holes, node.stem, node.stages, node.head, node.train
+    return ()
 
 
 def json_schema() -> dict[str, Any]:

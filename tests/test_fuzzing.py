@@ -59,6 +59,14 @@ FOUND = [
     "".join(f"let L{i}=L{i + 1}*2\n" for i in range(20)) + "let L20=C stage[L0]",
     "".join(f"block b{i}=b{i + 1} b{i + 1}\n" for i in range(30)) + "block b30={conv|norm} stage[b0]",
     "".join(f"block b{i}=b{i + 1} {{norm|}}\n" for i in range(40)) + "block b40={conv|norm} stage[b0]",
+    "let L0=C\n" + "".join(f"let L{i + 1}=L{i}*{{1..2}}\n" for i in range(11)) + "stage[L11]",
+    "let L0={M|C}\n" + "".join(f"let L{i + 1}=L{i} {{L{i}|C}}\n" for i in range(10)) + "stage[L10]",
+    "stage[conv({1|2|3|5|7|11|13},k=1)*99] require params==1234567",
+    "stage[{C|M|T}*720] require params/count(M)==macs//count(C)",
+    "stage[C*{1..999}] require params<1",
+    "stage[residual[{conv|norm}*999]] require params*macs<=1",
+    "".join(f"block b{i}(k={{1|3}})=b{i + 1}(k=k) b{i + 1}\n" for i in range(14))
+    + "block b14(k=3)=conv(k=k) stage[b0]",
     # ---- messages ----
     "stage[C]\u3000",
     "stage[C\u202e]",

@@ -7,7 +7,7 @@ tree, so the two cannot drift apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -98,11 +98,15 @@ class Composite(Block):
         raise TypeError(f"{type(self).__name__} has no expansion")
 
 
+Costs: TypeAlias = "dict[Shape, Cost]"  # known so far, by what flows in
+
+
 @dataclass(frozen=True, slots=True)
 class Sequence:
     """Named parts, one after the other."""
 
     parts: tuple[tuple[str, Node], ...]
+    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Residual:
     shortcut: Node | None = None
     shared: int = 0
     act: Node | None = None
+    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 Join: TypeAlias = Literal["sum", "concat", "apart"]
@@ -135,6 +140,7 @@ class Parallel:
 
     parts: tuple[tuple[str, Node], ...]
     join: Join
+    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def inner(self, x: Shape) -> Iterator[tuple[str, Node, Shape]]:
         """The parts with what flows into each."""
@@ -169,19 +175,25 @@ def measure(node: Node, x: Shape) -> Cost:
             if error.argument is None or node.takes(error.argument):
                 raise
             raise ShapeError(error.message, None, error.help) from None  # an argument of a part, not of this block
+    if not isinstance(node, (Sequence, Parallel, Residual)):
+        raise TypeError(f"not a block: {node!r}")
+    if x not in node.costs:  # what stands in it, and in that, is not to be measured once for every level
+        node.costs[x] = _measure_structure(node, x)
+    return node.costs[x]
+
+
+def _measure_structure(node: Sequence | Parallel | Residual, x: Shape) -> Cost:
     if isinstance(node, Sequence):
         return _measure_parts(node.parts, x)
     if isinstance(node, Parallel):
         return _measure_parallel(node, x)
-    if isinstance(node, Residual):
-        shared = _measure_parts(node.parts[: node.shared], x)
-        branch = _measure_parts(node.parts[node.shared :], shared.out)
-        shortcut = measure(node.shortcut, shared.out) if node.shortcut else Cost(shared.out, 0, 0)
-        if branch.out != shortcut.out:
-            raise ShapeError(f"the branch gives {branch.out}, the shortcut {shortcut.out}; they cannot be added")
-        total = [shared, branch, shortcut, *([measure(node.act, branch.out)] if node.act else [])]
-        return Cost(branch.out, sum(c.params for c in total), sum(c.macs for c in total))
-    raise TypeError(f"not a block: {node!r}")
+    shared = _measure_parts(node.parts[: node.shared], x)
+    branch = _measure_parts(node.parts[node.shared :], shared.out)
+    shortcut = measure(node.shortcut, shared.out) if node.shortcut else Cost(shared.out, 0, 0)
+    if branch.out != shortcut.out:
+        raise ShapeError(f"the branch gives {branch.out}, the shortcut {shortcut.out}; they cannot be added")
+    total = [shared, branch, shortcut, *([measure(node.act, branch.out)] if node.act else [])]
+    return Cost(branch.out, sum(c.params for c in total), sum(c.macs for c in total))
 
 
 def _measure_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> Cost:

@@ -46,6 +46,9 @@ def define_block(state: State, name: str, span: Span | None) -> type[Block]:
         return block
 
 
+WRITTEN_OUT = 6  # steps that writing a block out once more counts as, beside its content
+
+
 def content_at(state: State, name: str, place: str) -> ir.Items | None:
     """The content of a block that has holes in it, as it stands at a place; None for one without holes."""
     if name not in state.holey:
@@ -54,6 +57,8 @@ def content_at(state: State, name: str, place: str) -> ir.Items | None:
         return None
     statement = state.scope.blocks[name]
     mistakes = len(state.mistakes)
+    for _ in range(WRITTEN_OUT):
+        state.scope.step(statement.span)
     with state.scope.entered(name, statement.span):
         items, _ = _content(state, statement, f"{place}.{name}")
     del state.mistakes[mistakes:]  # they were found in the definition

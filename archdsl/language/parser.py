@@ -56,19 +56,28 @@ def read(text: str, path: str = "<text>") -> Reading:
         SpecError: it is no text to read at all: too long, binary, empty, or nested too deep.
     """
     check_text(text, path)
+    return _read(text) if len(text) <= SHORT else _read.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=4)  # the same text is read to be checked, to be formatted, and to be explained
+def _read(text: str) -> Reading:
     mistakes: list[Diagnostic] = []
     lost: list[str] = []
-    rest = text
+    rest, endless = text, False
     try:
         return Reading(build(_parser().parse(text)))
-    except (UnexpectedInput, RecursionError, OddNumber):
+    except (UnexpectedInput, OddNumber):
         pass
+    except RecursionError:
+        endless = True
     # A bracket that is never closed confuses a parser far from its place; so brackets are looked at first.
     for position, mistake in itertools.islice(bracket_mistakes(text), MAX_SYNTAX_MISTAKES):
         mistakes.append(mistake)
         rest = _blank(rest, position, lost)
     while True:
         try:
+            if endless and not mistakes:
+                raise RecursionError  # as it was, which takes long to see
             statements: tuple[syntax.Statement, ...] = build(_parser().parse(rest))
         except UnexpectedInput as error:
             mistake = explain(error, rest)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from archdsl import ir
 from archdsl.architecture import Misfit, PlacedBlock, Resolving
 from archdsl.blocks import defined
+from archdsl.effort import TooLarge, spend
 from archdsl.shapes import Shape
 from archdsl.space.enumeration import Script
 from archdsl.space.program import Begin, End, Finish, Head, Meet, Place, Program
@@ -22,12 +23,10 @@ MAX_NODES = 60_000
 MAX_WAYS = 400_000  # decisions tried, all in all
 PLACING = 15  # of which the placing of a block counts as so many
 PART = 10  # and a part of a composite block that is written out
+# In steps of `effort`: a decision, a node, and to see which blocks are alike.
+DECIDING, NODE, SIGNING = 10, 15, 50
 SEPARATOR = "|"  # between stem, stages and head
 Choices: TypeAlias = tuple[int, ...]
-
-
-class TooLarge(Exception):
-    """Counting would take too many steps."""
 
 
 class State(NamedTuple):
@@ -117,6 +116,7 @@ class Automaton(Resolving):
         if key not in self._numbers:
             if len(self.states) >= MAX_NODES:
                 raise TooLarge
+            spend(NODE)
             self._numbers[key] = len(self.states)
             self.states.append(state)
         return self._numbers[key]
@@ -187,6 +187,7 @@ class Automaton(Resolving):
         while choices is not None:
             if self._ways_left < 0:
                 raise TooLarge
+            spend(DECIDING)
             before = defined.work()
             self.choose = script = Script(choices)
             self.decided, self.shape, self.width = dict(state.decided), state.shape, state.width
@@ -261,6 +262,7 @@ class Automaton(Resolving):
     def _signature(self, block: ir.BlockSpec) -> tuple[str, frozenset[str]]:
         """A block as text, its own holes numbered; and the shared holes in it."""
         if id(block) not in self._signatures:
+            spend(SIGNING)
             names = dict.fromkeys(hole.name for hole in ir.holes_in(block))
             shared = frozenset(names) & self.program.shared
             numbers = {name: f"\0{number}" for number, name in enumerate(n for n in names if n not in shared)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 
 from archdsl import ir
 from archdsl.architecture import (
@@ -17,22 +18,26 @@ from archdsl.architecture import (
     resolve,
     resolve_model,
 )  # fmt: skip
+from archdsl.effort import TooLarge, left, limited
 from archdsl.errors import Diagnostic, SpecError
-from archdsl.space.automaton import TooLarge
 from archdsl.space.conditions import Requirement
 from archdsl.space.counted import Counted, counted
-from archdsl.space.enumeration import attempt, draw, fillings
+from archdsl.space.enumeration import draw, fillings, is_feasible
 from archdsl.space.extents import EXACT_LIMIT, draws_for
 from archdsl.space.graph import least_and_most
 from archdsl.space.holes import Hole, options
 from archdsl.space.sizing import size
 
 TRIED = 100  # members drawn before anything is counted
+# Steps of `effort` for drawing these, for counting, for looking where nothing can be counted, and for saying why not.
+DRAWING, COUNTING, LOOKING, SAYING = 30_000, 160_000, 40_000, 30_000
 Ranges = dict[str, tuple[int, int]]
 
 
 def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
     """One feasible member of a space, or the model itself, or why there is none.
+
+    Takes no more than a bounded effort, about half a second.
 
     Raises:
         SpecError: no filling fits together, or none satisfies `require`, with what can be reached. A space too large
@@ -44,20 +49,28 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         total = size(spec)
     except SpecError as error:
         raise SpecError(error.diagnostics, text, path) from None
-    if (plainest := attempt(spec, first_option)) is not None:
-        return plainest  # most spaces need no counting to be right
+    plainest: Architecture | None = None
+    with suppress(Misfit):
+        plainest = resolve(spec, first_option)
+        if is_feasible(spec, plainest):
+            return plainest  # most spaces need no counting to be right
     rng = random.Random(0)
-    drawn = (draw(spec, rng) for _ in range(TRIED if total > EXACT_LIMIT else 0))
-    if (member := next((m for m in drawn if m is not None), None)) is not None:
-        return member
-    known = counted(spec)
+    with suppress(TooLarge), limited(DRAWING):
+        drawn = (draw(spec, rng) for _ in range(TRIED if total > EXACT_LIMIT else 0))
+        if (member := next((m for m in drawn if m is not None), None)) is not None:
+            return member
+    try:
+        with limited(COUNTING):
+            known = counted(spec)
+            member = _counted_member(spec, known, total) if known is not None else None
+    except TooLarge:
+        known = None
     if known is None:
-        return _by_looking(spec, total, text, path)
+        return _by_looking(spec, total, plainest, text, path)
     if known.fillings is None:
         first = next(fillings(spec))
         if isinstance(first, Misfit):
             raise _nothing_fits(first, "no other filling fits", text, path)
-    member = next(known.listed(), None) if known.is_exact else _drawn_member(spec, known, total)
     if member is None:
         raise SpecError(_unreachable(spec, known), text, path)
     return member
@@ -68,18 +81,23 @@ def _nothing_fits(first: Misfit, others: str, text: str, path: str) -> SpecError
     return SpecError([Diagnostic(message, first.diagnostic.span, first.diagnostic.help)], text, path)
 
 
-def _drawn_member(spec: ir.Spec, known: Counted, total: int) -> Architecture | None:
-    """A feasible member of a space not all of whose conditions could be counted, or else one that fits together.
+def _counted_member(spec: ir.Spec, known: Counted, total: int) -> Architecture | None:
+    """A feasible member; or else, where not all conditions could be counted, one that fits together.
 
     None where it is certain that there is no feasible one.
     """
+    if known.is_exact:
+        return next(known.listed(), None)
     if not known.total or _never(spec, known):
         return None
     if total <= EXACT_LIMIT:
         return next(known.listed(), None)
     rng = random.Random(0)
-    drawn = (known.draw(rng)[0] for _ in range(draws_for(spec)))
-    return next((member for member in drawn if member is not None), None) or known.any()
+    with suppress(TooLarge), limited(left() / 2):
+        drawn = (known.draw(rng)[0] for _ in range(draws_for(spec)))
+        if (member := next((member for member in drawn if member is not None), None)) is not None:
+            return member
+    return known.any()
 
 
 # ---- what can be reached -----------------------------------------------------------------------------------
@@ -89,12 +107,15 @@ def _unreachable(spec: ir.Spec, known: Counted) -> list[Diagnostic]:
     """Which conditions cannot be met; or, where each can, that they cannot together."""
     if known.fillings is None:
         return []
-    never = _never(spec, known)
-    if never:
-        message = "no member of this space meets this requirement"
-        return [Diagnostic(message, c.at, f"here {_said(ranges(known, c))}") for c in never]
+    try:
+        with limited(SAYING):
+            if never := _never(spec, known):
+                message = "no member of this space meets this requirement"
+                return [Diagnostic(message, c.at, f"here {_said(ranges(known, c))}") for c in never]
+            reached = "; ".join(_said(ranges(known, condition)) for condition in spec.require)
+    except TooLarge:
+        return [Diagnostic("no member of this space meets what it requires", spec.require[-1].at)]
     message = "no member of this space meets this requirement and the others at once"
-    reached = "; ".join(_said(ranges(known, condition)) for condition in spec.require)
     return [Diagnostic(message, spec.require[-1].at, f"one by one they can be met: {reached}")]
 
 
@@ -105,8 +126,10 @@ def _never(spec: ir.Spec, known: Counted) -> list[ir.Condition]:
         if condition in known.uncountable:
             continue
         try:
-            if known.fillings and not known.count_with(known.fillings, Requirement((condition,), known.measures)).total:
-                found.append(condition)
+            with limited(left() / 2):
+                alone = Requirement((condition,), known.measures)
+                if known.fillings and not known.count_with(known.fillings, alone).total:
+                    found.append(condition)
         except TooLarge:
             continue
     return found
@@ -133,28 +156,33 @@ def _said(ranges: Ranges) -> str:
 # ---- spaces without an automaton -----------------------------------------------------------------------------
 
 
-def _by_looking(spec: ir.Spec, total: int, text: str, path: str) -> Architecture:
-    """Look at all fillings, or at some that are drawn."""
+def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: str, path: str) -> Architecture:
+    """Look at all fillings, or at some that are drawn; `fitting` is one that fits together, where one is known."""
     exhaustive = total <= EXACT_LIMIT
     first: Misfit | None = None
-    fitting: Architecture | None = None
     reached: list[Ranges] = [{} for _ in spec.require]
     met = [False] * len(spec.require)
-    for found in fillings(spec) if exhaustive else _drawn(spec):
-        if isinstance(found, Misfit):
-            first = first or found
-            continue
-        fitting = fitting or found
-        now = [holds(condition, found) for condition in spec.require]
-        if all(now):
-            return found
-        met = [a or b for a, b in zip(met, now, strict=True)]
-        for condition, ranges in zip(spec.require, reached, strict=True):
-            for name, value in measured(condition, found).items():
-                low, high = ranges.get(name, (value, value))
-                ranges[name] = min(low, value), max(high, value)
+    looked = 0
+    try:
+        with limited(LOOKING):
+            for found in fillings(spec) if exhaustive else _drawn(spec):
+                looked += 1
+                if isinstance(found, Misfit):
+                    first = first or found
+                    continue
+                fitting = fitting or found
+                now = [holds(condition, found) for condition in spec.require]
+                if all(now):
+                    return found
+                met = [a or b for a, b in zip(met, now, strict=True)]
+                for condition, ranges in zip(spec.require, reached, strict=True):
+                    for name, value in measured(condition, found).items():
+                        low, high = ranges.get(name, (value, value))
+                        ranges[name] = min(low, value), max(high, value)
+    except TooLarge:
+        exhaustive = False
     if fitting is None and first is not None:
-        others = "no other filling fits" if exhaustive else f"none of {draws_for(spec):,} drawn fillings fits"
+        others = "no other filling fits" if exhaustive else f"none of {looked:,} fillings that were tried fits"
         raise _nothing_fits(first, others, text, path)
     if fitting is not None and not exhaustive:
         return fitting

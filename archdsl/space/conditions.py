@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from archdsl import ir
 from archdsl.architecture import holds_for, measures
+from archdsl.effort import spend
 from archdsl.space.formulas import Atom, Formula, Junction, Not, junction
 
 # What a sum of measures weighs each of them with; two comparisons of the same sum share it.
@@ -20,6 +21,7 @@ Form: TypeAlias = tuple[int, ...]
 _OPERATORS: dict[str, Callable[[Fraction, int], bool]] = {
     "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+READING = 30  # steps of `effort` for a condition
 _MIRRORED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
 
 
@@ -140,6 +142,7 @@ class Requirement:
     """
 
     def __init__(self, conditions: Sequence[ir.Condition], measures: tuple[ir.MeasureSpec, ...]) -> None:
+        spend(READING * (len(conditions) + len(measures)))
         self.conditions, self.measures = tuple(conditions), measures
         forms = Forms(measures)
         self.formula: Formula | None

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from archdsl import ir
 from archdsl.architecture import Architecture, resolve
-from archdsl.space.automaton import Arc, Automaton, TooLarge
+from archdsl.effort import TooLarge, left, limited
+from archdsl.space.automaton import Arc, Automaton
 from archdsl.space.conditions import Requirement, measures_of
 from archdsl.space.counting import Counting
 from archdsl.space.enumeration import Script, is_feasible
@@ -50,9 +51,13 @@ class Counted:
             self.counting = self._count(self.fillings)
 
     def _count(self, fillings: Graph) -> Counting:
-        """Count with all conditions; or else with as many as can be counted together."""
+        """Count with all conditions; or else with as many as can be counted together.
+
+        Where effort is limited, a try takes half of what is left at most, so that others can follow.
+        """
         try:
-            return self.count_with(fillings, self.requirement)
+            with limited(left() / 2):
+                return self.count_with(fillings, self.requirement)
         except TooLarge:
             self.is_exact = False
         single = [c for condition in self.spec.require for c in _parts(condition)]
@@ -64,7 +69,8 @@ class Counted:
         for condition in linear[:MOST_TRIED] if len(single) > 1 else ():
             more = Requirement((*self.requirement.conditions, condition), self.measures)
             try:
-                counting, self.requirement = self.count_with(fillings, more), more
+                with limited(left() / 2):
+                    counting, self.requirement = self.count_with(fillings, more), more
             except TooLarge:
                 continue
         return counting
@@ -160,18 +166,25 @@ def word_of_networks(path: Iterable[Edge]) -> tuple[str, ...]:
     return tuple(edge.label for edge in path if edge.label is not None)
 
 
-_remembered: list[tuple[ir.Spec, Counted | None]] = []
+_remembered: list[tuple[ir.Spec, Counted | None, float]] = []
 
 
 def counted(spec: ir.Spec) -> Counted | None:
-    """The counts of a space, those of the last few remembered; None where its automaton is too large."""
-    for known, found in _remembered:
+    """The counts of a space, those of the last few remembered; None where its automaton is too large.
+
+    What could not be counted with little effort is tried again where more is allowed.
+    """
+    allowed = left()
+    for place, (known, found, spent) in enumerate(_remembered):
         if known is spec:
-            return found
+            if allowed <= spent or (found is not None and found.is_exact):
+                return found
+            del _remembered[place]
+            break
     try:
         made: Counted | None = Counted(spec)
     except TooLarge:
         made = None
-    _remembered.insert(0, (spec, made))
+    _remembered.insert(0, (spec, made, allowed))
     del _remembered[REMEMBERED:]
     return made

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from archdsl.space.automaton import TooLarge
+from archdsl.effort import TooLarge, spend
 from archdsl.space.conditions import Form
 from archdsl.space.formulas import Formula, atoms, shifted, truth
 from archdsl.space.graph import Graph, least_and_most
 from archdsl.space.joining import Halves
 
 MAX_STEPS = 1_500_000
+# Steps of `effort`: a step that joins sums, one that moves them on, one that only adds within a segment, and packing an
+# edge's sum of one form.
+STEP, MOVING, ADDING, PACKING = 2, 0.7, 0.3, 2
 SETTLING = 3  # steps that it takes to see whether a sum is decided
 
 Sums = dict[int, int]  # how many ways there are to each packed sum
@@ -78,6 +81,7 @@ class Counting:
 
     def _pack_edges(self) -> list[list[int]]:
         """What each edge adds, counted from the least that is still possible."""
+        spend(PACKING * self.graph.size * (1 + len(self._forms)))
         packed = []
         for node, leaving in enumerate(self.graph.edges):
             row = []
@@ -118,7 +122,8 @@ class Counting:
             return self._pack(low) if changed else sums
         return self._settled.setdefault(node, self._pack(low)) if known else None
 
-    def _work(self, steps: int) -> None:
+    def _work(self, steps: int, each: float = STEP) -> None:
+        spend(each * steps)
         self._steps_left -= steps
         if self._steps_left < 0:
             raise TooLarge
@@ -136,7 +141,7 @@ class Counting:
             for node in inner:
                 ways: Sums = {}
                 for edge, added in zip(self.graph.edges[node], self.packed[node], strict=True):
-                    self._work(len(segment.ways[edge.target]))
+                    self._work(len(segment.ways[edge.target]), ADDING)
                     for sums, count in segment.ways[edge.target].items():
                         ways[sums + added] = ways.get(sums + added, 0) + count * edge.ways
                 segment.ways[node] = ways
@@ -157,7 +162,7 @@ class Counting:
                 for node in self.segments[last - 1].entries
                 for key in self.segments[last - 1].ways[node]
             )
-            self._work(ahead if self._accepts is not None else min(ahead, behind))
+            self._work(ahead if self._accepts is not None else min(ahead, behind), MOVING)
             if ahead * SETTLING <= behind or self._accepts is not None:
                 self.forward.append(self._follow(first))
                 first += 1

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from archdsl.effort import spend
+
 # Levels that a segment spans at least and at most, where cuts allow it.
 SHORTEST, LONGEST = 6, 24
+EDGE, WEIGHING = 6, 2  # steps of `effort` for an edge: to make it, and to weigh it
 
 
 class Edge(NamedTuple):
@@ -39,6 +43,11 @@ class Graph:
     level: list[int]
     cuts: list[int]
 
+    @functools.cached_property
+    def size(self) -> int:
+        """How many edges there are."""
+        return sum(map(len, self.edges))
+
     @property
     def end(self) -> int:
         """The last node."""
@@ -59,6 +68,7 @@ def graph(start: Any, ends: Callable[[Any], bool], edges: Callable[[Any], Iterab
         node = open_.pop()
         if node not in found:
             found[node] = [] if ends(node) else list(edges(node))
+            spend(EDGE * len(found[node]))
             open_ += [edge.target for edge in found[node] if edge.target not in found]
     order = _order(start, found)
     alive: set[Any] = set()
@@ -133,6 +143,7 @@ def _chosen(proper: list[int], population: list[int]) -> list[int]:
 
 def least_and_most(graph: Graph, weights: Sequence[int]) -> tuple[list[int], list[int]]:
     """For each node the least and the most that the rest of a path weighs, `weights` saying what a cost counts."""
+    spend(WEIGHING * graph.size)
     low, high = [0] * len(graph.edges), [0] * len(graph.edges)
     for node in range(graph.end - 1, -1, -1):
         after = [

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from archdsl.effort import spend
 from archdsl.space.counting import Counting, Segment, Sums
 from archdsl.space.formulas import truth
 from archdsl.space.graph import Edge
 
 T = TypeVar("T")
 Path = list[Edge]
+PICKING = 5  # steps of `effort`
 
 
 def draw_path(counting: Counting, rng: random.Random) -> Path:
@@ -65,7 +67,9 @@ def _completions(counting: Counting, node: int, sums: int) -> Sums:
     """What can be added in the middle so that the formula holds, and in how many ways."""
     before = counting.unpacked(sums)
     found = {}
-    for after, ways in counting.backward[counting.middle].get(node, {}).items():
+    completions = counting.backward[counting.middle].get(node, {})
+    spend(2 * len(completions))
+    for after, ways in completions.items():
         total = [a + b for a, b in zip(before, counting.unpacked(after), strict=True)]
         if truth(counting.formula, total, total):
             found[after] = ways
@@ -74,6 +78,7 @@ def _completions(counting: Counting, node: int, sums: int) -> Sums:
 
 def _pick(weighted: Iterable[tuple[T, int]], rng: random.Random) -> T:
     choices = list(weighted)
+    spend(PICKING + len(choices))
     ticket = rng.randrange(sum(weight for _, weight in choices))
     for choice, weight in choices:
         ticket -= weight
@@ -133,6 +138,7 @@ def _onward(counting: Counting, here: _Here) -> Iterator[tuple[Edge, _Here | Non
     segment = counting.segments[here.segment]
     for edge, added in zip(counting.graph.edges[here.node], counting.packed[here.node], strict=True):
         ways = segment.ways[edge.target]
+        spend(PICKING + len(here.wanted))
         wanted = frozenset(key - added for key in here.wanted if key - added in ways)
         if not wanted:
             continue
@@ -151,6 +157,7 @@ def _leave(counting: Counting, here: _Here, node: int, added: int) -> _Here:
     if here.sums is not None:
         return _enter(counting, here.segment + 1, node, counting.settled(node, here.sums + added), frozenset())
     after = counting.backward[here.segment + 1][node]
+    spend(len(here.rest) / 8)
     rest = frozenset(sums - added for sums in here.rest if sums - added in after)
     return _enter(counting, here.segment + 1, node, None, rest)
 
@@ -165,10 +172,12 @@ def _enter(counting: Counting, number: int, node: int, sums: int | None, rest: f
     for key in segment.ways[node]:
         target, added = segment.split(key)
         there = following.get(target, {})
+        spend(PICKING)
         if sums is not None:
             settled = counting.settled(target, sums + added)
             fits = settled is not None and there.get(settled, 0) > 0
         else:
+            spend(len(rest) / 8)
             fits = any(left - added in there for left in rest)
         if fits:
             wanted.append(key)

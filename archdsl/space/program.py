@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from archdsl import ir
+from archdsl.effort import spend
+
+LIVES = 3  # steps of `effort` that it takes to see which holes a step speaks of
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,7 @@ class Program:
         places = Counter(hole.name for hole in ir.holes_in(spec))
         self.shared = frozenset(name for name, count in places.items() if count > 1)
         self._known: dict[tuple[int, int, int], Place] = {}
+        self._speaks: dict[int, frozenset[str]] = {}
         self._live: dict[int, list[frozenset[str]]] = {}
         self._taken: dict[tuple[int, int], tuple[Step, ...]] = {}
         steps: list[Step] = [Meet(spec.holes), *spec.stem]
@@ -106,6 +110,7 @@ class Program:
         """The place where the next step, a repeat, is replaced by its copies."""
         key = (id(repeat), times)
         if key not in self._taken:
+            spend(times)
             self._taken[key] = tuple(item for copy in repeat.taken(times) for item in copy)
         return self._at(self._taken[key], 0, self.after(place), place.stage)
 
@@ -121,11 +126,17 @@ class Program:
     def _lives(self, steps: tuple[Step, ...]) -> list[frozenset[str]]:
         if id(steps) not in self._live:
             self._keep.append(steps)
+            spend(LIVES * len(steps))
             lives = [frozenset[str]()]
             for step in reversed(steps):
-                lives.append(lives[-1] | (names(step) & self.shared))
+                lives.append(lives[-1] | self._shared_in(step))
             self._live[id(steps)] = lives[::-1]
         return self._live[id(steps)]
+
+    def _shared_in(self, step: Step) -> frozenset[str]:
+        if id(step) not in self._speaks:
+            self._speaks[id(step)] = names(step) & self.shared
+        return self._speaks[id(step)]
 
 
 def names(step: Step) -> frozenset[str]:

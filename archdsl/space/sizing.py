@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 
 from archdsl import ir
 from archdsl.arguments import calculate
-from archdsl.errors import Diagnostic, SpecError
+from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.space.holes import Hole, options
 
 # What is decided so far among the holes that have to be remembered, and in how many ways one got there.
 _States: TypeAlias = dict[tuple[tuple[str, int], ...], int]
 
 MAX_STATES = 100_000
+MAX_STEPS = 100_000  # states that go through a hole, all in all
 MAX_SIZE = 10**1000
 
 
@@ -57,6 +58,8 @@ class _Counting:
         self.settled: set[str] = set()
         self.shared = {name for name, count in places.items() if count > 1} | counts
         self.factor = 1
+        self.steps = 0
+        self._names: dict[int, frozenset[str]] = {}
         for hole in _unconditional((spec.holes, spec.stem, spec.stages, spec.head, spec.train)):
             if places[hole.name] == 1 or hole.name in self.settled or isinstance(hole, ir.FloatRange):
                 continue
@@ -75,18 +78,33 @@ class _Counting:
             for item in part:
                 states = self.through(item, states)
             return states
+        names = self.names(part) - self.settled
+        if all(names <= dict(state).keys() for state in states):
+            return states  # there is nothing left to decide
         match part:
-            case ir.StageSpec():
-                return self.through((part.holes, part.width, part.stride, part.down, part.items), states)
-            case ir.BlockSpec():
-                return self.through((*part.arguments.values(), *(part.items or ())), states)
-            case ir.Arithmetic():
-                return self.through((part.left, part.right), states)
             case ir.Pick() | ir.ChoiceSpec() | ir.IntRange():
+                self._step(len(states), part.at)
                 return self._branch(part, states)
             case ir.RepeatSpec():
+                self._step(len(states), part.at)
                 return self._repeat(part, states)
-        return states
+        return self.through(_parts(part), states)
+
+    def names(self, part: Any) -> frozenset[str]:
+        """Names of the holes in a part that have ways to be decided."""
+        if isinstance(part, tuple):
+            return frozenset().union(*map(self.names, part))
+        if not isinstance(part, ir.Node):
+            return frozenset()
+        if id(part) not in self._names:
+            own = {part.name} if isinstance(part, (ir.Pick, ir.ChoiceSpec, ir.IntRange)) else frozenset[str]()
+            self._names[id(part)] = self.names(_parts(part)) | own
+        return self._names[id(part)]
+
+    def _step(self, states: int, at: Span | None) -> None:
+        self.steps += states
+        if self.steps > MAX_STEPS:
+            raise _too_many(at)
 
     def _repeat(self, repeat: ir.RepeatSpec, states: _States) -> _States:
         """As often as the times say: what the n-th copy makes of the states is told from what the one before it did."""
@@ -125,9 +143,29 @@ class _Counting:
                     decided = state if taken is not None else (*state, (name, index))
                     results.append(self.through(alternative, {decided: ways}))
             if len(results) > MAX_STATES:
-                help = "use fewer lets with holes, or write them where they are used"
-                raise SpecError([Diagnostic("shared holes depend on each other in too many ways", hole.at, help)])
+                raise _too_many(hole.at)
         return _sum(results)
+
+
+def _too_many(at: Span | None) -> SpecError:
+    help = "use fewer lets with holes, or write them where they are used"
+    return SpecError([Diagnostic("shared holes depend on each other in too many ways", at, help)])
+
+
+def _parts(part: Any) -> tuple[Any, ...]:
+    """What a part of a spec is made of, as far as there can be holes in it."""
+    match part:
+        case ir.StageSpec():
+            return part.holes, part.width, part.stride, part.down, part.items
+        case ir.BlockSpec():
+            return *part.arguments.values(), *(part.items or ())
+        case ir.Arithmetic():
+            return part.left, part.right
+        case ir.Pick() | ir.ChoiceSpec():
+            return part.options
+        case ir.RepeatSpec():
+            return part.times, part.copies
+    return ()
 
 
 def _alternatives(hole: Hole) -> tuple[Any, ...]:

@@ -83,6 +83,12 @@ BOMBS = {
     "stages": "N",
 }  # fmt: skip
 
+# Conditions that hardly any member meets, so that looking for one takes long.
+REQUIREMENTS = (
+    "require depth<0", "require params<1", "require params==1234567", "require params*macs<=1",
+    "require params<=1M and macs>=1M", "require not (params>=1K or macs>=1M)", "require count(M)*2==depth+1 and params<=3M",
+)  # fmt: skip
+
 NUMBERS = (
     0,
     1,
@@ -114,12 +120,13 @@ LARGE = (100_000, 720_720, 999_999, 1_000_000, 10**9, 10**12, 10**18 - 1, 10**18
 def bomb(name: str, rng: random.Random) -> str:
     """One of them, every number chosen by chance."""
     text = BOMBS[name]
+    required = " " + rng.choice(REQUIREMENTS) if "require" not in text and rng.random() < 0.25 else ""
     if text == "N":
-        return "stage({4|8},stride=1)[C*{1..3} {M|}]\n" * rng.randrange(1, 60)
+        return "stage({4|8},stride=1)[C*{1..3} {M|}]\n" * rng.randrange(1, 60) + required
     one = str(rng.choice(NUMBERS + LARGE * rng.randrange(2)))
     alike = rng.randrange(2)
     parts = _split(text)
-    return "".join(p if p != "N" else one if alike else str(rng.choice(NUMBERS)) for p in parts)
+    return "".join(p if p != "N" else one if alike else str(rng.choice(NUMBERS)) for p in parts) + required
 
 
 def with_number(name: str, number: int) -> str:

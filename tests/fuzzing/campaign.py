@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import pickle
@@ -17,7 +18,7 @@ from .mixture import numbered
 from .tally import Tally
 from .trial import Finding, Trial, try_input
 
-CHUNK = 400
+CHUNK = 1000
 GUARD = 800.0  # megabytes a chunk may grow by before Python itself stops it
 PATIENCE = 120.0  # seconds by the clock for one input, after which its process is killed
 _NOW = struct.Struct("qd")  # number of the input under way, and when it began
@@ -35,8 +36,9 @@ class _Chunk:
 
 
 def run(
-    seed: int, inputs: int, processes: int, done: Callable[[Tally], None] | None = None, until: float = float("inf")
-) -> Tally:
+    seed: int, inputs: int, processes: int, done: Callable[[Tally], None] | None = None,
+    over: Callable[[], bool] = lambda: False,
+) -> Tally:  # fmt: skip
     """Try inputs 0, 1, … of a seed.
 
     Args:
@@ -44,13 +46,14 @@ def run(
         inputs: how many.
         processes: how many at once.
         done: is told the sum after each chunk.
-        until: `time.monotonic()` after which no further chunk begins.
+        over: whether no further chunk is to begin.
     """
     total = Tally()
+    gc.freeze()  # what is there already needs no collecting in each process
     chunks = iter([range(start, min(start + CHUNK, inputs)) for start in range(0, inputs, CHUNK)])
     running: dict[int, _Chunk] = {}
     while True:
-        while len(running) < processes and time.monotonic() < until and (numbers := next(chunks, None)) is not None:
+        while len(running) < processes and not over() and (numbers := next(chunks, None)) is not None:
             chunk = _start(seed, numbers)
             running[chunk.pipe] = chunk
         if not running:

@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -33,8 +34,8 @@ def available() -> str | None:
         return None
 
 
-def run(runs: int, seconds: float, seed: int) -> Tally:
-    """A Tally of so many inputs, or of those that fit into the time; empty without atheris."""
+def run(runs: int, seconds: float, seed: int, over: Callable[[], bool] = lambda: False) -> Tally:
+    """A Tally of so many inputs, or of those that fit into the time or are tried before `over`; empty without atheris."""
     # Not before: in the process that is led, archdsl may be imported only where atheris sees it.
     from .grammar import NAMES
     from .mutation import BRACKETS, KEYWORDS, NUMBERS, ODD, corpus
@@ -50,10 +51,22 @@ def run(runs: int, seconds: float, seed: int) -> Tally:
         odd = [word for word in (*KEYWORDS, *BRACKETS, *NUMBERS, *ODD, *NAMES) if word]
         escaped = ("".join(f"\\x{byte:02x}" for byte in word.encode("utf-8", "replace")) for word in odd)
         words.write_text("".join(f'"{word}"\n' for word in escaped))
-        subprocess.run(
-            [sys.executable, "-m", "fuzzing.guided", result, known, words, str(runs), str(int(seconds)), str(seed)],
-            cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "fuzzing.guided",
+            result,
+            known,
+            words,
+            str(runs),
+            str(int(seconds)),
+            str(seed),
+        ]
+        process = subprocess.Popen(command, cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            time.sleep(0.5)
+            if over():
+                process.kill()
         found: Tally = pickle.loads(result.read_bytes()) if result.exists() else Tally()
         return found
 
