@@ -30,7 +30,8 @@ class Block(BaseModel):
         summary: one line for documentation and editors.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Schemas are built when first used: most files use few of the blocks.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
     kind_name: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str] = ""

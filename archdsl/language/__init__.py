@@ -1,9 +1,11 @@
-"""Text to IR and back: `parse` reads a `.arch` text, `write` prints an architecture, `format_text` tidies a text."""
+"""Text to IR and back: `parse` reads a `.arch` text, `write` prints an architecture.
+
+`archdsl.language.formatting` puts a text into canonical form.
+"""
 
 from __future__ import annotations
 
 from archdsl import ir
-from archdsl.language.formatting import format_text
 from archdsl.language.lower import lower
 from archdsl.language.parser import parse_tree, read
 from archdsl.language.printer import write
@@ -26,4 +28,4 @@ def parse(text: str, path: str = "<text>") -> ir.Spec:
     return lower(read(text, path), text, path)
 
 
-__all__ = ["format_text", "parse", "parse_tree", "write"]
+__all__ = ["parse", "parse_tree", "write"]

@@ -12,7 +12,6 @@ from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Primitive
 from archdsl.blocks.defined import FROM_OUTSIDE, FROM_STAGE, Defined, kind, scope_of
 from archdsl.errors import SpecError
-from archdsl.language.formatting import format_text
 from archdsl.language.naming import Naming
 from archdsl.wording import write_items
 
@@ -25,6 +24,8 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
         comments: lines to put on top, each as a `#` comment.
         train: whether to print `data` and `train(…)` too.
     """
+    from archdsl.language.formatting import format_text  # takes long to import, and most commands print nothing
+
     lines = [f"# {comment}".rstrip() for comment in comments]
     lines += [
         f"model {architecture.name}",
