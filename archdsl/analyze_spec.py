@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from archdsl import analyses
 from archdsl.analyses import ANALYSES, Result
 from archdsl.data import load
 from archdsl.device import pick_device
-from archdsl.errors import RunError
+from archdsl.errors import ArchdslError, RunError
 from archdsl.experiment import DEFAULT_DATA
 from archdsl.files import write_atomically
 from archdsl.model import Network
@@ -27,19 +28,20 @@ def analyze(
     batches: int | None = None, size: int | None = None,
     on_step: Callable[[int, int], None] | None = None, say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Measure a network: Hessian spectrum, Fourier behaviour, quality.
+    """Measure a network with the analyses of `archdsl.analyses`: spectrum, Fourier, variance, noise, lesion and others.
 
     Args:
         file: a checkpoint of `archdsl train` (`….safetensors`), or a spec, which is trained first by its own recipe
             (and taken from its checkpoint when it was trained before).
         data: data set; by default the one it was trained on.
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
-        only: names of analyses; all by default.
+        only: names of analyses; by default all that the network can have (no variance of maps of 1 x 1, say).
         epochs: of the training of a spec, in place of its recipe's.
         seed: of the batches, and of the training of a spec.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         out: folder for `scores.json`, `….npz`, `….json` and the figures; by default beside the checkpoint.
-        batches, size: how many batches of how many images the Hessian takes.
+        batches, size: how many batches of how many images, in place of each analysis's own numbers; quality always
+            looks at the whole split.
         on_step: for a progress display of the training.
         say: is told what is being done.
 
@@ -87,23 +89,32 @@ def _measure(
     batches: int | None, size: int | None, say: Callable[[str], None],
 ) -> tuple[dict[str, Result], list[str]]:  # fmt: skip
     files: list[str] = []
+    failures: list[ArchdslError] = []
 
     def keep(name: str, result: Result) -> None:
         say(f"{name}: done")
+        for note in getattr(result, "notes", ()):
+            say(f"{name}: {note}")
         content = result.to_json()
         write_atomically(folder / f"{name}.json", json.dumps(content) + "\n")
-        np.savez(folder / f"{name}.npz", allow_pickle=False, **_arrays(content))
+        arrays = io.BytesIO()
+        np.savez(arrays, allow_pickle=False, **_arrays(content))
+        write_atomically(folder / f"{name}.npz", arrays.getvalue())
         files.extend([f"{name}.json", f"{name}.npz"])
-        for format in ("svg", "png"):
-            _figure(name, result, folder / f"{name}.{format}")
-            files.append(f"{name}.{format}")
+        files.extend(_figures(name, result, folder))
+
+    def leave_out(name: str, error: ArchdslError) -> None:
+        failures.append(error)
+        say(f"{name}: left out: {error.message}")
 
     results = analyses.measure_all(
         network, data, units=network.architecture.units, only=list(only) or None, seed=seed,
         device=pick_device(device), batches=batches, size=size,
-        options={"hessian": {"weight_decay": recipe.weight_decay}},
-        on_result=keep,
+        options={name: {"weight_decay": recipe.weight_decay} for name in ("hessian", "landscape")},
+        on_result=keep, on_failure=None if only else leave_out,
     )  # fmt: skip
+    if failures and not results:
+        raise failures[0]
     return results, files
 
 
@@ -124,10 +135,19 @@ def _arrays(content: Any, prefix: str = "") -> dict[str, np.ndarray[Any, Any]]:
     return {}
 
 
-def _figure(name: str, result: Result, path: Path) -> None:
-    """Draw a result into a file of its own."""
+def _figures(name: str, result: Result, folder: Path) -> list[str]:
+    """Draw a result into files of its own, one per view, as SVG and PNG; their names."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    ANALYSES[name].plot(result, figure.add_subplot())
-    figure.savefig(path, dpi=160)
+    files = []
+    usual, *others = ANALYSES[name].views or (None,)
+    for view, stem in ((usual, name), *((view, f"{name}-{view}") for view in others)):
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.add_subplot(projection="3d" if view == "surface" else None)
+        ANALYSES[name].plot(result, axes, **({} if view is None else {"view": view}))
+        for format in ("svg", "png"):
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=format, dpi=160)
+            write_atomically(folder / f"{stem}.{format}", drawn.getvalue())
+            files.append(f"{stem}.{format}")
+    return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,9 +41,9 @@ class ArchdslError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, help: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
+        super().__init__(_visible(message))
+        self.message = _visible(message)
+        self.help = None if help is None else _visible(help)
 
     def __str__(self) -> str:
         return self.message if self.help is None else f"{self.message}\n  = help: {self.help}"
@@ -63,7 +64,7 @@ class SpecError(ArchdslError):
         shown = [render(d, lines, path) for d in self.diagnostics[:MOST_SHOWN]]
         if len(self.diagnostics) > MOST_SHOWN:
             shown.append(f"{path}: {len(self.diagnostics) - MOST_SHOWN:,} more mistakes; these are the first")
-        super().__init__(_visible("\n\n".join(shown)))
+        super().__init__("\n\n".join(shown))
 
 
 class DataError(ArchdslError):
@@ -104,7 +105,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     >>> did_you_mean("bottelneck", ["basic", "bottleneck"])
     "did you mean 'bottleneck'?"
     """
-    names = list(dict.fromkeys(known))
+    return _nearest(name, tuple(dict.fromkeys(known)))
+
+
+@functools.lru_cache(maxsize=256)  # a mistake in a definition is met again wherever that is used
+def _nearest(name: str, names: tuple[str, ...]) -> str | None:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if not near:  # one-letter names and wrong case: 'MM' for 'M', 'c' for 'C'
         near = [n for n in names if n.lower() == name.lower()] or [n for n in names if n and set(name) == set(n)]
@@ -112,8 +117,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
 
 def _visible(text: str) -> str:
-    """The text with spaces for what would disturb a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+    """The text with spaces for what would disturb a terminal; some of it comes from files of strangers."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 def render(diagnostic: Diagnostic, lines: Sequence[str], path: str) -> str:

@@ -46,6 +46,22 @@ SCORES: dict[str, ScoreInfo] = {
     "smoothing_contrast": ScoreInfo(
         "fourier", None, "nats", "change of relative log amplitude over attention blocks minus that over conv blocks"
     ),
+    "variance_change_conv": ScoreInfo("variance", None, "ln", "feature-map variance out over in, mean of conv blocks"),
+    "variance_change_msa": ScoreInfo(
+        "variance", None, "ln", "feature-map variance out over in, mean of attention blocks"
+    ),
+    "variance_change_mlp": ScoreInfo("variance", None, "ln", "feature-map variance out over in, mean of MLP blocks"),
+    "noise_auc": ScoreInfo("noise", "maximize", "fraction", "accuracy with noise over without, mean of ten bands"),
+    "noise_tilt": ScoreInfo(
+        "noise", None, "fraction", "accuracy with noise above 0.5 pi minus accuracy with noise below"
+    ),
+    "lesion_conv": ScoreInfo("lesion", None, "fraction", "accuracy lost without one conv block, mean over them"),
+    "lesion_msa": ScoreInfo("lesion", None, "fraction", "accuracy lost without one attention block, mean over them"),
+    "lesion_mlp": ScoreInfo("lesion", None, "fraction", "accuracy lost without one MLP block, mean over them"),
+    "landscape_rise": ScoreInfo(
+        "landscape", "minimize", "nats", "mean rise of the NLL over the unit disc of two filter-normalised directions"
+    ),
+    "cka_neighbours": ScoreInfo("cka", None, "1", "linear CKA of blocks that follow each other, mean"),
 }
 
 

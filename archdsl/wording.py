@@ -71,7 +71,8 @@ def write_items(
             case ir.BlockSpec(kind="sequence"):
                 words.append(f"({write(item.items or ())})")
             case ir.BlockSpec():
-                holds = f"[{write(item.items or ())}]" if item.kind in ir.STRUCTURES else ""
+                # `()` is a group that holds nothing: `residual[]` would be taken for a slip.
+                holds = f"[{write(item.items or ()) or '()'}]" if item.kind in ir.STRUCTURES else ""
                 words.append(f"{item.kind}{_arguments(item, first, default)}{holds}")
             case ir.IfSpec():
                 test = f"if {write_value(item.left)} {item.op} {write_value(item.right)} ({write(item.then)})"

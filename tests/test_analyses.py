@@ -7,18 +7,22 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, hybrid, one_thread  # noqa: F401
+from torch import nn
 
 from archdsl import analyses, palette
 from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all
+from archdsl.analyze_spec import _figures
 from archdsl.data.dataset import Dataset, Split
-from archdsl.errors import DataError, UnknownNameError, UsageError
+from archdsl.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
 from archdsl.scores import info
+from archdsl.units import Unit
 
 
 def _split(count: int, seed: int) -> Split:
@@ -104,6 +108,37 @@ def test_measuring_all(data: Dataset, results: dict[str, Result]) -> None:
         measure_all(model, data, only=["fourrier"])
     with pytest.raises(UnknownNameError):
         measure_all(model, data, only=["quality"], options={"hesian": {}})
+
+
+def test_every_view_is_a_file(results: dict[str, Result], tmp_path: Path) -> None:
+    for name, result in results.items():
+        views = ANALYSES[name].views[1:]
+        stems = [name, *(f"{name}-{view}" for view in views)]
+        assert _figures(name, result, tmp_path) == [f"{stem}.{end}" for stem in stems for end in ("svg", "png")]
+    assert (tmp_path / "landscape-surface.png").read_bytes().startswith(b"\x89PNG")
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+
+
+def test_what_a_network_cannot_have_is_left_out_if_one_asks_for_that(data: Dataset) -> None:
+    model = hybrid(dtype=torch.float32)
+    model.stage2.add_module("pool", nn.AdaptiveAvgPool2d(1))
+    unit = Unit("stage2.pool", "C", "conv", 2, (1, 1))  # no frequencies, no variance, and nothing to put in its place
+    told: dict[str, ArchdslError] = {}
+    only = ["fourier", "variance", "cka", "lesion", "quality"]
+    options = {"units": [unit], "only": only, "batches": 2, "size": 4}
+    found = measure_all(model, data, **options, on_failure=told.__setitem__)
+    assert list(found) == ["cka", "quality"]
+    assert {name: "1 x 1" in error.message for name, error in told.items()} == {
+        "fourier": True, "variance": True, "lesion": False
+    }  # fmt: skip
+    with pytest.raises(RunError, match="no frequencies"):
+        measure_all(model, data, **options)
+
+    def full(name: str, result: Result) -> None:
+        raise RunError("the disk is full")
+
+    with pytest.raises(RunError, match="disk is full"):  # no fault of the network
+        measure_all(model, data, **options, on_result=full, on_failure=told.__setitem__)
 
 
 def test_quality_agrees_with_the_training_loop(data: Dataset, results: dict[str, Result]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import archdsl
 from archdsl.layers.attention import GridAttention, TokenAttention
 from archdsl.layers.residual import Residual, drop_path
 
@@ -155,3 +156,14 @@ def test_drop_path_drops_whole_images_and_keeps_the_mean() -> None:
     x = torch.ones(8, 1, 1, 1)
     assert torch.equal(unit.train()(x), x)
     assert torch.equal(unit.eval()(x), 2 * x)
+
+
+@pytest.mark.parametrize("block", ["M(head_dim=8)", "T(heads=2, window=4, shift=true)", "T(heads=2, local=3)"])
+def test_half_the_precision_on_a_cpu_with_biases_and_masks(block: str) -> None:
+    network = archdsl.compile(f"input 3x16x16\nclasses 3\nstem conv(16)\nstage(16)[{block}]\nhead gap linear").eval()
+    x = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        expected = network(x)
+        found = network.bfloat16()(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    assert float((found.float() - expected).abs().max()) < 0.05 * float(expected.abs().max())

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -204,6 +205,18 @@ def _shape(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
     tensors["head.linear.weight"] = torch.zeros(3, 5)
 
 
+def _kind(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    tensors["head.linear.weight"] = tensors["head.linear.weight"].view(torch.int32)
+
+
+def _one_number(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    tensors["head.linear.weight"][1, 2] += 1e-6
+
+
+def _no_digest(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    del metadata["archdsl.weights"]
+
+
 def _other_spec(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
     metadata["archdsl.spec"] = metadata["archdsl.spec"].replace("classes 3", "classes 4")
 
@@ -231,6 +244,9 @@ def _format(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
         (_missing, "'stage1.block1.norm.weight' is missing", "anew"),
         (_surplus, "'stage9.weight' belongs to no block", "anew"),
         (_shape, "'head.linear.weight' is 3x5, not 3x4", "anew"),
+        (_kind, "'head.linear.weight' holds int32, not float32", "anew"),
+        (_one_number, "was changed after it was written: its numbers are not those that were noted", "anew"),
+        (_no_digest, "was changed after it was written", "anew"),
         (_other_spec, "was changed after it was written: its spec has the hash", "anew"),
         (_no_hash, "was changed after it was written", "anew"),
         (_no_spec, "was not written by archdsl: it holds no spec", "archdsl train"),
@@ -274,6 +290,15 @@ def test_broken_and_absent_files(written: Path, tmp_path: Path) -> None:
             archdsl.load(written)
     with pytest.raises(StudyError, match="there is no checkpoint"):
         archdsl.load(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize(("suffix", "reader"), [(".arch", "archdsl.compile"), (".pt2", "torch.export.load")])
+def test_files_that_something_else_reads(suffix: str, reader: str, tmp_path: Path) -> None:
+    path = tmp_path / f"tiny{suffix}"
+    path.write_text(TINY)
+    with pytest.raises(StudyError, match="is no safetensors file") as caught:
+        archdsl.load(path)
+    assert reader in (caught.value.help or "")
 
 
 # ---- what cannot be written -----------------------------------------------------------------------------------------
@@ -350,6 +375,36 @@ def test_unknown_formats(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
     with pytest.raises(UsageError):
         export(network(TINY), ["tflite"], tmp_path)
+
+
+@pytest.mark.parametrize("formats", ["", " ", ","])
+def test_a_list_of_no_formats(formats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["compile", "resnet_18", "--export", formats, "--out", str(tmp_path / "out")]) == 2
+    assert "error: --export names no format" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda n: n.head.__setattr__("linear", nn.Linear(4, 7)),
+            "'head.linear.weight' was added, taken away or given",
+        ),
+        (lambda n: n.head.__setattr__("linear", nn.Identity()), "'head.linear.weight' was added, taken away or given"),
+        (lambda n: n.head.append(nn.Linear(3, 3)), "no longer the network of its spec"),
+        (lambda n: n.half(), "is float16 on cpu"),
+        (lambda n: n.to("meta"), "is on the meta device"),
+    ],
+)
+def test_a_network_that_is_not_that_of_its_spec(change: Any, message: str, tmp_path: Path) -> None:
+    changed = network(TINY)
+    change(changed)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        export(changed, ["safetensors", "python"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="export takes a compiled spec, not a Linear"):
+        export(nn.Linear(3, 3), ["safetensors"], tmp_path / "out")  # type: ignore[arg-type]
 
 
 def test_without_the_packages_of_onnx(tmp_path: Path) -> None:

@@ -302,12 +302,36 @@ def test_a_table_or_qkv_of_other_heads() -> None:
         ({}, "there are no weights"),
         ({"state_dict": {"a": torch.zeros(1)}}, "hand in what is under 'state_dict'"),
         ({0: torch.zeros(1)}, "this is no state dict: 0 is no name"),
+        ({"epoch": 3, "state_dict": {"a": torch.zeros(1)}}, "hand in what is under 'state_dict'"),
         ({"epoch": 3}, "this is no state dict: 'epoch' is no tensor but of type int"),
         ({"encoder.weight": torch.zeros(3)}, "of no family that load_timm knows: they begin with 'encoder.weight'"),
     ],
 )
 def test_what_is_no_state_dict_of_timms(state: Any, message: str) -> None:
     assert message in refused("resnet_18_224", state)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_names_of_wrapped_models(prefix: str) -> None:
+    theirs = shaken("resnet18")
+    state = {prefix + name: tensor for name, tensor in theirs.state_dict().items()}
+    model = archdsl.load_timm(archdsl.compile("resnet_18_224"), state).eval()
+    x = pictures(3, 224, 224)
+    assert torch.equal(model(x), archdsl.load_timm(archdsl.compile("resnet_18_224"), nn.DataParallel(theirs)).eval()(x))
+    assert float((model(x) - theirs(x)).detach().abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"), [(lambda t: t.to(torch.int8), "int8"), (lambda t: t.to_sparse(), "sparse float32")]
+)
+def test_weights_of_another_kind(change: Any, kind: str) -> None:
+    state = timm.create_model("resnet18").state_dict()
+    state["conv1.weight"] = change(state["conv1.weight"])
+    assert f"'conv1.weight' holds {kind}, 'stem.conv.weight' float32" in refused("resnet_18_224", state)
+
+
+def test_a_path_is_no_name() -> None:
+    assert "a file is read first" in refused("resnet_18_224", "weights.v2.pth")
 
 
 def test_weights_without_numbers() -> None:

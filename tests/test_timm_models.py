@@ -282,6 +282,7 @@ def test_what_newer_scripts_ask(small: str):
         ({"bn_eps": 1e-3}, "takes no option 'bn_eps'\n  = help: what a network is made of stands in its spec"),
         ({"global_pool": "max"}, "pools as its spec says (global_pool='avg')"),
         ({"global_pool": ""}, "leaves the pooling out, but there is a classifier"),
+        ({"in_chans": 0}, "in_chans must be 1 or more, not 0"),
         ({"drop_rate": 1.0}, "drop_rate must be at least 0 and below 1"),
         ({"img_size": (1, 2, 3)}, "img_size must be a side or (height, width)"),
     ],

@@ -228,3 +228,8 @@ def test_quoted_texts_are_texts() -> None:
         parse('stage[act("re"+1)]')
     with pytest.raises(SpecError, match="'k' takes an integer, not 'a b'"):
         parse('stage[C(k="a b")]')
+
+
+def test_messages_do_not_disturb_a_terminal() -> None:
+    error = archdsl.ArchdslError("written by \x1b[31m2\u00a0", "line\n\tend \x07")
+    assert str(error) == "written by  [31m2 \n  = help: line\n\tend  "

@@ -64,7 +64,10 @@ class Analysis:
         sample: the images it wants.
         needs_units: whether `measure` takes the network's units.
         seeded: whether `measure` takes `seed`.
+        needs_std: whether `measure` takes `std`, what each channel of the images was divided by.
         observe: `(units, **options) -> observer`; analyses that have one share their forward passes.
+        views: where there are several, the names `plot` takes as `view`, the usual one first; "surface" is drawn into
+            axes of three dimensions.
     """
 
     name: str
@@ -75,7 +78,9 @@ class Analysis:
     sample: Sample
     needs_units: bool = False
     seeded: bool = False
+    needs_std: bool = False
     observe: Callable[..., Observer] | None = None
+    views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         missing = [name for name in self.scores if name not in SCORES]

@@ -58,6 +58,18 @@ def check_batches(model: nn.Module, batches: Sequence[Batch]) -> None:
         )
 
 
+def right(model: nn.Module, images: Tensor, labels: Tensor) -> int:
+    """How many images the model gets right.
+
+    Raises:
+        RunError: its outputs are not finite.
+    """
+    logits: Tensor = model(images)
+    if not bool(torch.isfinite(logits).all()):
+        raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")
+    return int((logits.argmax(1) == labels).sum())
+
+
 @contextlib.contextmanager
 def memory_guard(what: str) -> Iterator[None]:
     """Turn running out of memory into an error that says what to do."""

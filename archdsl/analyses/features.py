@@ -42,7 +42,7 @@ def watch(
     check_batches(model, batches)
     if not units:
         raise UsageError("no blocks to look at", "name at least one block of the network")
-    modules = [_module(model, unit) for unit in units]
+    modules = [module_of(model, unit) for unit in units]
     spy = _Spy(units, observers)
     handles = [handle for index, module in enumerate(modules) for handle in spy.attach(index, module)]
     try:
@@ -58,7 +58,12 @@ def watch(
             handle.remove()
 
 
-def _module(model: nn.Module, unit: Unit) -> nn.Module:
+def module_of(model: nn.Module, unit: Unit) -> nn.Module:
+    """The module of a unit.
+
+    Raises:
+        UsageError: the model has none of that path.
+    """
     try:
         return model.get_submodule(unit.path)
     except AttributeError as error:

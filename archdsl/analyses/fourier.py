@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.fourier_plot import plot
+from archdsl.analyses.reduction import Place, Reduced, Reduction, place
 from archdsl.analyses.result import Floats, Result, mean_error
 from archdsl.errors import RunError
 from archdsl.units import Unit
@@ -28,21 +28,15 @@ FLOOR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class UnitCurve:
+class UnitCurve(Place):
     """One unit's output in the frequency domain.
 
     Attributes:
-        path, label, kind, stage, grid: the unit's.
         frequency: (F,) in units of pi, from 0.
         after: (F,) A of its output, nats.
         before: (F,) A of its input, or None where that is on another grid.
     """
 
-    path: str
-    label: str
-    kind: Literal["conv", "msa", "mlp"]
-    stage: int
-    grid: tuple[int, int]
     frequency: Floats
     after: Floats
     before: Floats | None
@@ -149,75 +143,36 @@ def frequencies(grid: tuple[int, int]) -> Floats:
     return np.asarray(np.arange(side // 2 + 1) * 2 / side, dtype=np.float64)
 
 
-class FourierObserver:
+class FourierObserver(Reduction):
     """Reduces every map to its mean log amplitudes as the forward pass goes by."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self.units = units
-        self.kept = [index for index, unit in enumerate(units) if min(unit.grid) > 1]
+        super().__init__(units, [index for index, unit in enumerate(units) if min(unit.grid) > 1])
         if not self.kept:
             raise RunError("no block has a map larger than 1 x 1, so there are no frequencies to measure")
-        self.rows: dict[tuple[str, int], list[Tensor]] = {}  # of the batch under way
-        self.batches: list[dict[tuple[str, int], Tensor]] = []
-        self.images: list[int] = []
-        self._last: tuple[Tensor, int, Tensor] | None = None
 
-    def enter(self, index: int, image: Tensor | None) -> None:
-        """The input counts where it is on the output's grid."""
-        if image is not None and min(self.units[index].grid) > 1 and tuple(image.shape[2:]) == self.units[index].grid:
-            self._add("before", index, image)
-
-    def leave(self, index: int, image: Tensor) -> None:
-        """The output always counts."""
-        if min(self.units[index].grid) > 1:
-            self._add("after", index, image)
-
-    def end_batch(self, images: int) -> None:
-        """A unit that ran several times counts by its mean."""
-        self.batches.append({key: torch.stack(rows).mean(0) for key, rows in self.rows.items()})
-        self.images.append(images)
-        self.rows = {}
-        self._last = None
-
-    def _add(self, side: str, index: int, image: Tensor) -> None:
-        # A unit's input is mostly the very map that the one before gave, unless something wrote into it since.
-        if self._last is None or self._last[0] is not image or self._last[1] != image._version:
-            logs = (diagonal(image) + FLOOR).log()  # (B, C, F)
-            self._last = (image, image._version, logs.mean((0, 1), dtype=torch.float64))
-        self.rows.setdefault((side, index), []).append(self._last[2])
+    def reduce(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) -> A (F,)."""
+        return (diagonal(image) + FLOOR).log().mean((0, 1), dtype=torch.float64)
 
     def result(self) -> FourierResult:
-        """Curves over all images, scores per batch; the numbers leave the device here and not before."""
-        images = np.array(self.images, dtype=np.float64)
-        by_batch = [[self._curve(index, batch) for index in self.kept] for batch in self.batches]
-        everything = {
-            key: torch.stack([batch[key] * count for batch, count in zip(self.batches, self.images, strict=True)]).sum(
-                0
-            )
-            / sum(self.images)
-            for key in self.batches[0]
-        }
-        curves = tuple(self._curve(index, everything) for index in self.kept)
+        """Curves over all images, scores per batch."""
+        by_batch = [self._curves(rows) for rows in self.by_batch()]
         contrasts = [_contrast(batch) for batch in by_batch]
         return FourierResult(
-            units=curves,
-            images=images,
+            units=self._curves(self.pooled()),
+            images=np.array(self.images, dtype=np.float64),
             high_freq=np.array([np.mean([curve.at(HIGH) for curve in _stage_ends(batch)]) for batch in by_batch]),
             smoothing_contrast=np.array([contrast for contrast in contrasts if contrast is not None]),
-            notes=tuple(
-                f"{unit.path} is {unit.grid[0]} x {unit.grid[1]}: no frequencies"
-                for index, unit in enumerate(self.units)
-                if index not in self.kept
-            ),
+            notes=self.notes("no frequencies"),
         )
 
-    def _curve(self, index: int, rows: dict[tuple[str, int], Tensor]) -> UnitCurve:
-        unit = self.units[index]
-        after = rows["after", index].cpu().numpy()
-        before = rows["before", index].cpu().numpy() if ("before", index) in rows else None
-        if not np.isfinite(after).all():
-            raise RunError(f"the output of block '{unit.path}' is not finite", "look for inf or nan in the weights")
-        return UnitCurve(unit.path, unit.label, unit.kind, unit.stage, unit.grid, frequencies(unit.grid), after, before)
+    def _curves(self, rows: Sequence[Reduced]) -> tuple[UnitCurve, ...]:
+        units = [self.units[index] for index in self.kept]
+        return tuple(
+            UnitCurve(**place(unit), frequency=frequencies(unit.grid), after=row.after, before=row.before)
+            for unit, row in zip(units, rows, strict=True)
+        )
 
 
 def _stage_ends(curves: Iterable[UnitCurve]) -> list[UnitCurve]:

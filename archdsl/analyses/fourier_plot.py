@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from archdsl import palette
+from archdsl.analyses.depth_plot import against_depth, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,51 +67,14 @@ def _by_frequency(units: Sequence[UnitCurve], ax: Axes, label: str | None, color
     ax.set_ylabel("relative log amplitude (nats)")
     if color is None:
         _depth_bar(ax)
-    _legend(ax, sorted({unit.kind for unit in units}), None, lines=label is not None)
+    legend(ax, sorted({unit.kind for unit in units}), None, lines=label is not None)
 
 
 def _by_depth(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: str | None, frequency: float) -> None:
-    edges = np.linspace(0, 1, len(units) + 1)
     first = units[0].before
-    start = [] if first is None else [float(np.interp(frequency, units[0].frequency, first - first[0]))]
-    heights = [*start, *(unit.at(frequency) for unit in units)]
-    line = color or palette.INK
-    ax.plot(edges[-len(heights) :], heights, color=line, lw=1.2, zorder=2, label=label)
-    for index, unit in enumerate(units):
-        shade = color or palette.KINDS[unit.kind]
-        ax.plot(edges[index + 1], unit.at(frequency), palette.MARKERS[unit.kind], color=shade, ms=5.5, mec="white",
-                mew=0.6, zorder=3, clip_on=False)  # fmt: skip
-        if color is None and unit.kind == "msa":
-            ax.axvspan(edges[index], edges[index + 1], color=palette.BAND, lw=0, zorder=0)
-        if color is None and index and unit.grid != units[index - 1].grid:
-            ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
-            ax.annotate(
-                f"{unit.grid[0]} × {unit.grid[1]}", (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
-                textcoords="offset points", va="top", color=palette.INK, alpha=0.75, fontsize="x-small",
-            )  # fmt: skip
-    ax.set_xlim(0, 1)
-    ax.set_xlabel("normalised depth")
+    start = None if first is None else float(np.interp(frequency, units[0].frequency, first - first[0]))
+    against_depth(ax, units, [unit.at(frequency) for unit in units], start=start, label=label, color=color)
     ax.set_ylabel(f"relative log amplitude at {frequency:g}π (nats)")
-    _legend(
-        ax, sorted({unit.kind for unit in units}), palette.KINDS if color is None else None, lines=label is not None
-    )
-
-
-def _legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, lines: bool) -> None:
-    """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names."""
-    from matplotlib.lines import Line2D
-
-    before = ax.get_legend()
-    known = {text.get_text() for text in before.get_texts()} if before else set()
-    shown = [kind for kind in palette.KINDS if kind in kinds or palette.KIND_NAMES[kind] in known]
-    colours = colours or {}
-    marks = [
-        Line2D([], [], ls="", marker=palette.MARKERS[kind], color=colours.get(kind, palette.FAINT), ms=5)
-        for kind in shown
-    ]
-    networks = [line for line in ax.lines if not str(line.get_label()).startswith("_")] if lines else []
-    names = [*(str(line.get_label()) for line in networks), *(palette.KIND_NAMES[kind] for kind in shown)]
-    ax.legend([*networks, *marks], names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)
 
 
 def _depth_bar(ax: Axes) -> None:

@@ -107,7 +107,8 @@ def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: st
     filled = result.count > 0
     x, y = result.confidence[filled], result.correct[filled]
     ax.plot(x, y, color=color, lw=1.2, label=None if label is None else f"{label} (ECE {result.ece:.3f})")
-    ax.scatter(x, y, s=6 + 120 * result.count[filled] / result.images, color=color, lw=0, alpha=0.75, zorder=3)
+    sizes = 6 + 120 * result.count[filled] / result.images
+    ax.scatter(x, y, s=sizes, color=color, lw=0, alpha=0.75, zorder=3, clip_on=False)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -14,7 +15,10 @@ from archdsl.analyses.features import watch
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import sampled
 from archdsl.data.dataset import Dataset
+from archdsl.errors import ArchdslError, RunError, UsageError
 from archdsl.units import Unit
+
+T = TypeVar("T")
 
 
 def measure_all(
@@ -29,6 +33,7 @@ def measure_all(
     size: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     on_result: Callable[[str, Result], None] | None = None,
+    on_failure: Callable[[str, ArchdslError], None] | None = None,
 ) -> dict[str, Result]:
     """Measure a model.
 
@@ -43,12 +48,15 @@ def measure_all(
         size: images per batch, likewise.
         options: per analysis, further arguments of its `measure`: `{"hessian": {"k": 3}}`.
         on_result: told each result as soon as it is there, so that an interrupted run loses none.
+        on_failure: told of each analysis that this network cannot have (maps without frequencies, no block to take
+            out), which is then left out; without it, that is an error.
 
     Returns:
         Results by name, in the order asked for.
 
     Raises:
         UnknownNameError: an analysis nobody registered.
+        RunError, UsageError: an analysis failed, and there is no `on_failure`.
     """
     options = options or {}
     wanted = {name: ANALYSES[name] for name in (ANALYSES if only is None else only)}
@@ -63,24 +71,42 @@ def measure_all(
             drawn[sample] = sampled(data, sample, seed=seed, device=where, count=batches, size=size)
         return drawn[sample]
 
-    def done(name: str, result: Result) -> None:
+    def done(name: str, result: Result | None) -> None:
+        if result is None:
+            return
         results[name] = result
         if on_result is not None:
             on_result(name, result)
 
+    def attempt(names: Iterable[str], work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except (RunError, UsageError) as error:
+            if on_failure is None:
+                raise
+            for name in names:
+                on_failure(name, error)
+            return None
+
     for sample, analyses in _shared(wanted.values()).items():
-        observers = [_observer(analysis, units, options) for analysis in analyses]
-        watch(model, images(sample), units, observers)
-        for analysis, observer in zip(analyses, observers, strict=True):
-            done(analysis.name, observer.result())
+        made = {a.name: attempt([a.name], functools.partial(_observer, a, units, options)) for a in analyses}
+        observers = {name: observer for name, observer in made.items() if observer is not None}
+        if not observers:
+            continue
+        if attempt(observers, functools.partial(_watch, model, images(sample), units, observers)):
+            for name, observer in observers.items():
+                done(name, attempt([name], observer.result))
     for name, analysis in wanted.items():
         if analysis.observe is None:
             given = dict(options.get(name, {}))
             if analysis.seeded:
                 given.setdefault("seed", seed)
+            if analysis.needs_std:
+                given.setdefault("std", data.std)
             positional = (units,) if analysis.needs_units else ()
-            done(name, analysis.measure(model, images(analysis.sample), *positional, **given))
-    return {name: results[name] for name in wanted}
+            measure = functools.partial(analysis.measure, model, images(analysis.sample), *positional, **given)
+            done(name, attempt([name], measure))
+    return {name: results[name] for name in wanted if name in results}
 
 
 def scores(results: Mapping[str, Result]) -> dict[str, float]:
@@ -106,3 +132,10 @@ def _observer(analysis: Analysis, units: Sequence[Unit], options: Mapping[str, M
     if analysis.observe is None:
         raise TypeError(f"{analysis.name} does not only look on")
     return analysis.observe(units, **options.get(analysis.name, {}))
+
+
+def _watch(
+    model: nn.Module, batches: Sequence[Batch], units: Sequence[Unit], observers: Mapping[str, Observer]
+) -> bool:
+    watch(model, batches, units, list(observers.values()))
+    return True

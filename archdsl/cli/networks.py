@@ -30,13 +30,13 @@ def compile(
         typer.Option("--out", metavar="DIR", help="Write NAME.arch (as compiled) and NAME.json here, and the exports."),
     ] = None,
     export: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--export",
             metavar="FORMATS",
             help="Write the network as NAME.…, with commas: safetensors,pt2,onnx,python. Without --out: here.",
         ),
-    ] = "",
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the weights of a spec.")] = 0,
     json: Json = False,
 ) -> None:
@@ -45,7 +45,9 @@ def compile(
 
     from archdsl.language import write
 
-    formats = list(dict.fromkeys(name.strip() for name in export.split(",") if name.strip()))
+    formats = list(dict.fromkeys(name.strip() for name in (export or "").split(",") if name.strip()))
+    if export is not None and not formats:
+        raise UsageError("--export names no format", "for example: --export safetensors,onnx")
     if formats:
         from archdsl.export import check_formats
 
@@ -187,7 +189,7 @@ def analyze(
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays and figures.")
     ] = None,
     batches: Annotated[
-        int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of the Hessian.")
+        int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of each analysis but quality.")
     ] = None,
     size: Annotated[
         int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")
@@ -196,7 +198,7 @@ def analyze(
     download: Download = False,
     json: Json = False,
 ) -> None:
-    """Measure a trained network: Hessian spectrum, Fourier behaviour, quality; writes scores, arrays and figures."""
+    """Measure a trained network: curvature, frequencies, noise, lesions, likeness; writes scores, arrays, figures."""
     from archdsl.analyze_spec import analyze as analyze_spec
     from archdsl.cli.progress import Bar
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,9 @@ from archdsl.model import Network, build
 
 HASH_KEY, LANGUAGE_KEY = "archdsl.hash", "archdsl.language"
 VERSION_KEY, TORCH_KEY = "archdsl.version", "archdsl.torch"
+WEIGHTS_KEY = "archdsl.weights"
 FORMAT_VERSION = "1"
+OTHERS = {".arch": "archdsl.compile(…)", ".pt2": "torch.export.load(…)", ".onnx": "onnxruntime.InferenceSession(…)"}
 LITTLE = 2**24  # parameters that do no harm: a network of so many may be built before its weights are looked at
 
 
@@ -44,7 +47,15 @@ def content(network: Network) -> bytes:
         for name, tensor in network.state_dict().items()
     }
     # `format` tells transformers and others that PyTorch's layout is meant.
-    return _ordered(save(tensors, {"format": "pt", **metadata(network.architecture)}))
+    return _ordered(save(tensors, {"format": "pt", WEIGHTS_KEY: digest(tensors), **metadata(network.architecture)}))
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the numbers of contiguous tensors on the CPU, in the order of their names."""
+    found = hashlib.sha256()
+    for _, tensor in sorted(tensors.items()):
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _ordered(file: bytes) -> bytes:
@@ -74,11 +85,13 @@ def load(path: str | Path) -> Network:
 
     Raises:
         StudyError: there is no such file, archdsl did not write it, or it was changed: its spec does not have its
-            hash, or its weights are not those of its spec.
+            hash, its weights are not those of its spec, or a number among them is another.
         SpecError: the spec in it is wrong.
         RunError: it is truncated or corrupt.
     """
     path = Path(path)
+    if path.suffix in OTHERS and path.is_file():
+        raise StudyError(f"'{path}' is no safetensors file", f"it is read by {OTHERS[path.suffix]}")
     tensors, told = checkpoint.load(path)
     if SPEC_KEY not in told:
         raise StudyError(
@@ -101,6 +114,11 @@ def load(path: str | Path) -> Network:
         raise _foreign(path, f"there are {held:,} numbers for {architecture.params:,} parameters")
     network = build(architecture)
     _check_weights(path, weights, network.state_dict())
+    if exported and digest(weights) != told.get(WEIGHTS_KEY):
+        raise StudyError(
+            f"'{path}' was changed after it was written: its numbers are not those that were noted",
+            "write it anew from the spec or the training",
+        )
     network.load_state_dict(weights)
     return network.eval()
 
@@ -121,15 +139,22 @@ def _check_versions(path: Path, told: Mapping[str, str]) -> None:
 
 
 def _check_weights(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise for the first tensor, in the order of the network, that is missing or has another shape, or is surplus."""
+    """Raise for the first tensor, in the order of the network, that is missing, does not fit, or is surplus."""
     for name, tensor in expected.items():
         if name not in found:
             raise _foreign(path, f"'{name}' is missing")
         if found[name].shape != tensor.shape:
             raise _foreign(path, f"'{name}' is {_size(found[name])}, not {_size(tensor)}")
+        if found[name].is_floating_point() != tensor.is_floating_point():
+            raise _foreign(path, f"'{name}' holds {_kind(found[name])}, not {_kind(tensor)}")
     surplus = next((name for name in found if name not in expected), None)
     if surplus is not None:
         raise _foreign(path, f"'{surplus}' belongs to no block")
+
+
+def _kind(tensor: Tensor) -> str:
+    """What a tensor holds: float32, int8."""
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _size(tensor: Tensor) -> str:

@@ -107,6 +107,7 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> 
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         # Under bf16 autocast the CPU's kernel takes two to six times as long as in float32.
         with torch.autocast("cpu", enabled=False):
+            bias = None if bias is None else bias.float()
             return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=bias).to(q.dtype)
     if bias is not None:
         bias = bias.to(q.dtype)  # autocast leaves parameters as they are, the kernel wants one type

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from archdsl import resources
@@ -16,6 +17,8 @@ from archdsl.pretrained.rules import Family, Layout
 from archdsl.sources import read_spec
 
 CLASSIFIER = "head.linear."
+WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+INSIDE = ("state_dict", "model", "state_dict_ema", "model_ema", "module")  # where files of trainings keep weights
 SHOWN = 5
 
 
@@ -47,6 +50,9 @@ def carry(network: Network, theirs: Mapping[str, Tensor], *, classifier: bool = 
             wrong.append(f"'{name}' ({_size(tensor)}): '{place}' is '{places[place]}' already")
         else:
             places[place] = name
+            if tensor.is_floating_point() != ours[place].is_floating_point() or tensor.layout is not torch.strided:
+                wrong.append(f"'{name}' holds {_kind(tensor)}, '{place}' {_kind(ours[place])}")
+                continue
             laid = _laid_out(tensor, ours[place], layout, _heads(network, place))
             if laid is None:
                 wrong.append(f"'{name}' is {_size(tensor)}, '{place}' is {_size(ours[place])}")
@@ -61,6 +67,14 @@ def carry(network: Network, theirs: Mapping[str, Tensor], *, classifier: bool = 
     return found | {name: ours[name] for name in counters}
 
 
+def unwrapped(theirs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The state dict without what DataParallel and torch.compile put before all of its names."""
+    for prefix in WRAPPERS * 2:  # they may stand in either order
+        if theirs and all(isinstance(name, str) and name.startswith(prefix) for name in theirs):
+            theirs = {name.removeprefix(prefix): tensor for name, tensor in theirs.items()}
+    return theirs
+
+
 def recognise(theirs: Mapping[str, Tensor]) -> Family:
     """The family that knows the most of the names.
 
@@ -71,8 +85,8 @@ def recognise(theirs: Mapping[str, Tensor]) -> Family:
         if not isinstance(name, str):
             raise WeightsError(f"this is no state dict: {name!r} is no name", "hand in what model.state_dict() gives")
         if not isinstance(tensor, Tensor):
-            inside = isinstance(tensor, Mapping) and name in ("state_dict", "model", "state_dict_ema", "model_ema")
-            help = f"hand in what is under '{name}'" if inside else "hand in what model.state_dict() gives"
+            inside = next((key for key in INSIDE if isinstance(theirs.get(key), Mapping)), None)
+            help = f"hand in what is under '{inside}'" if inside else "hand in what model.state_dict() gives"
             raise WeightsError(
                 f"this is no state dict: '{name}' is no tensor but of type {type(tensor).__name__}", help
             )
@@ -143,6 +157,11 @@ def _hint(theirs: Mapping[str, Tensor]) -> str:
 
 def _of_classifier(name: str) -> bool:
     return name.startswith(CLASSIFIER)
+
+
+def _kind(tensor: Tensor) -> str:
+    sparse = "" if tensor.layout is torch.strided else "sparse "
+    return sparse + str(tensor.dtype).removeprefix("torch.")
 
 
 def _size(tensor: Tensor) -> str:

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from archdsl.errors import UsageError, WeightsError
 from archdsl.model import Network
 from archdsl.pretrained import named
-from archdsl.pretrained.carry import CLASSIFIER, carry
+from archdsl.pretrained.carry import CLASSIFIER, carry, unwrapped
 
 TOLERANCE = 0.01  # of the largest output; kernels and devices differ by less, networks by more
 
@@ -27,7 +27,8 @@ def load_timm(model: nn.Module, source: str | Mapping[str, Tensor] | nn.Module, 
     Args:
         model: a compiled spec, as `archdsl.compile` gives it.
         source: the name of a timm model, whose pretrained weights are fetched as by `timm.create_model(name,
-            pretrained=True)`; a model; or a state dict.
+            pretrained=True)`; a model; or a state dict. Names may begin with what DataParallel (`module.`) and
+            torch.compile (`_orig_mod.`) put before them.
         classifier: False leaves out the last layer, for a spec with other classes.
 
     Returns:
@@ -55,7 +56,11 @@ def load_timm(model: nn.Module, source: str | Mapping[str, Tensor] | nn.Module, 
         source = named.pretrained(source)
     state = source.state_dict() if isinstance(source, nn.Module) else source
     if not isinstance(state, Mapping):
-        raise UsageError(f"weights are a name, a state dict or a module, not a {type(state).__name__}")
+        raise UsageError(
+            f"weights are a name, a state dict or a module, not a {type(state).__name__}",
+            "to take them from a file: safetensors.torch.load_file(…) or torch.load(…, weights_only=True)",
+        )
+    state = unwrapped(state)
     weights = carry(model, state, classifier=classifier)
     if any(tensor.is_meta for tensor in weights.values()):
         raise WeightsError("these weights have names and shapes only: they are on the meta device")

@@ -11,6 +11,8 @@ from archdsl.errors import RunError, WeightsError, did_you_mean
 
 ELSEWHERE = ("hf_hub:", "hf-hub:", "local-dir:")  # timm looks these up itself
 
+FILES = (".safetensors", ".pth", ".pt", ".bin", ".tar")  # endings of weights, not tags of timm's
+
 
 def blank(name: str) -> Mapping[str, Tensor] | None:
     """Names and shapes of a model's weights, without memory for them; None for a model from elsewhere.
@@ -25,6 +27,8 @@ def blank(name: str) -> Mapping[str, Tensor] | None:
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         help = did_you_mean(architecture, timm.list_models()) or "timm.list_models() lists all names"
+        if name.endswith(FILES):
+            help = "a file is read first: safetensors.torch.load_file(…) or torch.load(…, weights_only=True)"
         raise WeightsError(f"timm has no model '{name}'", help)
     known = timm.list_pretrained(architecture)
     if not known:

@@ -15,7 +15,7 @@ from archdsl.space.holes import Hole, options
 _States: TypeAlias = dict[tuple[tuple[str, int], ...], int]
 
 MAX_STATES = 100_000
-MAX_STEPS = 100_000  # states that go through a hole, all in all
+MAX_STEPS = 60_000  # states that go through a hole, all in all
 MAX_SIZE = 10**1000
 
 

@@ -61,7 +61,7 @@ def register(text_or_path: str | Path, name: str | None = None) -> str:
     source = read_spec(text_or_path)
     spec = source.spec()
     resolve_model(spec, source.text, source.path)
-    if name is None:
+    if not name:
         unsaid = spec.name == ir.Spec().name and source.path != "<text>"
         name = Path(source.path).stem if unsaid else spec.name
     full = PREFIX + re.sub(r"[^\w-]+", "_", name.removeprefix(PREFIX))  # in timm's names a dot begins a tag
@@ -161,6 +161,8 @@ def create(
             "leave pretrained out; weights of your own: checkpoint_path=FILE, or pretrained_cfg_overlay={'file': FILE}",
         )
     channels, size = int(kwargs.pop("in_chans", cfg.input_size[0])), kwargs.pop("img_size", cfg.input_size[1:])
+    if channels < 1:
+        raise UsageError(f"in_chans must be 1 or more, not {channels}")
     shape = (channels, *_sides(size))
     classes = kwargs.pop("num_classes", max(cfg.num_classes, -1))
     architecture = _fitted(name, shape, classes)

@@ -1,0 +1,99 @@
+"""What the figures of a network's depth share: a line through its units, attention shaded, subsampling marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archdsl import palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from archdsl.analyses.reduction import Place
+
+
+def against_depth(
+    ax: Axes,
+    places: Sequence[Place],
+    heights: Sequence[float],
+    *,
+    start: float | None = None,
+    label: str | None = None,
+    color: str | None = None,
+) -> None:
+    """A value per unit against normalised depth, each with the mark of its kind.
+
+    Without a `color` colours say the kind, attention units are shaded and subsampling is marked; with one, the network
+    is drawn over another.
+
+    Args:
+        ax: where.
+        places: the units, in the network's order.
+        heights: at the output of each.
+        start: at the first one's input, where known.
+        label: the network's name, for the legend.
+        color: one colour for the whole network.
+    """
+    edges = depth_edges(places)
+    shown = [*([] if start is None else [start]), *heights]
+    ax.plot(edges[-len(shown) :], shown, color=color or palette.INK, lw=1.2, zorder=2, label=label)
+    for edge, place, height in zip(edges[1:], places, heights, strict=True):
+        ax.plot(
+            edge, height, palette.MARKERS[place.kind], color=color or palette.KINDS[place.kind], ms=5.5, mec="white",
+            mew=0.6, zorder=3, clip_on=False,
+        )  # fmt: skip
+    if color is None:
+        shade(ax, places)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("normalised depth")
+    kinds = sorted({place.kind for place in places})
+    legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+
+
+def log_heights(ax: Axes) -> None:
+    """A logarithmic axis of heights with round numbers on it, also where it spans less than a decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(lambda value, _position: f"{value:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def depth_edges(places: Sequence[Place]) -> np.ndarray:
+    """Where each unit begins and ends on an axis from 0 to 1."""
+    return np.linspace(0, 1, len(places) + 1)
+
+
+def shade(ax: Axes, places: Sequence[Place]) -> None:
+    """A band behind every attention unit, a line where the grid changes."""
+    edges = depth_edges(places)
+    for index, place in enumerate(places):
+        if place.kind == "msa":
+            ax.axvspan(edges[index], edges[index + 1], color=palette.BAND, lw=0, zorder=0)
+        if index and place.grid != places[index - 1].grid:
+            ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
+            ax.annotate(
+                f"{place.grid[0]} × {place.grid[1]}", (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
+                textcoords="offset points", va="top", color=palette.INK, alpha=0.75, fontsize="x-small",
+            )  # fmt: skip
+
+
+def legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, lines: bool) -> None:
+    """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names."""
+    from matplotlib.lines import Line2D
+
+    before = ax.get_legend()
+    known = {text.get_text() for text in before.get_texts()} if before else set()
+    shown = [kind for kind in palette.KINDS if kind in kinds or palette.KIND_NAMES[kind] in known]
+    colours = colours or {}
+    marks = [
+        Line2D([], [], ls="", marker=palette.MARKERS[kind], color=colours.get(kind, palette.FAINT), ms=5)
+        for kind in shown
+    ]
+    networks = [line for line in ax.lines if not str(line.get_label()).startswith("_")] if lines else []
+    names = [*(str(line.get_label()) for line in networks), *(palette.KIND_NAMES[kind] for kind in shown)]
+    ax.legend([*networks, *marks], names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)

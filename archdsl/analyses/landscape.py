@@ -1,0 +1,193 @@
+"""A model and batches in; the loss on a square through its weights along two random directions out.
+
+Li et al. 2018 (arXiv 1712.09913): each filter of a direction has the norm of the network's own filter, so that networks
+compare. Only the NLL is drawn; in the public figure of Park & Kim 2022 (arXiv 2202.06709) the L2 term, which is the
+same bowl for every network, made up over 94% of the value. It is reported apart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
+from archdsl.analyses.landscape_plot import VIEWS, plot
+from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.errors import RunError, UsageError
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class LandscapeResult(Result):
+    """The loss at w + a d1 + b d2.
+
+    Attributes:
+        steps: (N,) of a, and of b, from -1 to 1; the middle one is 0.
+        by_batch: (N, N, B) mean NLL of each batch at [b, a], nats.
+        images: (B,) per batch.
+        penalty: (N, N) (wd/2)|w|^2 at [b, a], nats; in no other number here.
+        weight_decay: wd.
+        seed: of the directions.
+    """
+
+    steps: Floats
+    by_batch: Floats
+    images: Floats
+    penalty: Floats
+    weight_decay: float
+    seed: int
+
+    @property
+    def nll(self) -> Floats:
+        """(N, N) over all images."""
+        nll: Floats = np.average(self.by_batch, axis=2, weights=self.images)
+        return nll
+
+    def scores(self) -> dict[str, float]:
+        """landscape_rise: mean NLL over the points of the unit disc, minus the NLL in its centre; nats."""
+        return {"landscape_rise": float(np.average(self._rises(), weights=self.images))}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Over the batches; the directions are one draw."""
+        error = mean_error(self._rises(), self.images)
+        return {} if error is None else {"landscape_rise": error}
+
+    def _rises(self) -> Floats:
+        middle = len(self.steps) // 2
+        disc = self.steps[:, None] ** 2 + self.steps**2 <= 1 + 1e-9
+        rises: Floats = self.by_batch[disc].mean(0) - self.by_batch[middle, middle]
+        return rises
+
+
+def measure(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    points: int = 13,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> LandscapeResult:
+    """The NLL on a grid of points x points, one forward pass per point and batch, and one more per batch.
+
+    The model's own weights are never written to. That the centre is the plain loss is checked in every run.
+
+    Args:
+        model: images (B, C, H, W) -> logits (B, classes), in any mode; it comes back as it was.
+        batches: images and labels, on the model's device.
+        points: per direction, odd.
+        weight_decay: wd, for the L2 term.
+        seed: of the two directions.
+        on_batch: told (done, total).
+
+    Raises:
+        UsageError: `points` is even or below 3, no parameter is trained, or the batches are unusable.
+        RunError: a loss is not finite, the centre is not the plain loss, or memory ran out.
+    """
+    check_batches(model, batches)
+    if points < 3 or points % 2 == 0:
+        raise UsageError(f"a landscape of {points} points a side", "an odd number from 3 on, so that one is the centre")
+    weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    if not weights:
+        raise UsageError("the model has no parameter that requires a gradient, so it has no loss landscape")
+    first, second = (direction(weights, 2 * seed + number) for number in (0, 1))
+    steps = (np.arange(points) - points // 2) / (points // 2)  # whole numbers first: the middle is 0 and not near it
+    table = np.zeros((points, points, len(batches)))
+    with held_still(model), memory_guard("the loss landscape"), torch.no_grad():
+        for number, (images, labels) in enumerate(batches):
+            plain = float(F.cross_entropy(model(images), labels))
+            for row, b in enumerate(steps):
+                for column, a in enumerate(steps):
+                    moved = _moved(weights, first, float(a), second, float(b))
+                    logits = functional_call(model, moved, (images,))
+                    table[row, column, number] = float(F.cross_entropy(logits, labels))
+            _check(table[..., number], plain, number + 1, steps)
+            if on_batch is not None:
+                on_batch(number + 1, len(batches))
+    return LandscapeResult(
+        steps=steps,
+        by_batch=table,
+        images=np.array([len(labels) for _, labels in batches], dtype=np.float64),
+        penalty=0.5 * weight_decay * _squares(weights, first, second, steps),
+        weight_decay=weight_decay,
+        seed=seed,
+    )
+
+
+def direction(weights: Mapping[str, Tensor], seed: int) -> Weights:
+    """A random direction with the filter norms of the weights; what has one dimension (biases, norms) stays put.
+
+    A filter is what makes one output: weight[i], of a convolution (out, in, k, k) as of a matrix (out, in).
+    """
+    generator = torch.Generator().manual_seed(seed)  # CPU: the same on every device
+    found = {}
+    for name, weight in weights.items():
+        drawn = torch.randn(weight.shape, generator=generator).to(weight)
+        if weight.dim() < 2:
+            found[name] = torch.zeros_like(weight)
+            continue
+        wanted, given = (entry.flatten(1).norm(dim=1) for entry in (weight, drawn))
+        found[name] = drawn * (wanted / given).view(-1, *[1] * (weight.dim() - 1))
+    return found
+
+
+def _moved(weights: Weights, first: Weights, a: float, second: Weights, b: float) -> Weights:
+    return {name: w.add(first[name], alpha=a).add_(second[name], alpha=b) for name, w in weights.items()}
+
+
+def _check(table: Floats, plain: float, number: int, steps: Floats) -> None:
+    """The centre is the plain loss, to the last bit but for kernels that add in another order; all is finite."""
+    middle = len(steps) // 2
+    centre = table[middle, middle]
+    if not np.isfinite(plain):
+        raise RunError(f"the loss of batch {number} is {plain}", "look for inf or nan in the weights")
+    if not abs(centre - plain) <= 1e-5 * max(1.0, abs(plain)):
+        raise RunError(
+            f"the loss of batch {number} is {plain:.6g}, but {centre:.6g} in the centre of the landscape",
+            "something in the network is random in eval mode",
+        )
+    bad = np.argwhere(~np.isfinite(table))
+    if len(bad):
+        a, b = steps[bad[0][1]], steps[bad[0][0]]
+        raise RunError(
+            f"the loss of batch {number} is not finite at ({a:g}, {b:g}) of the landscape",
+            "activations grow beyond float32 there: measure model.double()",
+        )
+
+
+def _squares(weights: Weights, first: Weights, second: Weights, steps: Floats) -> Floats:
+    """|w + a d1 + b d2|^2 at [b, a], from six inner products."""
+
+    def inner(one: Weights, other: Weights) -> float:
+        return sum(float((one[name].double() * other[name].double()).sum()) for name in weights)
+
+    a, b = steps[None, :], steps[:, None]
+    squares: Floats = (
+        inner(weights, weights)
+        + a**2 * inner(first, first)
+        + b**2 * inner(second, second)
+        + 2 * (a * inner(weights, first) + b * inner(weights, second) + a * b * inner(first, second))
+    )
+    return squares
+
+
+ANALYSES.register("landscape")(
+    Analysis(
+        name="landscape",
+        scores=("landscape_rise",),
+        result=LandscapeResult,
+        measure=measure,
+        plot=plot,
+        sample=Sample("train", augment=True, count=2, size=64),
+        seeded=True,
+        views=VIEWS,
+    )
+)

@@ -1,0 +1,120 @@
+"""A loss landscape in, one of its views drawn: as a contour map, along its two directions, or as a surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from archdsl import palette
+from archdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from mpl_toolkits.mplot3d import Axes3D
+
+    from archdsl.analyses.landscape import LandscapeResult
+    from archdsl.analyses.result import Floats
+
+View = Literal["contour", "line", "surface"]
+VIEWS: tuple[str, ...] = ("contour", "line", "surface")
+_TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+_FIRST, _SECOND = "direction 1 (filter norms)", "direction 2 (filter norms)"
+
+
+def plot(
+    result: LandscapeResult,
+    ax: Axes,
+    *,
+    label: str | None = None,
+    color: str | None = None,
+    view: View = "contour",
+) -> None:
+    """Draw the NLL around the weights; call it again on the same axes with a `color` to compare.
+
+    View "contour": a map, levels in equal ratios of the NLL, a cross in the centre. View "line": along both directions
+    through the centre, the second dashed. View "surface": in perspective.
+
+    Args:
+        result: what to draw.
+        ax: where; for "surface" made with `projection="3d"`.
+        label: the network's name, for the legend.
+        color: one colour for the whole network.
+        view: which of the three.
+
+    Raises:
+        UsageError: a surface in axes that are flat.
+    """
+    if view == "line":
+        _lines(result, ax, label, color)
+    elif view == "surface":
+        _surface(result, ax, label, color)
+    else:
+        _contours(result, ax, label, color)
+
+
+def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
+    levels, steps = _levels(result.nll), result.steps
+    if color is None:
+        from matplotlib.colors import LogNorm
+
+        norm = LogNorm(levels[0], levels[-1])
+        filled = ax.contourf(steps, steps, result.nll, levels, cmap=palette.DEPTH, norm=norm)
+        bar = ax.figure.colorbar(filled, ax=ax, label="NLL (nats)")
+        bar.set_ticks(list(levels[::2]), labels=[f"{level:.2g}" for level in levels[::2]])
+        bar.minorticks_off()
+    lines = ax.contour(steps, steps, result.nll, levels, colors=color or "white", linewidths=0.9 if color else 0.5)
+    if color and label is not None:
+        ax.plot([], [], color=color, lw=0.9, label=label)
+        ax.legend(frameon=True, framealpha=0.85, fontsize="small", loc="upper right")
+    if color:
+        ax.clabel(lines, levels=list(levels[::3]), fmt=lambda level: f"{level:.2g}", fontsize="x-small")
+    ax.plot(0, 0, "+", color=color or "white", ms=8, mew=1.4)
+    ax.set_aspect("equal")
+    ax.set_xticks(_TICKS)
+    ax.set_yticks(_TICKS)
+    ax.set_xlabel(_FIRST)
+    ax.set_ylabel(_SECOND)
+
+
+def _levels(nll: Floats) -> Floats:
+    """Twelve levels in equal ratios, from the lowest NLL to the highest."""
+    low = max(float(nll.min()), 1e-3 * float(nll.max()), 1e-12)
+    return np.geomspace(low * (1 - 1e-6), max(float(nll.max()), low) * (1 + 1e-6), 13)
+
+
+def _lines(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
+    middle = len(result.steps) // 2
+    color = color or palette.network(len(ax.lines) // 2)
+    name = "" if label is None else f"{label}, "
+    for values, style, which in (
+        (result.nll[middle], "-", "direction 1"),
+        (result.nll[:, middle], "--", "direction 2"),
+    ):
+        ax.plot(result.steps, values, style, color=color, lw=1.3, label=f"{name}{which}")
+    ax.set_xlim(-1, 1)
+    ax.set_xlabel("distance from the weights (filter norms)")
+    ax.set_ylabel("NLL (nats)")
+    ax.legend(frameon=False, fontsize="small")
+
+
+def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
+    if ax.name != "3d":
+        raise UsageError("a surface needs axes in three dimensions", 'make them with projection="3d"')
+    from matplotlib.colors import LogNorm
+
+    space = cast("Axes3D", ax)
+    a, b = np.meshgrid(result.steps, result.steps)
+    look: dict[str, Any] = {"color": color, "alpha": 0.5, "edgecolor": color}
+    if color is None:
+        levels = _levels(result.nll)
+        look = {"cmap": palette.DEPTH, "norm": LogNorm(levels[0], levels[-1]), "edgecolor": "white"}
+    space.plot_surface(a, b, result.nll, rcount=60, ccount=60, lw=0.3, label=label, **look)
+    space.set_xticks(_TICKS)
+    space.set_yticks(_TICKS)
+    space.set_xlabel("direction 1", labelpad=6)
+    space.set_ylabel("direction 2", labelpad=6)
+    space.set_zlabel("NLL (nats)")
+    space.set_box_aspect(None, zoom=0.9)  # else the label of the height is cut off
+    if label is not None:
+        space.legend(frameon=False, fontsize="small")

@@ -1,0 +1,229 @@
+"""A model, batches and units in; the accuracy that is lost when one unit is taken out, unit by unit.
+
+Park & Kim 2022 (arXiv 2202.06709, figure 8), after Veit et al. 2016 (arXiv 1605.06431): blocks at the end of a stage
+matter more where they are attention.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from archdsl import palette
+from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.depth_plot import depth_edges, legend, shade
+from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
+from archdsl.analyses.features import module_of
+from archdsl.analyses.reduction import Place, place
+from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.errors import RunError, UsageError
+from archdsl.layers.residual import Residual
+from archdsl.units import Unit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class UnitLesion(Place):
+    """A unit, and the network without it.
+
+    Attributes:
+        correct: (B,) images that are right without it, per batch.
+    """
+
+    correct: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class LesionResult(Result):
+    """The network without each of its units.
+
+    Attributes:
+        units: those that can be taken out, in the network's order.
+        clean: (B,) images that the whole network gets right, per batch.
+        images: (B,) per batch.
+        notes: what was left out, and why.
+    """
+
+    units: tuple[UnitLesion, ...]
+    clean: Floats
+    images: Floats
+    notes: tuple[str, ...]
+
+    def lost(self, unit: UnitLesion) -> float:
+        """Accuracy lost without the unit, a fraction; below 0 where the network is better off."""
+        return float((self.clean - unit.correct).sum() / self.images.sum())
+
+    def lost_error(self, unit: UnitLesion) -> float | None:
+        """Its standard error over the batches."""
+        return mean_error((self.clean - unit.correct) / self.images, self.images)
+
+    def scores(self) -> dict[str, float]:
+        """lesion_conv, lesion_msa, lesion_mlp: mean accuracy lost per unit of a kind, for the kinds there are."""
+        return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch().items()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of each, over the batches."""
+        found = {name: mean_error(values, self.images) for name, values in self._by_batch().items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _by_batch(self) -> dict[str, Floats]:
+        lost: dict[str, list[Floats]] = {}
+        for unit in self.units:
+            lost.setdefault(f"lesion_{unit.kind}", []).append((self.clean - unit.correct) / self.images)
+        return {name: np.mean(rows, axis=0) for name, rows in lost.items()}
+
+
+def measure(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    units: Sequence[Unit],
+    *,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> LesionResult:
+    """Accuracy of the whole network and without each unit, in one forward pass per unit and batch, and one more.
+
+    A `Residual` has its branch zeroed: shortcut and last activation stay. Any other module is bypassed, its output
+    replaced by its input, where both have one shape; elsewhere it is left out, with a note.
+
+    Args:
+        model: images (B, C, H, W) -> logits (B, classes), in any mode; it comes back as it was.
+        batches: images and labels, on the model's device.
+        units: `archdsl.model.units(model)`, or a choice of them.
+        on_batch: told (done, total).
+
+    Raises:
+        UsageError: a unit is not in the model, or the batches are unusable.
+        RunError: no unit can be taken out, one is not run, outputs are not finite, or memory ran out.
+    """
+    check_batches(model, batches)
+    if not units:
+        raise UsageError("no blocks to take out", "name at least one block of the network")
+    modules = [module_of(model, unit) for unit in units]
+    with held_still(model), memory_guard("a forward pass"), torch.no_grad():
+        kept = _removable(model, modules, units, batches[0][0][:1])
+        if not kept:
+            raise RunError(
+                "no block can be taken out: none is residual, and all change the shape of what they are given",
+                "leave the analysis 'lesion' out",
+            )
+        clean, correct = [], []
+        for number, (images, labels) in enumerate(batches, start=1):
+            clean.append(right(model, images, labels))
+            row = []
+            for index in kept:
+                with without(modules[index]):
+                    row.append(right(model, images, labels))
+            correct.append(row)
+            if on_batch is not None:
+                on_batch(number, len(batches))
+    table = np.array(correct, dtype=np.float64)  # (B, kept)
+    return LesionResult(
+        units=tuple(UnitLesion(**place(units[i]), correct=table[:, column]) for column, i in enumerate(kept)),
+        clean=np.array(clean, dtype=np.float64),
+        images=np.array([len(labels) for _, labels in batches], dtype=np.float64),
+        notes=tuple(
+            f"{unit.path} is not residual and changes the shape of what it is given: nothing to put in its place"
+            for index, unit in enumerate(units)
+            if index not in kept
+        ),
+    )
+
+
+@contextlib.contextmanager
+def without(module: nn.Module) -> Iterator[None]:
+    """The network without a unit's branch while this lasts."""
+    if isinstance(module, Residual) and module.branch:
+        handles = [module.get_submodule(module.branch[-1]).register_forward_hook(_zero)]
+    else:
+        given: list[Any] = []
+
+        def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            given.append(inputs[0].clone())  # the module may write into it
+
+        handles = [
+            module.register_forward_pre_hook(enter),
+            module.register_forward_hook(lambda module, inputs, output: given.pop()),
+        ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _zero(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    return torch.zeros_like(output)
+
+
+def _removable(model: nn.Module, modules: Sequence[nn.Module], units: Sequence[Unit], image: Tensor) -> list[int]:
+    """Indices of the units that can be taken out: residual ones, and those that keep the shape; found by running."""
+    fits: dict[int, bool] = {}
+
+    def look(index: int) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            given = inputs[0] if inputs else None
+            same = isinstance(given, Tensor) and isinstance(output, Tensor) and given.shape == output.shape
+            residual = isinstance(module, Residual) and bool(module.branch)
+            fits[index] = (same or residual) and fits.get(index, True)
+
+        return hook
+
+    handles = [module.register_forward_hook(look(index)) for index, module in enumerate(modules)]
+    try:
+        model(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for index, unit in enumerate(units):
+        if index not in fits:
+            raise RunError(f"block '{unit.path}' was not run in the forward pass")
+    return [index for index, fit in sorted(fits.items()) if fit]
+
+
+def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str | None = None) -> None:
+    """The accuracy lost without each unit, a bar with its standard error, against normalised depth.
+
+    Attention units are shaded, subsampling is marked. Called again on the same axes with a `color`, marks are drawn in
+    place of bars.
+    """
+    edges = depth_edges(result.units)
+    middle, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
+    heights = [100 * result.lost(unit) for unit in result.units]
+    errors = [100 * (result.lost_error(unit) or 0.0) for unit in result.units]
+    if color is None:
+        shades = [palette.KINDS[unit.kind] for unit in result.units]
+        ax.bar(middle, heights, 0.6 * width, color=shades, yerr=errors, ecolor=palette.INK, error_kw={"lw": 0.9})
+        shade(ax, result.units)
+    ax.axhline(0, color=palette.INK, lw=0.8)
+    ax.plot(middle, heights, color=color or palette.INK, lw=1.0 if color else 0, label=label)
+    for x, y, unit in zip(middle, heights, result.units, strict=True):
+        ax.plot(
+            x, y, palette.MARKERS[unit.kind], color=color or palette.KINDS[unit.kind], ms=5.5, mec="white", mew=0.6,
+            zorder=3,
+        )  # fmt: skip
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("normalised depth")
+    ax.set_ylabel("accuracy lost without the block (percentage points)")
+    kinds = sorted({unit.kind for unit in result.units})
+    legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+
+
+ANALYSES.register("lesion")(
+    Analysis(
+        name="lesion",
+        scores=("lesion_conv", "lesion_msa", "lesion_mlp"),
+        result=LesionResult,
+        measure=measure,
+        plot=plot,
+        sample=Sample("validation", augment=False, count=8, size=64),
+        needs_units=True,
+    )
+)
