@@ -27,6 +27,7 @@ from archdsl.language import parse
 from archdsl.recipe import Recipe
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
+from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import SOONEST, Rungs
@@ -304,15 +305,36 @@ def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path:
     while time.monotonic() < deadline and (not journal.exists() or journal.read_text().count('"trained"') < 3):
         time.sleep(0.02)
     process.send_signal(how)
-    process.communicate(timeout=60)
-    assert process.returncode == (3 if how == signal.SIGINT else -signal.SIGKILL)
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == (3 if how == signal.SIGINT else -signal.SIGKILL), said
     if how == signal.SIGINT:
+        assert "all of them are kept" in said
         assert json.loads((folder / "results.json").read_text())["finished"] is False
     done = subprocess.run(command(folder, little, 14, spec), capture_output=True, text=True, timeout=300, check=True)
     assert "going on from" in done.stderr
     resumed = json.loads(done.stdout)
     whole = run(spec.read_text(), tmp_path / "whole", little, budget=14)
     assert [(t["hash"], t["scores"]["accuracy"]) for t in resumed["trials"]] == outline(whole)
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step():
+    done = []
+
+    def interrupted_twice() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            with uninterrupted():
+                signal.raise_signal(signal.SIGINT)
+                done.append("inner")
+            done.append("outer")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_twice()
+    assert done == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ValueError, match="a defect"), uninterrupted():
+        raise ValueError("a defect")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # ---- bad input -------------------------------------------------------------------------------------------

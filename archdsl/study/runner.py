@@ -16,6 +16,7 @@ from archdsl import ir, space
 from archdsl.architecture import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
+from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import Rungs
@@ -74,7 +75,8 @@ class Runner:
         try:
             while True:
                 while open_ and len(running) < self.pool.size and len(self.trials) + len(running) < self.budget:
-                    proposal = self._propose({candidate.key_of(a) for _, a in running})
+                    with uninterrupted():
+                        proposal = self._propose({candidate.key_of(a) for _, a in running})
                     open_ = proposal is not None and not self._late()
                     if proposal is not None and open_:
                         self._submit(proposal[1], len(self.trials) + len(running))
@@ -148,12 +150,13 @@ class Runner:
 
     def _close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
         """End an Optuna trial with its record; without values it counts as failed for the sampler."""
-        trial.set_user_attr(RECORD, entry)
-        if values is None:
-            self.study.tell(trial, state=TrialState.FAIL)
-        else:
-            self.study.tell(trial, values)
-        self._take_in(entry)
+        with uninterrupted():
+            trial.set_user_attr(RECORD, entry)
+            if values is None:
+                self.study.tell(trial, state=TrialState.FAIL)
+            else:
+                self.study.tell(trial, values)
+            self._take_in(entry)
 
     def _take_in(self, entry: dict[str, Any]) -> None:
         self.asked += 1

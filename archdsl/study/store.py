@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from archdsl.errors import RunError, StudyError
 from archdsl.files import write_atomically
+from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
 
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
@@ -140,11 +141,12 @@ class RunFolder:
 
 def settle(study: optuna.Study, number: int) -> None:
     """Close a trial whose process ended: with its values if its record was written already, else as failed."""
-    values = study.trials[number].user_attrs.get(RECORD, {}).get("values")
-    if values is None:
-        study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-    else:
-        study.tell(number, values, skip_if_finished=True)
+    with uninterrupted():
+        values = study.trials[number].user_attrs.get(RECORD, {}).get("values")
+        if values is None:
+            study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+        else:
+            study.tell(number, values, skip_if_finished=True)
 
 
 def _plain(value: Any) -> Any:
