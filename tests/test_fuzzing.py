@@ -34,6 +34,7 @@ def survives(data: str | bytes, most_seconds: float = HANGS) -> Trial:
 
 # What fuzzing found: each gave a traceback, took long, or came out otherwise than it should.
 FOUND = [
+    "block C = ( )\nstem\nstage[C]\n",  # likewise
     "stage[residual[{conv|norm*00}*00]]",  # printed so that it could not be read
     # ---- slow ----
     "block b=conv(in+1,k=1)*3333 stage(1)[b*3333]",

@@ -58,7 +58,8 @@ def _definition(name: str, definition: ir.BlockDefinition, architecture: Archite
     signature = f"({', '.join(parameters)})" if parameters else ""
     comment = f"# {definition.summary}\n" if definition.summary else ""
     names = frozenset(parameter.name for parameter in definition.parameters)
-    return f"{comment}block {name}{signature} = {_items(definition.items, architecture, names)}"
+    content = _items(definition.items, architecture, names) or "()"  # a group that holds nothing
+    return f"{comment}block {name}{signature} = {content}"
 
 
 def _items(items: ir.Items, architecture: Architecture, parameters: frozenset[str] = frozenset()) -> str:

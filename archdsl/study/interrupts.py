@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Lets Ctrl-C wait until the context is left; only the main thread is ever interrupted, so others need none of this.
+    """Lets Ctrl-C wait until the context is left; only the main thread is ever interrupted, others need none of this.
 
     Optuna's journal, interrupted while it gives its lock back, raises an error of its own and no KeyboardInterrupt.
     """
