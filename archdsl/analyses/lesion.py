@@ -21,7 +21,7 @@ from archdsl.analyses.depth_plot import depth_edges, legend, shade
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
 from archdsl.analyses.features import module_of
 from archdsl.analyses.reduction import Place, place
-from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.analyses.result import Floats, MeansByKind, mean_error
 from archdsl.errors import RunError, UsageError
 from archdsl.layers.residual import Residual
 from archdsl.units import Unit
@@ -42,7 +42,7 @@ class UnitLesion(Place):
 
 
 @dataclass(frozen=True, eq=False)
-class LesionResult(Result):
+class LesionResult(MeansByKind):
     """The network without each of its units.
 
     Attributes:
@@ -65,16 +65,8 @@ class LesionResult(Result):
         """Its standard error over the batches."""
         return mean_error((self.clean - unit.correct) / self.images, self.images)
 
-    def scores(self) -> dict[str, float]:
+    def by_batch(self) -> dict[str, Floats]:
         """lesion_conv, lesion_msa, lesion_mlp: mean accuracy lost per unit of a kind, for the kinds there are."""
-        return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch().items()}
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of each, over the batches."""
-        found = {name: mean_error(values, self.images) for name, values in self._by_batch().items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _by_batch(self) -> dict[str, Floats]:
         lost: dict[str, list[Floats]] = {}
         for unit in self.units:
             lost.setdefault(f"lesion_{unit.kind}", []).append((self.clean - unit.correct) / self.images)

@@ -45,6 +45,25 @@ class Result:
             raise DataError(f"not a stored {cls.__name__}: {error!r}", "measure it again") from error
 
 
+class MeansByKind(Result):
+    """A result whose scores are means over the units of a kind, one per kind there is."""
+
+    images: Floats  # (B,) per batch
+
+    def by_batch(self) -> dict[str, Floats]:
+        """Score names to the mean over the units of each batch, (B,)."""
+        raise NotImplementedError
+
+    def scores(self) -> dict[str, float]:
+        """Their means over all images, for the kinds there are."""
+        return {name: float(np.average(values, weights=self.images)) for name, values in self.by_batch().items()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of each, over the batches."""
+        found = {name: mean_error(values, self.images) for name, values in self.by_batch().items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
 def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -19,7 +19,7 @@ from archdsl.analyses.depth_plot import against_depth, log_heights
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.reduction import Place, Reduction, place
-from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.analyses.result import Floats, MeansByKind
 from archdsl.errors import RunError
 from archdsl.units import Unit
 
@@ -49,7 +49,7 @@ class UnitVariance(Place):
 
 
 @dataclass(frozen=True, eq=False)
-class VarianceResult(Result):
+class VarianceResult(MeansByKind):
     """Variances of all units with more than one pixel, in the network's order.
 
     Attributes:
@@ -62,16 +62,8 @@ class VarianceResult(Result):
     images: Floats
     notes: tuple[str, ...]
 
-    def scores(self) -> dict[str, float]:
+    def by_batch(self) -> dict[str, Floats]:
         """variance_change_conv, …_msa, …_mlp: the mean log ratio out/in over the units of a kind, if there are any."""
-        return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch().items()}
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of each, over the batches."""
-        found = {name: mean_error(values, self.images) for name, values in self._by_batch().items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _by_batch(self) -> dict[str, Floats]:
         changes: dict[str, list[Floats]] = {}
         for unit in self.units:
             if (change := unit.change) is not None:
