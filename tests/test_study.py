@@ -28,10 +28,11 @@ from archdsl.recipe import Recipe
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
 from archdsl.study.interrupts import uninterrupted
+from archdsl.study.parameters import suggest
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import SOONEST, Rungs
-from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.samplers import SAMPLERS, Setting, choose_sampler
 from archdsl.study.watch import Watch
 
 TINY = """
@@ -96,16 +97,15 @@ def test_the_sampler_fits_the_space():
 @pytest.mark.parametrize("name", list(SAMPLERS))
 def test_every_sampler_proposes_members_and_repeats_itself(name: str):
     """The contract of `archdsl.study.samplers`: any space, one or two objectives, the same seed the same proposals."""
-    from archdsl.study.runner import _suggest
 
     def proposals(directions: list[str]) -> list[str]:
         study = optuna.create_study(directions=directions)
         spec = parse("stage({32|64}) [{C|M} {C|M(heads={2|4})}] train(lr={1e-4..1e-2 log})")
         found = []
         for number in range(13):
-            study.sampler = SAMPLERS[name](number, len(directions))
+            study.sampler = SAMPLERS[name](Setting(number, spec, tuple(directions), 13))
             trial = study.ask()
-            member = resolve(spec, lambda hole, trial=trial: _suggest(trial, hole))
+            member = resolve(spec, lambda hole, trial=trial: suggest(trial, hole))
             assert member.train["lr"] == pytest.approx(trial.params["train.lr"])
             found.append(f"{member.hash} {member.decisions}")
             study.tell(trial, [float(member.params + 1000 * i) for i in range(len(directions))])

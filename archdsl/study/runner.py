@@ -17,13 +17,13 @@ from archdsl.architecture import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
 from archdsl.study.interrupts import uninterrupted
+from archdsl.study.parameters import parameters, suggest
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
 from archdsl.study.rungs import Rungs
-from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 from archdsl.study.store import RECORD, RunFolder, settle
 from archdsl.study.watch import Watch, layout_text
-from archdsl.wording import option_labels
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
 CURVES = ("accuracy", "nll")
@@ -107,14 +107,14 @@ class Runner:
         while True:
             fixed = self._fixed(busy, stuck=self.fruitless + repeats >= PATIENCE)
             seed = self.plan.seed * 100_003 + self.asked + len(busy) + repeats
-            sampler = SAMPLERS[self.plan.sampler](seed, len(self.plan.objectives))
+            sampler = SAMPLERS[self.plan.sampler](self._setting(seed))
             if fixed is not None:
-                sampler = PartialFixedSampler(_parameters(self.spec, fixed), sampler)
+                sampler = PartialFixedSampler(parameters(self.spec, fixed), sampler)
             elif self.plan.sampler == EXHAUSTIVE or self.fruitless + repeats >= PATIENCE:
                 return None
             self.study.sampler = sampler
             trial = self.study.ask()
-            architecture = space.attempt(self.spec, lambda hole, trial=trial: _suggest(trial, hole))  # type: ignore[misc]
+            architecture = space.attempt(self.spec, lambda hole, trial=trial: suggest(trial, hole))  # type: ignore[misc]
             if architecture is None:
                 self._close(trial, {"kind": "unfit"}, None)
             elif candidate.key_of(architecture) in busy:
@@ -125,6 +125,10 @@ class Runner:
                 self._close(trial, {"kind": "duplicate", "of": known["number"], "values": values}, values)
             else:
                 return trial, architecture
+
+    def _setting(self, seed: int) -> Setting:
+        directions = tuple(direction for _, direction in self.plan.objectives)
+        return Setting(seed, self.spec, directions, self.budget)
 
     def _fixed(self, busy: set[str], stuck: bool) -> Architecture | None:
         """A member chosen without the sampler: a baseline, the next of all, or at random when the sampler is stuck."""
@@ -239,30 +243,3 @@ class Runner:
 
 def _dominates(a: list[float], b: list[float]) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
-
-
-def _suggest(trial: optuna.trial.Trial, hole: space.Hole) -> float:
-    """Let Optuna decide a hole; the names and options are those of the spec, readable in every Optuna tool."""
-    if isinstance(hole, ir.FloatRange):
-        return trial.suggest_float(hole.name, hole.low, hole.high, log=hole.log)
-    if isinstance(hole, ir.IntRange):
-        top = hole.low + (hole.count() - 1) * hole.step
-        return (trial.suggest_int(hole.name, hole.low, top, step=hole.step) - hole.low) // hole.step
-    labels = option_labels(hole)
-    return labels.index(trial.suggest_categorical(hole.name, labels))
-
-
-def _parameters(spec: ir.Spec, architecture: Architecture) -> dict[str, Any]:
-    """A member as Optuna parameters."""
-    found: dict[str, Any] = {}
-    for hole in ir.holes(spec):
-        if hole.name not in architecture.choices:
-            continue
-        choice = architecture.choices[hole.name]
-        if isinstance(hole, ir.FloatRange):
-            found[hole.name] = choice
-        elif isinstance(hole, ir.IntRange):
-            found[hole.name] = hole.low + int(choice) * hole.step
-        else:
-            found[hole.name] = option_labels(hole)[int(choice)]
-    return found

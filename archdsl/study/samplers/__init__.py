@@ -1,12 +1,13 @@
 """The samplers, one file each; a new file here registers itself and is known to `archdsl search --sampler NAME`.
 
-A sampler is a function `(seed, objectives) -> optuna.samplers.BaseSampler`. It is made anew for every trial from the
-study's history and a seed that depends on the trial, so that a resumed search goes on as if never interrupted.
+A sampler is a function `(setting) -> optuna.samplers.BaseSampler`. It is made anew for every trial and knows nothing
+but the study's history and a seed that depends on the trial, so that a resumed search goes on as if never interrupted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from optuna.samplers import BaseSampler
@@ -15,7 +16,25 @@ from archdsl import ir
 from archdsl.registry import Registry
 from archdsl.space import EXACT_LIMIT, size
 
-SamplerFactory: TypeAlias = Callable[[int, int], BaseSampler]
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a sampler is made for.
+
+    Attributes:
+        seed: of this proposal.
+        spec: the space; `archdsl.study.parameters` turns its members into Optuna's parameters and back.
+        directions: `maximize` or `minimize`, one per objective, the study's first objective first.
+        budget: how many networks the search may train.
+    """
+
+    seed: int
+    spec: ir.Spec
+    directions: tuple[str, ...]
+    budget: int
+
+
+SamplerFactory: TypeAlias = Callable[[Setting], BaseSampler]
 
 SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers")
 
@@ -32,4 +51,4 @@ def choose_sampler(spec: ir.Spec, budget: int) -> str:
     return EXHAUSTIVE if not continuous and size(spec) <= min(budget, EXACT_LIMIT) else "tpe"
 
 
-__all__ = ["EXHAUSTIVE", "SAMPLERS", "SamplerFactory", "choose_sampler"]
+__all__ = ["EXHAUSTIVE", "SAMPLERS", "SamplerFactory", "Setting", "choose_sampler"]

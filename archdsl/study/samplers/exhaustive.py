@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 
 
 @SAMPLERS.register(EXHAUSTIVE)
-def exhaustive(seed: int, objectives: int) -> BaseSampler:
+def exhaustive(setting: Setting) -> BaseSampler:
     """The runner hands the members in one by one; what Optuna is asked for beyond them does not matter."""
-    return RandomSampler(seed=seed)
+    return RandomSampler(seed=setting.seed)

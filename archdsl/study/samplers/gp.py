@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, GPSampler
 
-from archdsl.study.samplers import SAMPLERS
+from archdsl.study.samplers import SAMPLERS, Setting
 
 
 @SAMPLERS.register("gp")
-def gp(seed: int, objectives: int) -> BaseSampler:
+def gp(setting: Setting) -> BaseSampler:
     """Optuna's GPSampler, which takes one or several objectives."""
-    return GPSampler(seed=seed, warn_independent_sampling=False)
+    return GPSampler(seed=setting.seed, warn_independent_sampling=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from archdsl.study.samplers import SAMPLERS
+from archdsl.study.samplers import SAMPLERS, Setting
 
 
 @SAMPLERS.register("random")
-def random(seed: int, objectives: int) -> BaseSampler:
+def random(setting: Setting) -> BaseSampler:
     """Optuna's RandomSampler."""
-    return RandomSampler(seed=seed)
+    return RandomSampler(seed=setting.seed)

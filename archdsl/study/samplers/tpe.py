@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from optuna.samplers import BaseSampler, TPESampler
 
-from archdsl.study.samplers import SAMPLERS
+from archdsl.study.samplers import SAMPLERS, Setting
 
 
 @SAMPLERS.register("tpe")
-def tpe(seed: int, objectives: int) -> BaseSampler:
+def tpe(setting: Setting) -> BaseSampler:
     """Optuna's TPESampler; `group` splits a conditional space into parts that are modelled jointly."""
-    return TPESampler(seed=seed, multivariate=True, group=True)
+    return TPESampler(seed=setting.seed, multivariate=True, group=True)
