@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from archdsl.errors import RunError, StudyError
+from archdsl.errors import DiskFullError, RunError, StudyError
+from archdsl.files import is_full
 
 SPEC_KEY = "archdsl.spec"  # of the metadata: the text of the network whose weights these are
 FORMAT_KEY = (
@@ -44,7 +45,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
             temporary.unlink(missing_ok=True)
         except OSError:
             _log.warning("could not remove %s", temporary)
-        raise RunError(
+        kind = DiskFullError if is_full(error) else RunError
+        raise kind(
             f"the checkpoint '{path}' could not be written: {error}",
             "free disk space or name another place; the same command then goes on from the last checkpoint",
         ) from None

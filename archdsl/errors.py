@@ -91,6 +91,10 @@ class RunError(ArchdslError):
     exit_code = 3
 
 
+class DiskFullError(RunError):
+    """There is no room for a file; what was written before is whole."""
+
+
 class UnknownNameError(ArchdslError):
     """A name nobody registered; says what was meant if that is clear."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
 
-from archdsl.errors import RunError
+from archdsl.errors import DiskFullError, RunError
+
+FULL = os.strerror(errno.ENOSPC)  # libraries that are not written in Python hand on the text alone
 
 
 def write_atomically(path: Path, text: str | bytes) -> Path:
@@ -31,10 +34,16 @@ def write_atomically(path: Path, text: str | bytes) -> Path:
                 os.unlink(name)
         if not isinstance(error, OSError):
             raise
-        raise RunError(
+        kind = DiskFullError if is_full(error) else RunError
+        raise kind(
             f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
         ) from None
     return path
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error means that a disk, or the user's share of it, is full."""
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or FULL in str(error)
 
 
 def _umask() -> int:

@@ -31,7 +31,6 @@ from archdsl.study.interrupts import uninterrupted
 from archdsl.study.parameters import suggest
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
-from archdsl.study.rungs import SOONEST, Rungs
 from archdsl.study.samplers import SAMPLERS, Setting, choose_sampler
 from archdsl.study.watch import Watch
 
@@ -74,16 +73,6 @@ def test_baselines_of_a_space():
 def test_baselines_that_break_a_requirement_are_left_out():
     assert list(baselines(parse("stage[{C|M}*3] require count(M) >= 1"))) == ["all M", "alternating"]
     assert baselines(parse("stage[C {C|C C}]")) == {}
-
-
-def test_rungs_stop_the_lower_half_once_enough_came_that_far():
-    rungs = Rungs(epochs=8)
-    assert rungs.rungs == (2, 4)
-    for number in range(SOONEST):
-        assert rungs.bars() == {}
-        rungs.enter([0.0, 0.1 * number, 0.5])  # stopped after epoch 3: it reached the first rung only
-    assert rungs.bars() == {2: pytest.approx(0.15)}
-    assert Rungs(epochs=1).rungs == ()
 
 
 def test_the_sampler_fits_the_space():
@@ -274,7 +263,7 @@ def test_stopped_networks_are_never_the_best(little: Path, tmp_path: Path):
     results = run(TINY.replace("epochs=1", "epochs=4"), tmp_path, little, budget=12, sampler="random")
     stopped = [t for t in results["trials"] if t["state"] == "stopped"]
     assert stopped
-    assert all(t["epochs"] < 4 and "below" in t["reason"] for t in stopped)
+    assert all(t["epochs"] < 4 and "others did better" in t["reason"] for t in stopped)
     complete = [t["scores"]["accuracy"] for t in results["trials"] if t["state"] == "complete"]
     assert results["best"]["scores"]["accuracy"] == max(complete)
     unhalved = run(
@@ -315,6 +304,19 @@ def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path:
     resumed = json.loads(done.stdout)
     whole = run(spec.read_text(), tmp_path / "whole", little, budget=14)
     assert [(t["hash"], t["scores"]["accuracy"]) for t in resumed["trials"]] == outline(whole)
+
+
+def test_promoted_networks_are_trained_as_if_they_had_never_waited(little: Path, tmp_path: Path):
+    text = TINY.replace("epochs=1", "epochs=4")
+    halved = run(text, tmp_path / "halved", little, budget=10, sampler="random")
+    whole = run(text, tmp_path / "whole", little, budget=10, sampler="random", halving=False)
+    curves = {t["key"]: t["curve"] for t in whole["trials"]}
+    promoted = [t for t in halved["trials"] if t["kind"] == "continued"]
+    assert any(t["state"] == "complete" for t in promoted)
+    for trial in halved["trials"]:
+        if trial["key"] in curves:
+            assert trial["curve"] == curves[trial["key"]][: trial["epochs"]]
+    assert not list((tmp_path / "halved" / "checkpoints").iterdir())
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step():

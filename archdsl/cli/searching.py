@@ -47,6 +47,9 @@ def search(
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SEC", help="Start no further training after so many seconds.")
     ] = None,
+    trial_timeout: Annotated[
+        float | None, typer.Option("--trial-timeout", metavar="SEC", help="Give up a training after so many seconds.")
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -63,7 +66,8 @@ def search(
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
-        final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout, watch=SearchView(),
+        final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout, trial_timeout=trial_timeout,
+        watch=SearchView(),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip
     folder = Path(results["run"])

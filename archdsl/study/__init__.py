@@ -18,8 +18,9 @@ from archdsl import ir, report, space
 from archdsl.architecture import digest
 from archdsl.blocks.defined import attends
 from archdsl.device import pick_device
-from archdsl.errors import RunError, SpecError, UsageError
+from archdsl.errors import DiskFullError, RunError, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
+from archdsl.files import is_full
 from archdsl.sources import read_spec
 from archdsl.study.candidate import evaluate
 from archdsl.study.finals import Finals
@@ -43,7 +44,7 @@ def search(
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
-    watch: Watch | None = None, command: str | None = None,
+    trial_timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -67,6 +68,7 @@ def search(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
         timeout: seconds after which no further training starts.
+        trial_timeout: seconds after which one training is given up, as failed.
         watch: is told what happens.
         command: how to call this search in the report.
 
@@ -80,8 +82,9 @@ def search(
     started = time.time()
     if budget < 1:
         raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
-    if timeout is not None and timeout <= 0:
-        raise UsageError("--timeout is a number of seconds above 0")
+    for flag, seconds in (("--timeout", timeout), ("--trial-timeout", trial_timeout)):
+        if seconds is not None and seconds <= 0:
+            raise UsageError(f"{flag} is a number of seconds above 0")
     if workers is not None and workers < 1:
         raise UsageError("--workers is 1 or more")
     if final_seeds < 0:
@@ -109,7 +112,7 @@ def search(
         )
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
-        pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step)
+        pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
         runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
@@ -121,6 +124,13 @@ def search(
             raise RunError(
                 f"stopped after {len(runner.trials)} of {budget} networks; all of them are kept",
                 "the same command goes on from here",
+            ) from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise DiskFullError(
+                f"the disk is full: {len(runner.trials)} of {budget} networks are trained, all of them are kept",
+                "free some space; the same command goes on from here",
             ) from None
         finally:
             pool.close()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from archdsl import analyses
+from archdsl import analyses, ir, space
 from archdsl.architecture import Architecture
 from archdsl.data import Dataset
-from archdsl.errors import RunError
+from archdsl.errors import DiskFullError, RunError, StudyError
 from archdsl.language import write
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
@@ -57,14 +58,7 @@ def evaluate(
     began = time.perf_counter()
 
     def on_epoch(epoch: Epoch) -> bool:
-        bar, accuracy = task.bars.get(epoch.number), epoch.metrics.accuracy
-        if bar is None or accuracy >= bar:
-            return True
-        outcome["state"] = "stopped"
-        outcome["reason"] = (
-            f"stopped after epoch {epoch.number}: accuracy {accuracy:.4f} is below the others' {bar:.4f}"
-        )
-        return False
+        return task.until is None or epoch.number < task.until
 
     try:
         network = seeded(architecture, task.seed)
@@ -75,16 +69,25 @@ def evaluate(
         metrics = result.metrics
         outcome["scores"] |= {"accuracy": metrics.accuracy, "nll": metrics.nll, "ece": metrics.ece}
         outcome["curve"] = [{"accuracy": e.metrics.accuracy, "nll": e.metrics.nll} for e in result.curve]
-        if outcome["state"] == "complete":
+        if result.stopped:
+            outcome["state"] = "stopped"
+            outcome["reason"] = f"waits after epoch {len(result.curve)}; others did better there"
+        else:
             outcome["scores"] |= _wanted(network, task, data, device)
         if task.final:
             tested = test(network, data.test, data, device=device)
             outcome["test"] = {"accuracy": tested.accuracy, "nll": tested.nll, "ece": tested.ece}
         if task.analyse:
             outcome |= _analyse(network, task, data, device)
+    except DiskFullError:
+        raise  # no fault of this candidate: the search ends here, and goes on when there is room
     except RunError as error:
         outcome["state"], outcome["reason"] = "failed", error.message
-    task.checkpoint.unlink(missing_ok=True)
+    except Exception as error:  # a defect met by one network must not end the search of the others
+        outcome["state"], outcome["reason"] = "failed", f"{type(error).__name__}: {error}".splitlines()[0]
+        outcome["traceback"] = traceback.format_exc()
+    if outcome["state"] != "stopped":  # a stopped network may be promoted, and goes on from its checkpoint
+        task.checkpoint.unlink(missing_ok=True)
     outcome["seconds"] = time.perf_counter() - began
     return outcome
 
@@ -127,19 +130,50 @@ def _measure(network: Network, task: Task, data: Dataset, device: torch.device, 
     )  # fmt: skip
 
 
-def record(number: int, architecture: Architecture, outcome: dict[str, Any]) -> dict[str, Any]:
-    """A trial's entry in `results.json`."""
+def member_of(entry: dict[str, Any], spec: ir.Spec) -> Architecture:
+    """The member of a space that a record is about.
+
+    Raises:
+        StudyError: the record's decisions mean nothing in this space.
+    """
+    choices = entry["choices"]
+    found = (
+        None
+        if set(choices) - {hole.name for hole in ir.holes(spec)}
+        else space.attempt(spec, lambda hole: choices[hole.name])
+    )
+    if found is None:
+        raise StudyError(f"trial {entry['number']} is no member of this space", "choose another folder with --run")
+    return found
+
+
+def record(
+    number: int, architecture: Architecture, outcome: dict[str, Any], before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A trial's entry in `results.json`, and in the study.
+
+    Args:
+        number: of the trial.
+        architecture: what was trained.
+        outcome: of `evaluate`, or `{"died": reason}`.
+        before: the entry so far, of a network that was promoted.
+    """
+    if "died" in outcome:
+        outcome = {"state": "failed", "reason": outcome["died"], "curve": [], "seconds": 0.0, "scores": {}}
     return {
+        "kind": "trained" if before is None else "continued",
+        "key": key_of(architecture),
         "number": number,
         "state": outcome["state"],
         "hash": architecture.hash,
         "spec": write(architecture),
         "layout": architecture.layout,
         "decisions": dict(architecture.decisions),
+        "choices": dict(architecture.choices),
         "params": architecture.params,
         "macs": architecture.macs,
         "epochs": len(outcome["curve"]),
-        "seconds": round(outcome["seconds"], 3),
+        "seconds": round(outcome["seconds"] + (0.0 if before is None else before["seconds"]), 3),
         "reason": outcome["reason"],
         "scores": outcome["scores"],
         "curve": [point["accuracy"] for point in outcome["curve"]],

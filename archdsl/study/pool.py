@@ -9,10 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,9 +23,10 @@ import torch
 
 from archdsl.architecture import Architecture
 from archdsl.data import Dataset, load
+from archdsl.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.recipe import Recipe
 
-RETRIES = 1  # a candidate that was in training when its worker died is tried once more
+RETRIES = 1  # a candidate whose worker was killed is tried once more
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Task:
 
     Attributes:
         wanted: scores that need an analysis, for the search.
-        bars: by epoch, the accuracy below which the training stops.
+        until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
         final: whether to test it too; analyse: whether to keep whole analyses.
     """
 
@@ -40,7 +44,7 @@ class Task:
     seed: int
     checkpoint: Path
     wanted: tuple[str, ...] = ()
-    bars: dict[int, float] = field(default_factory=dict)
+    until: int | None = None
     final: bool = False
     analyse: bool = False
 
@@ -49,9 +53,27 @@ class Work(Protocol):
     """What a task is carried out by; a function of a module, so that worker processes find it."""
 
     def __call__(
-        self, task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None
+        self, task: Any, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None
     ) -> dict[str, Any]:
         """Carry it out; the result is plain data."""
+
+
+@dataclass
+class _Job:
+    task: Any
+    tries: int = 0
+    outcome: dict[str, Any] | BaseException | None = None
+
+
+@dataclass
+class _Worker:
+    """A worker process, and the job it has."""
+
+    process: BaseProcess
+    connection: Connection
+    number: int
+    job: _Job | None = None
+    since: float = field(default_factory=time.monotonic)
 
 
 class Pool:
@@ -59,95 +81,181 @@ class Pool:
 
     Args:
         work: what is done for a task.
-        size: worker processes; 1 works in this process.
+        size: worker processes; 1 works in this process, unless there is a time limit.
         data: the data set; workers load it by `source` (name, root).
-        device: where to train.
+        device: where to train; of several GPUs (`cuda` without a number) each worker has one.
         on_step: for a progress bar, in this process only.
+        limit: seconds after which a task is given up, and its worker killed.
     """
 
     def __init__(
         self, work: Work, size: int, data: Dataset, source: tuple[str, Path | None], device: torch.device,
-        on_step: Callable[[int, int], None] | None = None,
+        on_step: Callable[[int, int], None] | None = None, limit: float | None = None,
     ) -> None:  # fmt: skip
         self.work, self.size, self.data, self.source, self.device = work, size, data, source, device
-        self.on_step = on_step
-        self._executor: ProcessPoolExecutor | None = None
-        self._waiting: list[tuple[Task, Future[dict[str, Any]] | None, int]] = []
+        self.on_step, self.limit = on_step, limit
+        self._jobs: deque[_Job] = deque()
+        self._workers: list[_Worker] = []
+        self._idle_deaths = 0
 
     def __len__(self) -> int:
         """How many tasks are submitted and not taken yet."""
-        return len(self._waiting)
+        return len(self._jobs)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Any) -> None:
         """Hand in a task."""
-        self._waiting.append((task, self._start(task), 0))
+        self._jobs.append(_Job(task))
+        if not self._here:
+            self._feed()
 
     def take(self) -> dict[str, Any]:
-        """The result of the oldest task, waiting for it; `{"died": …}` when its process was killed twice."""
-        while True:
-            task, future, tries = self._waiting[0]
-            if future is None:
-                self._waiting.pop(0)
-                return self.work(task, self.data, self.device, self.on_step)
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                # Whose worker died is not known; everything in training starts again, from its checkpoint.
-                self._executor = None
-                died = tries >= RETRIES
-                if died:
-                    self._waiting.pop(0)
-                self._waiting = [(t, self._start(t), n if died else n + 1) for t, _, n in self._waiting]
-                if died:
-                    return {"died": "its process was killed twice, perhaps for want of memory"}
-                continue
-            self._waiting.pop(0)
-            return result
+        """The result of the oldest task, waiting for it; `{"died": reason}` when it was given up.
+
+        Raises:
+            ArchdslError, or whatever the work raised.
+        """
+        job = self._jobs[0]
+        if self._here:
+            self._jobs.popleft()
+            return self.work(job.task, self.data, self.device, self.on_step)
+        while job.outcome is None:
+            self._attend()
+        self._jobs.popleft()
+        if isinstance(job.outcome, BaseException):
+            raise job.outcome
+        return job.outcome
 
     def close(self) -> None:
         """Stop the workers; what they were training is given up."""
-        executor, self._executor = self._executor, None
-        self._waiting = []
-        if executor is None:
-            return
-        processes = list((executor._processes or {}).values())
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(5)
+        workers, self._workers = self._workers, []
+        self._jobs.clear()
+        for worker in workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join(5)
+            if worker.process.is_alive():
+                worker.process.kill()
 
-    def _start(self, task: Task) -> Future[dict[str, Any]] | None:
-        if self.size == 1:
-            return None
-        if self._executor is None:
-            # A forked child of a process that used threads of PyTorch may hang; a spawned one starts clean.
-            self._executor = ProcessPoolExecutor(
-                self.size, mp_context=multiprocessing.get_context("spawn"), initializer=_begin,
-                initargs=(self.work, self.source, str(self.device)),
-            )  # fmt: skip
-        return self._executor.submit(_work, task)
+    @property
+    def _here(self) -> bool:
+        return self.size == 1 and self.limit is None
+
+    def _feed(self) -> None:
+        """Give waiting tasks to idle workers, and start workers while there are fewer than wanted."""
+        busy = [worker.job for worker in self._workers if worker.job is not None]
+        for job in self._jobs:
+            if job.outcome is not None or any(job is other for other in busy):
+                continue
+            worker = next((w for w in self._workers if w.job is None), None)
+            if worker is None and len(self._workers) < self.size:
+                worker = self._start()
+            if worker is None:
+                return
+            worker.job, worker.since = job, time.monotonic()
+            busy.append(job)
+            try:
+                worker.connection.send(job.task)
+            except OSError:  # it died while idle; it is found out and replaced when its sentinel is looked at
+                return
+
+    def _start(self) -> _Worker:
+        # A forked child of a process that used threads of PyTorch may hang; a spawned one starts clean.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        number = next(n for n in range(self.size) if all(worker.number != n for worker in self._workers))
+        device = self.device
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", number % torch.cuda.device_count())
+        process = context.Process(
+            target=_serve, args=(theirs, self.work, self.source, str(device)), daemon=True, name=f"trainer {number}"
+        )
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours, number)
+        self._workers.append(worker)
+        return worker
+
+    def _attend(self) -> None:
+        """Wait until a worker has something to say, dies, or takes too long."""
+        self._feed()
+        until = (
+            min((w.since + self.limit for w in self._workers if w.job is not None), default=None)
+            if self.limit
+            else None
+        )
+        watched = {w.connection: w for w in self._workers} | {w.process.sentinel: w for w in self._workers}
+        timeout = None if until is None else max(0.0, until - time.monotonic())
+        for worker in {id(watched[r]): watched[r] for r in wait(list(watched), timeout)}.values():  # type: ignore[index]
+            try:
+                if worker.connection.poll():
+                    outcome = worker.connection.recv()
+                    if worker.job is not None:
+                        worker.job.outcome, worker.job = outcome, None
+                    continue
+            except (EOFError, OSError):
+                pass
+            self._bury(worker, "its process was killed twice, perhaps for want of memory", RETRIES)
+        if self.limit is not None:
+            for worker in list(self._workers):
+                if worker.job is not None and time.monotonic() - worker.since > self.limit:
+                    worker.process.kill()
+                    self._bury(worker, f"took longer than {self.limit:g} s", 0)
+        self._feed()
+
+    def _bury(self, worker: _Worker, reason: str, retries: int) -> None:
+        """Take a dead worker out; its task is tried again, or given up for that reason."""
+        worker.process.join(5)
+        worker.connection.close()
+        self._workers.remove(worker)
+        job = worker.job
+        if job is None:
+            self._idle_deaths += 1
+            if self._idle_deaths > 2 * self.size:
+                raise RunError(
+                    "the worker processes end before they train anything", "see what they printed, or use --workers 1"
+                )
+            return
+        job.tries += 1
+        if job.tries > retries:
+            job.outcome = {"died": reason}
 
 
 def default_workers(device: torch.device) -> int:
-    """One per core this process may use (at most 8) on a CPU, one on a GPU."""
+    """One per core this process may use (at most 8) on a CPU, one per GPU (`cuda:1` is one)."""
     if device.type != "cpu":
-        return 1
+        return torch.cuda.device_count() if device.index is None else 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(8, cores))
 
 
-_here: dict[str, Any] = {}
-
-
-def _begin(work: Work, source: tuple[str, Path | None], device: str) -> None:
-    """Set a worker process up: one thread, the data in memory, Ctrl-C left to the parent."""
+def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], device: str) -> None:
+    """A worker process: one thread, the data in memory, Ctrl-C left to the parent; ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     name, root = source
-    _here.update(work=work, data=load(name, root=root), device=torch.device(device))
+    data: Dataset | None = None
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            data = data or load(name, root=root)
+            outcome: Any = work(task, data, torch.device(device), None)
+        except Exception as error:  # raised where the result is taken
+            known = type(error) in (RunError, DataError, StudyError, DiskFullError)
+            outcome = error if known else RunError(f"{type(error).__name__}: {error}")
+        try:
+            connection.send(outcome)
+        except OSError:
+            return
 
 
-def _work(task: Task) -> dict[str, Any]:
-    work: Work = _here["work"]
-    return work(task, _here["data"], _here["device"], None)
+def _end_with_parent() -> None:
+    """Without the process that records, a training is for nobody, and would be in the way of a resumed search."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

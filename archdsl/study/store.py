@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from archdsl.errors import RunError, StudyError
 from archdsl.files import write_atomically
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
+
+_log = logging.getLogger(__name__)
 
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 
@@ -88,8 +91,11 @@ class RunFolder:
         Raises:
             StudyError: the journal cannot be read.
         """
+        journal = self.path / "journal.log"
+        for mended in mend(journal):
+            _log.warning("%s", mended)
         try:
-            storage = JournalStorage(JournalFileBackend(str(self.path / "journal.log")))
+            storage = JournalStorage(JournalFileBackend(str(journal)))
             study = optuna.create_study(
                 study_name=self.plan.spec_name, storage=storage, load_if_exists=True,
                 directions=[StudyDirection[direction.upper()] for _, direction in self.plan.objectives],
@@ -115,6 +121,17 @@ class RunFolder:
         """Where the training of one network keeps its state."""
         return self.path / "checkpoints" / f"{key}.safetensors"
 
+    def remove_checkpoints(self) -> None:
+        """Free the disk of the states of networks that wait at a rung: nobody will be promoted any more."""
+        for file in (self.path / "checkpoints").glob("*.safetensors*"):
+            file.unlink(missing_ok=True)
+
+    def log_defect(self, text: str | None, number: int) -> None:
+        """Keep the traceback of a defect met by a candidate, for whoever mends it."""
+        if text:
+            with (self.path / "defects.log").open("a", encoding="utf-8") as file:
+                file.write(f"trial {number}\n{text}\n")
+
     def read_finals(self) -> dict[str, Any]:
         """What was already trained again, by `hash-seed`; empty when there is nothing or it is damaged."""
         try:
@@ -137,6 +154,41 @@ class RunFolder:
             folder.mkdir()
             for name, text in front.items():
                 write_atomically(folder / f"{name}.arch", text)
+
+
+def mend(journal: Path) -> list[str]:
+    """Make a journal readable again whose last line was cut off, by a kill or a full disk; says what was done.
+
+    The cut piece is kept beside the journal. A lock that a killed process left behind goes too: the folder's own lock
+    says that nobody else is at work. Damage before the last line is left for Optuna to report.
+    """
+    done: list[str] = []
+    lock = journal.with_name(f"{journal.name}.lock")
+    if lock.is_symlink() or lock.exists():
+        lock.unlink()
+    if not journal.exists():
+        return done
+    content = journal.read_bytes()
+    whole, newline, tail = content.rpartition(b"\n")
+    last = whole.rpartition(b"\n")[2]
+    if not tail and last and not _is_json(last):  # a torn line that something ended all the same
+        whole, tail = whole[: len(whole) - len(last)].removesuffix(b"\n"), last
+        newline = b"\n" if whole else b""
+    if tail:
+        kept = journal.with_name(f"{journal.name}.torn")
+        with kept.open("ab") as file:
+            file.write(tail + b"\n")
+        write_atomically(journal, whole + newline)
+        done.append(f"the last line of '{journal}' was cut off; it is in '{kept.name}', and what it said is done again")
+    return done
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def settle(study: optuna.Study, number: int) -> None:

@@ -1,0 +1,129 @@
+"""The next candidate of a search: a baseline, what the sampler proposes, or one drawn where the sampler is stuck."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import optuna
+from optuna.samplers import PartialFixedSampler, RandomSampler
+from optuna.trial import TrialState
+
+from archdsl import ir, space
+from archdsl.architecture import Architecture
+from archdsl.study.baselines import baselines
+from archdsl.study.candidate import key_of
+from archdsl.study.history import History
+from archdsl.study.interrupts import uninterrupted
+from archdsl.study.parameters import parameters, suggest
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
+from archdsl.study.store import RECORD
+
+PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
+HOPELESS = 1000  # such proposals in a row, after which there is nothing left to find
+
+Proposal = tuple[optuna.trial.Trial, Architecture]
+Admits = Callable[[Architecture], str | None]  # why a member is not trained; None lets it through
+
+
+class Proposer:
+    """Proposes members that were not tried yet, and closes the trials they are.
+
+    Args:
+        spec: the space, fitted to the data.
+        sampler: its name.
+        seed: of the search.
+        study: Optuna's study, whose history the sampler sees.
+        history: what was tried; `close` adds to it.
+        budget: how many networks are to be trained.
+        admits: a filter before training (latency, a screen); what it turns away costs no budget.
+    """
+
+    def __init__(
+        self, spec: ir.Spec, sampler: str, seed: int, study: optuna.Study, history: History, budget: int,
+        admits: Admits | None = None,
+    ) -> None:  # fmt: skip
+        self.spec, self.sampler, self.seed, self.study = spec, sampler, seed, study
+        self.history, self.budget, self.admits = history, budget, admits
+        self.queue = list(baselines(spec).values())
+        self._listing: Iterator[Architecture] | None = None
+        continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
+        self._countable = not continuous and space.size(spec) <= space.EXACT_LIMIT
+
+    def propose(self, busy: Collection[str] = ()) -> Proposal | None:
+        """A member that neither was trained nor is in training; None when there is no further one.
+
+        Args:
+            busy: keys of the candidates in training.
+        """
+        repeats = 0  # proposals of what is in training right now
+        while True:
+            stuck = self.history.fruitless + repeats >= PATIENCE
+            fixed = self._fixed(busy, stuck)
+            if (fixed is None and (self.sampler == EXHAUSTIVE or stuck)) or self.history.fruitless >= HOPELESS:
+                return None
+            trial, architecture = self._ask(fixed, self.history.asked + len(busy) + repeats)
+            reason = None if architecture is None or self.admits is None else self.admits(architecture)
+            if architecture is None or reason is not None:
+                unfit = {"kind": "unfit"} | ({} if reason is None else {"reason": reason})
+                if architecture is not None:
+                    unfit["key"] = key_of(architecture)
+                self.close(trial, unfit, None)
+            elif key_of(architecture) in busy:
+                self.study.tell(trial, state=TrialState.FAIL)
+                repeats += 1
+            elif (known := self.history.seen.get(key_of(architecture))) is not None:
+                values = known.get("values") if known["state"] != "failed" else None
+                self.close(trial, {"kind": "duplicate", "of": known["number"], "values": values}, values)
+            else:
+                return trial, architecture
+
+    def again(self, architecture: Architecture) -> optuna.trial.Trial:
+        """A further trial of a member that was tried already, for a promoted network."""
+        self.study.sampler = PartialFixedSampler(parameters(self.spec, architecture), RandomSampler(seed=self.seed))
+        trial = self.study.ask()
+        space.attempt(self.spec, lambda hole: suggest(trial, hole))
+        return trial
+
+    def close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
+        """End an Optuna trial with its record; without values it counts as failed for the sampler."""
+        with uninterrupted():
+            trial.set_user_attr(RECORD, entry)
+            if values is None:
+                self.study.tell(trial, state=TrialState.FAIL)
+            else:
+                self.study.tell(trial, values)
+            self.history.take_in(entry)
+
+    def _ask(self, fixed: Architecture | None, count: int) -> tuple[optuna.trial.Trial, Architecture | None]:
+        directions = tuple(direction for _, direction in self.history.objectives)
+        setting = Setting(self.seed * 100_003 + count, self.spec, directions, self.budget)
+        sampler = SAMPLERS[self.sampler](setting)
+        if fixed is not None:
+            sampler = PartialFixedSampler(parameters(self.spec, fixed), sampler)
+        self.study.sampler = sampler
+        trial = self.study.ask()
+        return trial, space.attempt(self.spec, lambda hole: suggest(trial, hole))
+
+    def _fixed(self, busy: Collection[str], stuck: bool) -> Architecture | None:
+        """A member chosen without the sampler: a baseline, the next of all, or at random when the sampler is stuck."""
+
+        def new(member: Architecture) -> bool:
+            key = key_of(member)
+            return key not in self.history.seen and key not in busy and key not in self.history.turned_away
+
+        while self.queue:
+            if new(baseline := self.queue.pop(0)):
+                return baseline
+        if self.sampler == EXHAUSTIVE:
+            self._listing = self._listing or space.members(self.spec, key_of)
+            return next(filter(new, self._listing), None)
+        if not stuck:
+            return None
+        rng = random.Random(f"{self.seed}:{self.history.asked}")
+        if self._countable:
+            unseen = list(filter(new, space.members(self.spec, key_of)))
+            return rng.choice(unseen) if unseen else None
+        drawn = (space.draw(self.spec, rng) for _ in range(space.EXACT_LIMIT))
+        return next((member for member in drawn if member is not None and new(member)), None)
