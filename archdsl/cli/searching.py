@@ -50,6 +50,13 @@ def search(
     trial_timeout: Annotated[
         float | None, typer.Option("--trial-timeout", metavar="SEC", help="Give up a training after so many seconds.")
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", metavar="URL", help="postgresql+psycopg://…, in which other machines can join."),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option("--study", metavar="NAME", help="Its name in the storage. Default: the run's.")
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -66,7 +73,8 @@ def search(
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
-        final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout, trial_timeout=trial_timeout,
+        final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
+        trial_timeout=trial_timeout, storage=storage, study=study,
         watch=SearchView(),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip
@@ -103,3 +111,41 @@ def report(
 
     page = write(run)
     print_json({"report": str(page)}) if json else print(page)
+
+
+@app.command(
+    epilog="Example:  archdsl worker --storage postgresql+psycopg://me@db/archdsl --study placement-fashion-1a2b3c4d"
+)
+def worker(
+    storage: Annotated[str, typer.Option("--storage", metavar="URL", help="postgresql+psycopg://…")],
+    study: Annotated[str, typer.Option("--study", metavar="NAME", help="As 'archdsl search --storage' prints it.")],
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Training processes. Default: one per core, one per GPU."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="D", help="Where the study's data set is on this machine.")
+    ] = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="Folder for checkpoints, shared between machines where possible."),
+    ] = None,
+    trial_timeout: Annotated[
+        float | None, typer.Option("--trial-timeout", metavar="SEC", help="Give up a training after so many seconds.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Join a running search from this machine.
+
+    Ctrl-C leaves it at any time; what was in training here goes to others.
+    """
+    from archdsl.study import join
+
+    say = None if json else lambda text: print(text, file=sys.stderr)
+    trained = join(
+        storage, study, workers=workers, data=data, data_root=data_root, device=device, run=run,
+        trial_timeout=trial_timeout, say=say,
+    )  # fmt: skip
+    print_json({"study": study, "networks": trained}) if json else print(f"{study}: {trained} networks")

@@ -23,6 +23,7 @@ from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.files import is_full
 from archdsl.sources import read_spec
 from archdsl.study.candidate import evaluate
+from archdsl.study.distributed import Place, Shared, join
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
@@ -36,7 +37,7 @@ SEEDS = 3
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Watch", "search"]
+__all__ = ["Watch", "join", "search"]
 
 
 def search(
@@ -44,7 +45,8 @@ def search(
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
-    trial_timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
+    trial_timeout: float | None = None, storage: str | None = None, study: str | None = None,
+    watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -69,6 +71,9 @@ def search(
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
         timeout: seconds after which no further training starts.
         trial_timeout: seconds after which one training is given up, as failed.
+        storage: a PostgreSQL (`postgresql+psycopg://…`) in which other machines can join; by default a journal in the
+            run's folder. Results then depend on which worker was quicker.
+        study: its name there; by default that of the run's folder.
         watch: is told what happens.
         command: how to call this search in the report.
 
@@ -113,7 +118,14 @@ def search(
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
-        runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
+        runner: Runner | Shared
+        if storage is None:
+            runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
+        else:
+            name = study or folder.path.name
+            place = Place(storage, name, *source_of_data, device, folder.path / "checkpoints", timeout, trial_timeout)
+            runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch)
+            watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
         try:
@@ -170,7 +182,12 @@ def _device_text(device: torch.device, workers: int) -> str:
 
 
 def _write(
-    runner: Runner, folder: RunFolder, facts: dict[str, Any], finalists: list[dict[str, Any]], *, finished: bool
+    runner: Runner | Shared,
+    folder: RunFolder,
+    facts: dict[str, Any],
+    finalists: list[dict[str, Any]],
+    *,
+    finished: bool,
 ) -> dict[str, Any]:
     """All files of the run, from what the runner has."""
     plan, data = runner.plan, runner.pool.data
@@ -233,7 +250,7 @@ def _earlier_seconds(folder: RunFolder) -> float:
         return 0.0
 
 
-def _best_text(runner: Runner, finalists: list[dict[str, Any]], best: dict[str, Any] | None) -> str | None:
+def _best_text(runner: Runner | Shared, finalists: list[dict[str, Any]], best: dict[str, Any] | None) -> str | None:
     """`best.arch`: the winner of the finals if there were any, else the best trial."""
     if finalists:
         winner = finalists[0]

@@ -10,6 +10,7 @@ from archdsl.architecture import Architecture, digest, resolve_model
 from archdsl.language import parse, write
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
+from archdsl.study.distributed import Shared
 from archdsl.study.pool import Task
 from archdsl.study.runner import Runner
 
@@ -23,7 +24,7 @@ class Finals:
         runner: a search that has ended.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner | Shared) -> None:
         self.runner = runner
         self.done: dict[str, Any] = runner.folder.read_finals()
 

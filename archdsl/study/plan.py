@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import BaseModel, ConfigDict
@@ -46,10 +47,15 @@ class Plan(BaseModel):
     workers: int
     versions: dict[str, str]
 
-    def differences(self, other: Plan) -> list[str]:
-        """What another plan has different, in words; versions that differ only in a patch are let through."""
+    def differences(self, other: Plan, besides: Collection[str] = ()) -> list[str]:
+        """What another plan has different, in words; versions that differ only in a patch are let through.
+
+        Args:
+            other: the plan to compare with.
+            besides: fields that may differ.
+        """
         found = []
-        for name in type(self).model_fields:
+        for name in sorted(set(type(self).model_fields) - set(besides), key=list(type(self).model_fields).index):
             mine, theirs = getattr(self, name), getattr(other, name)
             if name == "versions":
                 mine, theirs = ({k: ".".join(v.split(".")[:2]) for k, v in m.items()} for m in (mine, theirs))

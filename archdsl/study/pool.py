@@ -232,7 +232,7 @@ def default_workers(device: torch.device) -> int:
 def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], device: str) -> None:
     """A worker process: one thread, the data in memory, Ctrl-C left to the parent; ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     name, root = source
     data: Dataset | None = None
@@ -253,7 +253,7 @@ def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], 
             return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Without the process that records, a training is for nobody, and would be in the way of a resumed search."""
     parent = multiprocessing.parent_process()
     if parent is not None:

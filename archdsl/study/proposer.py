@@ -58,33 +58,59 @@ class Proposer:
             busy: keys of the candidates in training.
         """
         repeats = 0  # proposals of what is in training right now
-        while True:
-            stuck = self.history.fruitless + repeats >= PATIENCE
-            fixed = self._fixed(busy, stuck)
-            if (fixed is None and (self.sampler == EXHAUSTIVE or stuck)) or self.history.fruitless >= HOPELESS:
-                return None
-            trial, architecture = self._ask(fixed, self.history.asked + len(busy) + repeats)
-            reason = None if architecture is None or self.admits is None else self.admits(architecture)
-            if architecture is None or reason is not None:
-                unfit = {"kind": "unfit"} | ({} if reason is None else {"reason": reason})
-                if architecture is not None:
-                    unfit["key"] = key_of(architecture)
-                self.close(trial, unfit, None)
-            elif key_of(architecture) in busy:
-                self.study.tell(trial, state=TrialState.FAIL)
-                repeats += 1
-            elif (known := self.history.seen.get(key_of(architecture))) is not None:
-                values = known.get("values") if known["state"] != "failed" else None
-                self.close(trial, {"kind": "duplicate", "of": known["number"], "values": values}, values)
-            else:
-                return trial, architecture
+        while self.aim(busy, repeats):
+            trial = self.study.ask()
+            found = self.judge(trial, busy)
+            match found:
+                case Architecture():
+                    return trial, found
+                case None:
+                    self.study.tell(trial, state=TrialState.FAIL)
+                    repeats += 1
+                case entry:
+                    self.close(trial, entry, entry.get("values"))
+        return None
+
+    def aim(self, busy: Collection[str], repeats: int = 0) -> bool:
+        """Make the study's sampler that of the next proposal; False when there is nothing left to propose."""
+        stuck = self.history.fruitless + repeats >= PATIENCE
+        fixed = self._fixed(busy, stuck)
+        if (fixed is None and (self.sampler == EXHAUSTIVE or stuck)) or self.history.fruitless >= HOPELESS:
+            return False
+        directions = tuple(direction for _, direction in self.history.objectives)
+        count = self.history.asked + len(busy) + repeats
+        seed = (self.seed * 100_003 + count) % 2**32  # NumPy takes no larger ones
+        sampler = SAMPLERS[self.sampler](Setting(seed, self.spec, directions, self.budget))
+        if fixed is not None:
+            sampler = PartialFixedSampler(parameters(self.spec, fixed), sampler)
+        self.study.sampler = sampler
+        return True
+
+    def judge(self, trial: optuna.trial.Trial, busy: Collection[str]) -> Architecture | dict[str, Any] | None:
+        """What a trial proposes: a new member, the record of one that is not trained, or None for one in training."""
+        architecture = space.attempt(self.spec, lambda hole: suggest(trial, hole))
+        if architecture is None:
+            return {"kind": "unfit"}
+        key = key_of(architecture)
+        if key in busy:
+            return None
+        if (known := self.history.seen.get(key)) is not None:
+            values = known.get("values") if known["state"] != "failed" else None
+            return {"kind": "duplicate", "of": known["number"], "values": values}
+        if self.admits is not None and (reason := self.admits(architecture)) is not None:
+            return {"kind": "unfit", "key": key, "reason": reason}
+        return architecture
 
     def again(self, architecture: Architecture) -> optuna.trial.Trial:
         """A further trial of a member that was tried already, for a promoted network."""
-        self.study.sampler = PartialFixedSampler(parameters(self.spec, architecture), RandomSampler(seed=self.seed))
+        self.aim_at(architecture)
         trial = self.study.ask()
         space.attempt(self.spec, lambda hole: suggest(trial, hole))
         return trial
+
+    def aim_at(self, architecture: Architecture) -> None:
+        """Make the next trial of the study one of this member."""
+        self.study.sampler = PartialFixedSampler(parameters(self.spec, architecture), RandomSampler(seed=self.seed))
 
     def close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
         """End an Optuna trial with its record; without values it counts as failed for the sampler."""
@@ -95,16 +121,6 @@ class Proposer:
             else:
                 self.study.tell(trial, values)
             self.history.take_in(entry)
-
-    def _ask(self, fixed: Architecture | None, count: int) -> tuple[optuna.trial.Trial, Architecture | None]:
-        directions = tuple(direction for _, direction in self.history.objectives)
-        setting = Setting(self.seed * 100_003 + count, self.spec, directions, self.budget)
-        sampler = SAMPLERS[self.sampler](setting)
-        if fixed is not None:
-            sampler = PartialFixedSampler(parameters(self.spec, fixed), sampler)
-        self.study.sampler = sampler
-        trial = self.study.ask()
-        return trial, space.attempt(self.spec, lambda hole: suggest(trial, hole))
 
     def _fixed(self, busy: Collection[str], stuck: bool) -> Architecture | None:
         """A member chosen without the sampler: a baseline, the next of all, or at random when the sampler is stuck."""

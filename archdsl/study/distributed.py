@@ -1,0 +1,266 @@
+"""Searches that many processes share through a PostgreSQL: the node that began one, and workers that join."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.study import StudyDirection
+from pydantic import ValidationError
+
+from archdsl import ir
+from archdsl.data import Dataset
+from archdsl.device import pick_device
+from archdsl.errors import ArchdslError, DataError, RunError, StudyError
+from archdsl.experiment import set_up
+from archdsl.sources import Source
+from archdsl.study.candidate import evaluate
+from archdsl.study.claims import Ledger
+from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.plan import Plan
+from archdsl.study.pool import Pool, default_workers, end_with_parent
+from archdsl.study.store import RunFolder, settle
+from archdsl.study.watch import Watch, layout_text
+from archdsl.study.worker import Recorded, Worker, recorded, worker_name
+
+POLL = 1.0  # seconds between two looks at what was done
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study lives, and how its workers train.
+
+    Attributes:
+        url: of the database; study: its name there.
+        data: name of the data set; root: where it lies.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        checkpoints: folder for the states of networks.
+        seconds: for which nothing new is begun after; trial_timeout: seconds of one training.
+    """
+
+    url: str
+    study: str
+    data: str
+    root: Path | None
+    device: str
+    checkpoints: Path
+    seconds: float | None = None
+    trial_timeout: float | None = None
+
+    def open(self, plan: Plan) -> tuple[optuna.Study, Ledger]:
+        """The study and its claims; both are made where they are absent."""
+        engine = open_engine(self.url)
+        ledger = Ledger(engine, self.study)
+        storage = open_storage(self.url)
+        study = optuna.create_study(
+            study_name=self.study, storage=storage, load_if_exists=True,
+            directions=[StudyDirection[direction.upper()] for _, direction in plan.objectives],
+        )  # fmt: skip
+        study.set_metric_names([name for name, _ in plan.objectives])
+        return study, ledger
+
+
+class Shared:
+    """A search whose networks are trained by worker processes, here and elsewhere; see `runner.Runner`.
+
+    Args:
+        spec, plan, folder, budget, watch: as for a search on one machine.
+        pool: trains the finalists.
+        place: where the study lives.
+    """
+
+    def __init__(
+        self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, place: Place, *, budget: int, watch: Watch
+    ) -> None:
+        self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
+        self.place, self.budget, self.watch = place, budget, watch
+        ledger = Ledger(open_engine(place.url), place.study)
+        there = Plan.model_validate_json(ledger.begin(plan.model_dump_json(), budget))
+        if differences := plan.differences(there, besides=("workers", "finalist_seeds")):
+            raise StudyError(
+                f"the study '{place.study}' in the storage is another; different: {'; '.join(differences)}",
+                "give this one another name with --study, or repeat the command that began it",
+            )
+        self.study, self.ledger = place.open(plan)
+        self.history = self._read()
+        self._buried: set[str] = set()
+
+    def run(self) -> None:
+        """Start this machine's workers, tell what all workers do, and return when nothing is left to do."""
+        self.watch.begin(len(self.history.by_number), self.budget)
+        context = multiprocessing.get_context("spawn")
+        workers = [
+            context.Process(target=_work, args=(self.place, self.plan, self.budget), daemon=False, name=f"worker {n}")
+            for n in range(self.plan.workers)
+        ]
+        for worker in workers:
+            worker.start()
+        told = {(number, entry["epochs"]) for number, entry in self.history.by_number.items()}
+        try:
+            while any(worker.is_alive() for worker in workers):
+                time.sleep(POLL)
+                self._tell(told)
+                self._bury(workers)
+        finally:
+            for worker in workers:
+                if worker.is_alive() and worker.pid is not None:
+                    worker.terminate()
+            for worker in workers:
+                worker.join(10)
+        self._tell(told)
+        if workers and all(worker.exitcode not in (0, None) for worker in workers):
+            raise RunError(
+                f"all workers of this machine ended; {len(self.history.by_number)} of {self.budget} networks are kept",
+                "the same command goes on from here",
+            )
+        self.folder.remove_checkpoints()
+        if len(self.history.by_number) < self.budget:
+            self.watch.say(f"{len(self.history.by_number)} of {self.budget} trained; the space or the time is used up")
+
+    def _read(self) -> Recorded:
+        return patiently(lambda: recorded(self.study.get_trials(deepcopy=False), self.plan))
+
+    def _tell(self, told: set[tuple[int, int]]) -> None:
+        self.history = self._read()
+        for entry in self.history.trials:
+            if (entry["number"], entry["epochs"]) not in told:
+                told.add((entry["number"], entry["epochs"]))
+                self.watch.candidate(entry["number"], layout_text(entry["layout"]), entry["params"])
+                self.watch.result(entry, self.history.best())
+
+    def _bury(self, workers: Sequence[BaseProcess]) -> None:
+        """Fail the trials of this machine's dead workers at once; others wait for the heartbeat to be missed."""
+        dead = {worker_name(w.pid) for w in workers if w.exitcode not in (0, None)} - self._buried
+        if not dead:
+            return
+        self._buried |= dead
+        trials = patiently(lambda: self.study.get_trials(deepcopy=False))
+        for claim in patiently(self.ledger.claims):
+            if claim.worker in dead and not trials[claim.trial].state.is_finished():
+                patiently(functools.partial(settle, self.study, claim.trial))
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The records by number."""
+        return self.history.trials
+
+    def best(self) -> dict[str, Any] | None:
+        """See `History.best`."""
+        return self.history.best()
+
+    def front(self) -> list[int]:
+        """See `History.front`."""
+        return self.history.front()
+
+
+def join(
+    url: str, study: str, *, workers: int | None = 1, data: str | None = None, data_root: Path | None = None,
+    device: str = "auto", run: Path | None = None, trial_timeout: float | None = None,
+    say: Callable[[str], None] | None = None,
+) -> int:  # fmt: skip
+    """Train for a study that another process began, until nothing is left to do; leaves at any time without loss.
+
+    Args:
+        url: the database, `postgresql+psycopg://…`.
+        study: its name, as `archdsl search` prints it.
+        workers: processes that train; None for one per core or GPU.
+        data: where the data set is on this machine, if not where the study says; its content must be the same.
+        data_root: where torchvision's data sets lie.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        run: folder for checkpoints; on a file system that all machines share, promoted networks go on anywhere.
+        trial_timeout: seconds after which one training is given up, as failed.
+        say: is told what is being done.
+
+    Returns:
+        How many networks the study has trained in all.
+
+    Raises:
+        ArchdslError: there is no such study, the data differ, or the storage cannot be used.
+    """
+    ledger = Ledger(open_engine(url), study)
+    found = ledger.plan()
+    if found is None:
+        names = ledger.names()
+        raise StudyError(
+            f"there is no study '{study}' in this storage",
+            f"there are: {', '.join(names)}" if names else "'archdsl search --storage' begins one",
+        )
+    try:
+        plan = Plan.model_validate_json(found[0])
+    except ValidationError:
+        raise StudyError(f"the study '{study}' was begun by another version of archdsl") from None
+    chosen = pick_device(device)
+    name = data or plan.data
+    _, dataset, _ = _set_up(plan, name, data_root)
+    count = workers or default_workers(chosen)
+    folder = run or Path("runs") / study
+    place = Place(url, study, name, data_root, device, folder / "checkpoints", None, trial_timeout)
+    place.checkpoints.mkdir(parents=True, exist_ok=True)
+    if say is not None:
+        say(f"{study}: {dataset.name}, {count} process{'es' * (count > 1)}, a budget of {found[1]} networks")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
+    for process in processes:
+        process.start()
+    try:
+        for process in processes:
+            process.join()
+    except KeyboardInterrupt:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(30)
+        raise RunError("left the study; what was in training goes to others", "the same command joins again") from None
+    if all(process.exitcode for process in processes):
+        raise RunError("all worker processes ended before the study did", "see what they printed")
+    return sum(claim.rung == 0 for claim in ledger.claims())
+
+
+def _set_up(plan: Plan, data: str, root: Path | None) -> tuple[ir.Spec, Dataset, Any]:
+    """The space and the data of a plan; the data must be those the study was begun with."""
+    spec, dataset, recipe = set_up(Source(plan.spec_text, plan.spec_name), data, root, False, None)
+    if dataset.digest != plan.data_digest:
+        raise DataError(
+            f"'{data}' is not what the study was begun with: its content differs",
+            "give the same data set with --data, or begin another study",
+        )
+    return spec, dataset, recipe
+
+
+def _work(place: Place, plan: Plan, budget: int) -> None:
+    """A worker process, from start to end; mistakes are printed without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        spec, dataset, _ = _set_up(plan, place.data, place.root)
+        study, ledger = place.open(plan)
+        device = pick_device(place.device)
+        pool = Pool(evaluate, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
+        deadline = None if place.seconds is None else time.monotonic() + place.seconds
+        Worker(spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline).run()
+    except ArchdslError as error:
+        print(f"worker: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None
+    except Exception as error:  # a defect: others take its network over
+        print(f"worker: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(3) from None
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(1)

