@@ -156,6 +156,11 @@ def _joined(logic: ir.Logic, parts: list[ir.Condition | None], absorbing: str) -
     return kept[0] if len(kept) == 1 else logic.model_copy(update={"parts": kept})
 
 
+def open_measures(conditions: Iterable[ir.Condition]) -> tuple[str, ...]:
+    """The measures that conditions speak of and only measuring tells, each once."""
+    return tuple(dict.fromkeys(m.measure for c in conditions for m in measures(c) if m.measure in MEASURED))
+
+
 # ---- in words --------------------------------------------------------------------------------------------
 
 

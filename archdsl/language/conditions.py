@@ -73,6 +73,8 @@ def _constant(value: syntax.Value, scope: Scope) -> int | float:
 def _count(value: syntax.Measure, blocks: Collection[str], stages: int, scope: Scope) -> ir.MeasureSpec:
     if value.name != "count":
         help = did_you_mean(value.name, ("count",)) or KNOWN
+        if value.name in MEASURES:
+            help = f"'{value.name}' is of the whole network and stands without parentheses"
         raise Mistake(f"'{value.name}(…)' is not something to measure", value.span, help)
     block: str | None = None
     stage: int | None = None
