@@ -7,14 +7,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
-from archdsl.arguments import bounded, calculate, say, show
+from archdsl.arguments import bounded, say, show
 from archdsl.blocks import Block
 from archdsl.blocks.base import Composite, Cost, Node, free_name, meaning, measure, primitives, roles
 from archdsl.blocks.defined import Defined, Scope, anew, construct, kind, nameless, scope_of, work
+from archdsl.conditions import unmet
 from archdsl.effort import spend
 from archdsl.errors import Diagnostic, Span, SpecError
 from archdsl.shapes import Shape, ShapeError
@@ -582,86 +582,3 @@ def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]
     taken: dict[str, int] = {}
     for block in blocks:
         yield block, free_name(block.kind, taken)
-
-
-# ---- conditions ----------------------------------------------------------------------------------------
-
-
-def holds(condition: ir.Condition, architecture: Architecture) -> bool:
-    """Whether an architecture meets a condition."""
-    return holds_for(condition, lambda measure: value_of(measure, architecture))
-
-
-def holds_for(condition: ir.Condition, value: Callable[[ir.MeasureSpec], int]) -> bool:
-    """Whether a condition is met where the measures are what `value` says."""
-    if isinstance(condition, ir.Comparison):
-        left, right = _total(condition.left, value), _total(condition.right, value)
-        match condition.op:
-            case "<=":
-                return left <= right
-            case ">=":
-                return left >= right
-            case "<":
-                return left < right
-            case ">":
-                return left > right
-            case "==":
-                return left == right
-        return left != right
-    results = [holds_for(part, value) for part in condition.parts]
-    return {"and": all(results), "or": any(results), "not": not results[0]}[condition.op]
-
-
-def _total(total: ir.Total, value: Callable[[ir.MeasureSpec], int]) -> int | float | Fraction:
-    """The value of one side; exact, so that `count(M)/3 == 0.1*count(C)` means what it says and can be counted."""
-    if isinstance(total, ir.MeasureSpec):
-        return value(total)
-    if isinstance(total, ir.Combine):
-        left, right = _total(total.left, value), _total(total.right, value)
-        try:
-            if total.op == "/":
-                return Fraction(left) / Fraction(right)
-            return calculate(total.op, left, right)  # type: ignore[arg-type]
-        except (ArithmeticError, ValueError):
-            return float("nan")
-    return total if isinstance(total, int) else Fraction(repr(total))
-
-
-def value_of(measure: ir.MeasureSpec, architecture: Architecture) -> int:
-    """What an architecture has of a measure."""
-    if measure.measure == "count":
-        return architecture.count(measure.block or "", measure.stage)
-    return {"params": architecture.params, "macs": architecture.macs, "depth": architecture.depth}[measure.measure]
-
-
-def measures(condition: ir.Condition | ir.Total) -> Iterator[ir.MeasureSpec]:
-    """The measures a condition speaks of."""
-    match condition:
-        case ir.MeasureSpec():
-            yield condition
-        case ir.Comparison() | ir.Combine():
-            yield from measures(condition.left)
-            yield from measures(condition.right)
-        case ir.Logic():
-            for part in condition.parts:
-                yield from measures(part)
-
-
-def measured(condition: ir.Condition, architecture: Architecture) -> dict[str, int]:
-    """Each measure a condition speaks of, as the language writes it, and its value."""
-    return {describe(m): value_of(m, architecture) for m in measures(condition)}
-
-
-def describe(measure: ir.MeasureSpec) -> str:
-    """A measure as the language writes it."""
-    if measure.measure != "count":
-        return measure.measure
-    return f"count({measure.block})" if measure.stage is None else f"count({measure.block}, stage={measure.stage})"
-
-
-def unmet(condition: ir.Condition, architecture: Architecture) -> Diagnostic | None:
-    """None when the condition holds, else what the model has instead."""
-    if holds(condition, architecture):
-        return None
-    said = ", ".join(f"{name} is {value:,}" for name, value in measured(condition, architecture).items())
-    return Diagnostic(f"this requirement is not met: {said}", condition.at, None)

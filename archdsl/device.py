@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -31,6 +33,30 @@ def pick_device(text: str) -> torch.device:
         found = f"this machine has {count} CUDA devices" if count else "this machine has no CUDA device"
         raise UsageError(f"there is no device '{text}': {found}", "--device auto takes what there is")
     return torch.device(text)
+
+
+def device_name(device: torch.device) -> str:
+    """What a device is called by its maker; for a CPU `unknown` where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown")
+
+
+@contextlib.contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU, one thread of PyTorch: as trainings run, and because times of several depend on who else is at work."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def with_index(device: torch.device) -> torch.device:

@@ -203,10 +203,10 @@ class StageSpec(Node):
 
 
 class MeasureSpec(Node):
-    """`params`, `macs`, `depth`, `count(NAME)`, `count(NAME, stage=i)`."""
+    """`params`, `macs`, `depth`, `latency_ms`, `count(NAME)`, `count(NAME, stage=i)`."""
 
     node: Literal["measure"] = "measure"
-    measure: Literal["params", "macs", "depth", "count"]
+    measure: Literal["params", "macs", "depth", "latency_ms", "count"]
     block: str | None = None
     stage: int | None = None
 

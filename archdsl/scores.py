@@ -19,7 +19,7 @@ class ScoreInfo:
     """One score.
 
     Attributes:
-        source: who provides it: "training", "cost", or the name of an analysis.
+        source: who provides it: "training", "cost", "latency", or the name of an analysis.
         direction: which way is better; None where neither is (a description of behaviour, not a merit).
         unit: of the number, in words short enough for a table head.
         what: one line for help and reports.
@@ -37,6 +37,7 @@ SCORES: dict[str, ScoreInfo] = {
     "ece": ScoreInfo("training", "minimize", "fraction", "expected calibration error, 15 bins"),
     "params": ScoreInfo("cost", "minimize", "parameters", "trainable parameters"),
     "macs": ScoreInfo("cost", "minimize", "MACs", "multiply-accumulates of one image"),
+    "latency_ms": ScoreInfo("latency", "minimize", "ms", "forward time of one image: its blocks, measured and summed"),
     "log_ape": ScoreInfo("hessian", "minimize", "ln", "logarithm of the average positive Hessian eigenvalue"),
     "ape": ScoreInfo("hessian", "minimize", "1", "average positive eigenvalue among the top k by magnitude"),
     "nep": ScoreInfo("hessian", "minimize", "fraction", "share of negative eigenvalues among the top k by magnitude"),

@@ -19,6 +19,7 @@ from archdsl.device import pick_device
 from archdsl.errors import StudyError
 from archdsl.experiment import set_up
 from archdsl.language import parse, write
+from archdsl.latency import Latencies, check
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
 from archdsl.sources import read_spec
@@ -57,7 +58,7 @@ def prepare(
     text_or_path: str | Path, *, data: str | None = None, data_root: Path | None = None, download: bool = False,
     epochs: int | None = None, seed: int = 0, device: str = "auto",
 ) -> Job:  # fmt: skip
-    """Read a spec, its data set and its recipe.
+    """Read a spec, its data set and its recipe; measure the latency where the spec requires one.
 
     Raises:
         ArchdslError: spec, data or options are wrong.
@@ -69,7 +70,9 @@ def prepare(
     if hole is not None:
         resolve_model(spec, source.text, source.path)  # says that it is a space, and what to do
     spec, dataset, recipe = set_up(source, data, data_root, download, epochs)
-    return Job(resolve_model(spec, source.text, source.path), dataset, recipe, seed, chosen)
+    architecture = resolve_model(spec, source.text, source.path)
+    check(spec, architecture, Latencies(chosen), source.text, source.path)
+    return Job(architecture, dataset, recipe, seed, chosen)
 
 
 def train(

@@ -191,7 +191,7 @@ def _condition(draw: DrawFn, depth: int) -> str:
 def _total(depth: int) -> SearchStrategy[str]:
     kinds = st.sampled_from(["plain", "binary", "group", "sign"])
     measure = st.builds("{}({})".format, st.sampled_from(["count", "k"]), _arguments(max(depth - 1, 0)))
-    leaf = st.one_of(st.sampled_from(["params", "macs", "depth"]), _number, _size, measure)
+    leaf = st.one_of(st.sampled_from(["params", "macs", "depth", "latency_ms"]), _number, _size, measure)
     return kinds.flatmap(lambda kind: _calculated(kind, depth, leaf))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, holds_for, value_of
+from archdsl.architecture import Architecture
+from archdsl.conditions import truth, value_of
 from archdsl.errors import SpecError
 from archdsl.language import parse
 
@@ -82,7 +83,7 @@ def condition(rng: random.Random, text: str, fitting: list[Architecture], nonlin
     while high - low > 0.25 and high != low:  # the value of the left side, by halving
         middle = round((low + high) * 4) / 8
         probe = comparison.model_copy(update={"right": middle})
-        low, high = (low, middle) if holds_for(probe, lambda m: value_of(m, member)) else (middle, high)
+        low, high = (low, middle) if truth(probe, lambda m: value_of(m, member)) else (middle, high)
         if high - low <= 0.25:
             break
     bound = round(high * 4) / 4 if rng.random() < 0.3 else round(high) + rng.choice((0, 0, 0, -1, 1))

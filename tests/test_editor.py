@@ -412,6 +412,15 @@ def test_hover(ghost: Page, words: str, inside: int, said: list[str]) -> None:
         assert part in found
 
 
+def test_a_measure_that_only_measuring_tells_is_no_mistake(editor: Editor) -> None:
+    page = Page(editor, "stage[C]\nrequire latency_ms <= 2\n")
+    assert "Milliseconds that one image takes" in page.hover("latency_ms")
+    assert "Here:" not in page.hover("latency_ms")
+    assert Analysis(page.text).mistakes == ()
+    assert Analysis("stage[{C|M}] require latency_ms <= 2 and depth == 2").mistakes == ()
+    assert not Analysis("stage[{C|M}] require latency_ms <= 2 and depth == 2").settled, "archdsl check has to look"
+
+
 def test_hover_of_a_model_gives_exact_figures(editor: Editor) -> None:
     page = Page(editor, text_of(SPECS / "alternet_50.arch"))
     assert "`-> 512x16x16`" in page.hover("stage(512")
@@ -476,7 +485,8 @@ LETS = "let H = {2|4}\nlet B = {C|M}\nlet W = msa(window=4)\nblock own(k=3, act=
         ("train(precision=‸", "auto", ["float32", "bf16"], ["relu", "width"]),
         ("maximize ‸", "accuracy", list(SCORES), ["stage"]),
         ("minimize ‸", "nll", list(SCORES), ["stage"]),
-        ("require ‸", "params", ["macs", "depth", "count", "not"], ["C"]),
+        ("require ‸", "params", ["macs", "depth", "latency_ms", "count", "not"], ["C"]),
+        ("require lat‸", "params", ["latency_ms"], ["C"]),
         ("require params <= 2M ‸", "and", ["or"], ["params"]),
         ("require params <= 2M and count(‸", None, ["C", "M", "W", "own", "msa"], ["params", "residual"]),
         ("require count(M, ‸", "stage", [], ["M"]),

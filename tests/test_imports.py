@@ -22,12 +22,12 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # In which data flows; a room may know those before it, never those behind it.
 ORDER = (
-    "errors", "registry", "ir", "arguments", "wording", "blocks", "architecture", "language", "sources", "space",
-    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "pretrained", "export", "timm_models", "data", "experiment",
+    "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "architecture", "language", "sources", "space",
+    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "latency", "pretrained", "export", "timm_models", "data", "experiment",
     "training", "analyses", "report", "study", "train_spec", "analyze_spec", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
-    "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "blocks", "architecture",
+    "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "conditions", "blocks", "architecture",
     "language", "identity", "sources", "space", "cli", "wording", "drawing", "alignment", "comparison",
     "comparison_of_spaces", "editor",
 )  # fmt: skip

@@ -11,7 +11,8 @@ import pytest
 from small_spaces import small_space
 
 from archdsl import space
-from archdsl.architecture import Architecture, holds, measured
+from archdsl.architecture import Architecture
+from archdsl.conditions import allows, figures, reader
 from archdsl.errors import SpecError
 from archdsl.language import parse
 from archdsl.space import dominance, graph, joining
@@ -26,7 +27,7 @@ def agrees(text: str) -> None:
     """Whatever is counted, listed or drawn is what enumeration finds."""
     spec = parse(text)
     fitting = [found for found in space.fillings(spec) if isinstance(found, Architecture)]
-    feasible = [member for member in fitting if all(holds(c, member) for c in spec.require)]
+    feasible = [member for member in fitting if all(allows(c, member) for c in spec.require)]
     networks = {member.hash for member in feasible}
     known = counted(spec)
     assert known is not None
@@ -39,7 +40,7 @@ def agrees(text: str) -> None:
     assert len(listed) == len(set(listed))
     assert set(listed) == networks
     for condition in spec.require if fitting else ():
-        values = [measured(condition, member) for member in fitting]
+        values = [figures(condition, reader(member)) for member in fitting]
         for name, reach in ranges(known, condition).items():
             assert reach == (min(v[name] for v in values), max(v[name] for v in values))
     if feasible:

@@ -12,7 +12,9 @@ from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, File, Json
 from archdsl.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from archdsl.architecture import Architecture
     from archdsl.model import Network
+    from archdsl.sources import Source
 
 
 @app.command(epilog="Example:  archdsl compile alternet_50 --export safetensors,onnx --out exports")
@@ -38,6 +40,18 @@ def compile(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the weights of a spec.")] = 0,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            help="Measure the milliseconds of every block; done unasked where the file requires latency_ms.",
+        ),
+    ] = False,
+    batch: Annotated[
+        int,
+        typer.Option("--batch-size", metavar="N", min=1, help="Images that flow at once where latency is measured."),
+    ] = 1,
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="Where latency is measured.")] = "auto",
     json: Json = False,
 ) -> None:
     """Build the PyTorch model, run one forward pass, print its blocks with shapes, parameters and MACs; export it."""
@@ -52,8 +66,9 @@ def compile(
         from archdsl.export import check_formats
 
         check_formats(formats)
-    model = _network(file, seed)
+    model, source = _network(file, seed)
     architecture = model.architecture
+    times = _latencies(source, architecture, device, batch, asked=latency)
     try:
         with torch.no_grad():
             logits = model(torch.zeros(1, *architecture.input))
@@ -62,6 +77,11 @@ def compile(
     if tuple(logits.shape) != (1, architecture.classes):
         raise RunError(f"the model gives {tuple(logits.shape)}, not {architecture.classes} classes")
     table = architecture.table()
+    if times is not None:
+        settings, milliseconds = times
+        table |= {"latency_ms": sum(milliseconds), "latency": settings}
+        for row, time in zip(table["blocks"], milliseconds, strict=True):
+            row["latency_ms"] = time
     if out is not None:
         from archdsl.files import write_atomically
 
@@ -80,8 +100,31 @@ def compile(
         print(f"{name}: {path} ({_bytes(path.stat().st_size)})")
 
 
-def _network(file: str, seed: int) -> Network:
-    """The network of a file in eval mode, with the weights of a checkpoint, else with fresh ones."""
+def _latencies(
+    source: Source | None, architecture: Architecture, device: str, batch: int, asked: bool
+) -> tuple[str, list[float]] | None:
+    """Under which settings, and milliseconds of every block; None where neither the user nor the file asks for them.
+
+    Raises:
+        SpecError: the file requires another latency.
+    """
+    from archdsl.conditions import is_measured
+
+    spec = None if source is None else source.spec()
+    if not asked and (spec is None or not any(map(is_measured, spec.require))):
+        return None
+    from archdsl.device import pick_device
+    from archdsl.latency import Latencies, check
+
+    latencies = Latencies(pick_device(device), batch=batch)
+    milliseconds = latencies.blocks(architecture)
+    if source is not None and spec is not None:
+        check(spec, architecture, latencies, source.text, source.path)
+    return latencies.settings, milliseconds
+
+
+def _network(file: str, seed: int) -> tuple[Network, Source | None]:
+    """The network of a file in eval mode with fresh weights, and the file; or that of a checkpoint with its weights."""
     import torch
 
     from archdsl.architecture import resolve_model
@@ -90,12 +133,12 @@ def _network(file: str, seed: int) -> Network:
     from archdsl.sources import read_file
 
     if file.endswith(".safetensors"):
-        return load(file)
+        return load(file), None
     source = read_file(file)
     architecture = resolve_model(source.spec(), source.text, source.path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(architecture).eval()
+        return build(architecture).eval(), source
 
 
 def _exports(model: Network, formats: list[str], folder: Path, file: str) -> dict[str, Path]:
@@ -128,17 +171,22 @@ def _print_blocks(table: dict[str, Any]) -> None:
     grid = Table(box=None, pad_edge=False, title=f"{table['name']}  {table['hash'][:12]}", title_justify="left")
     grid.add_column("block")
     grid.add_column("kind")
-    for name in ("out", "params", "MACs"):
+    measured = "latency_ms" in table
+    for name in ("out", "params", "MACs", *(("ms",) if measured else ())):
         grid.add_column(name, justify="right")
     for b in table["blocks"]:
         kind = b["label"] if b["label"] == b["kind"] else f"{b['label']} ({b['kind']})"
-        grid.add_row(b["path"], kind, size(b["out"]), f"{b['params']:,}", f"{b['macs']:,}")
+        time = (f"{b['latency_ms']:.3f}",) if measured else ()
+        grid.add_row(b["path"], kind, size(b["out"]), f"{b['params']:,}", f"{b['macs']:,}", *time)
     grid.add_section()
-    grid.add_row("total", "", f"{table['classes']}", f"{table['params']:,}", f"{table['macs']:,}", style="bold")
+    time = (f"{table['latency_ms']:.3f}",) if measured else ()
+    grid.add_row("total", "", f"{table['classes']}", f"{table['params']:,}", f"{table['macs']:,}", *time, style="bold")
     # Wide enough for every column even where output is piped.
     console = Console()
     console = console if console.is_terminal else Console(width=120)
     console.print(grid, highlight=False)
+    if measured:
+        print(f"ms: each block alone, then their sum; {table['latency']}")
 
 
 @app.command(epilog="Example:  archdsl train resnet_18 --data npz:cifar10.npz --epochs 30")

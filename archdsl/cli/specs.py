@@ -28,11 +28,13 @@ def check(
 ) -> None:
     """Show all errors of all files: syntax, names, types, shapes, requirements. Nothing is built."""
     from archdsl import space
+    from archdsl.conditions import open_measures, reader, truth
     from archdsl.sources import read_file
 
     documents = []
     for name in files:
         errors: list[dict[str, Any]] = []
+        undecided: list[str] = []
         try:
             source = read_file(name)
             spec = source.spec()
@@ -44,6 +46,7 @@ def check(
             errors = [_error_document(Diagnostic(error.message, None, error.help))]
             sys.stderr.write(f"error: {error}\n\n")
         else:
+            undecided = list(open_measures(c for c in spec.require if truth(c, reader(architecture)) is None))
             if not json:
                 size = space.size(spec)
                 what = (
@@ -51,8 +54,11 @@ def check(
                     if size > 1
                     else f"{architecture.params:,} parameters, {architecture.macs:,} MACs"
                 )
-                print(f"{name}: ok, {what}")
-        documents.append({"path": name, "ok": not errors, "errors": errors})
+                left = f"; not decided: {', '.join(undecided)}, which only measuring tells" if undecided else ""
+                print(f"{name}: ok, {what}{left}")
+        documents.append(
+            {"path": name, "ok": not errors, "errors": errors} | ({"undecided": undecided} if undecided else {})
+        )
     if json:
         print_json({"files": documents})
     if not all(document["ok"] for document in documents):
@@ -131,6 +137,7 @@ def space(
 
 def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_json: bool) -> None:
     from archdsl import space
+    from archdsl.conditions import open_measures
     from archdsl.language import write
 
     spec = source.spec()
@@ -155,10 +162,14 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
             interval = getattr(extent, f"{name}_interval")
             document[f"{name}_estimate"] = getattr(extent, f"{name}_estimate")
             document[f"{name}_interval"] = None if interval is None else list(interval)
+    if not_counted := open_measures(spec.require):
+        document["not_counted"] = list(not_counted)
     if as_json:
         print_json(document)
         return
     print(_extent_text(extent))
+    if not_counted and extent.size > 1:
+        print(f"not counting what {', '.join(not_counted)} excludes, which only measuring tells")
     width = max((len(d.name) for d in decisions), default=0)
     for decision in decisions:
         if decision.is_real:

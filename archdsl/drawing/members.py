@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, Choose, Misfit, PlacedBlock, first_option, holds, resolve
+from archdsl.architecture import Architecture, Choose, Misfit, PlacedBlock, first_option, resolve
+from archdsl.conditions import allows
 from archdsl.errors import SpecError
 
 KINDS = ("conv", "msa", "mlp")
@@ -88,7 +89,7 @@ def _kinds(member: Architecture) -> dict[str, set[str]]:
 
 
 def _meets(member: Architecture, spec: ir.Spec) -> bool:
-    return all(holds(condition, member) for condition in spec.require)
+    return all(allows(condition, member) for condition in spec.require)
 
 
 def look(spec: ir.Spec) -> Members:

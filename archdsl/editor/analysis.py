@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archdsl import architecture, arguments, ir
-from archdsl.architecture import Architecture, Choose, Misfit, first_option, holds, resolve, unmet
+from archdsl.architecture import Architecture, Choose, Misfit, first_option, resolve
 from archdsl.blocks.defined import scope_of
+from archdsl.conditions import allows, unmet
 from archdsl.editor.names import Names
 from archdsl.editor.positions import Lines
 from archdsl.editor.reading import read_again
@@ -131,7 +132,7 @@ class Analysis:
                 self.full = member
             if member is not None:
                 self.plain = self.plain or member
-                met = met or all(holds(condition, member) for condition in spec.require)
+                met = met or all(allows(condition, member) for condition in spec.require)
             if number and (met or time.perf_counter() - began > PATIENCE):
                 break
         return met

@@ -16,7 +16,10 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         "stride 1, each further one twice the width and stride 2.",
     ),
     "head": ("head …", "Blocks after the last stage. Default: `norm act gap linear`."),
-    "require": ("require CONDITION", "What every model must satisfy: `params`, `macs`, `depth`, `count(NAME)`."),
+    "require": (
+        "require CONDITION",
+        "What every model must satisfy: `params`, `macs`, `depth`, `latency_ms`, `count(NAME)`.",
+    ),
     "maximize": ("maximize SCORE", "An objective of the search; several make it a Pareto search."),
     "minimize": ("minimize SCORE", "An objective of the search; several make it a Pareto search."),
     "data": ("data NAME", "The data set, so that the file is a whole experiment."),
@@ -44,6 +47,8 @@ MEASURES: dict[str, str] = {
     "params": "Learnable parameters of the network.",
     "macs": "Multiply-accumulates for one image.",
     "depth": "How many blocks the stages hold.",
+    "latency_ms": "Milliseconds that one image takes, the blocks measured on this device and summed. Not known here: "
+    "`archdsl compile` and the search measure it.",
     "count": "`count(NAME)`: how many blocks go by a name; `count(NAME, stage=i)`: those of one stage, from 1.",
 }
 

@@ -27,7 +27,7 @@ _AFTER: dict[str, Mode] = {
     "head": "items", "require": "condition", "maximize": "name", "minimize": "name", "data": "name",
 }  # fmt: skip
 _NAMED = {"model": "model", "let": "let", "block": "definition", "maximize": "score", "minimize": "score"}
-MEASURES = ("params", "macs", "depth")
+MEASURES = ("params", "macs", "depth", "latency_ms")
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from archdsl.errors import Span, did_you_mean
 from archdsl.language import syntax
 from archdsl.language.values import Mistake, Scope, lower_value
 
-MEASURES = ("params", "macs", "depth")
+MEASURES = ("params", "macs", "depth", "latency_ms")
+KNOWN = f"known are: {', '.join(MEASURES)}, count(NAME)"
 
 
 def lower_condition(condition: syntax.Condition, scope: Scope, blocks: Collection[str], stages: int) -> ir.Condition:
@@ -42,7 +43,7 @@ def _total(value: syntax.Value, scope: Scope, blocks: Collection[str], stages: i
                 return ir.MeasureSpec(measure=text, at=span)
             if text in scope.lets:
                 return _constant(value, scope)
-            help = did_you_mean(text, (*MEASURES, "count")) or "known are: params, macs, depth, count(NAME)"
+            help = did_you_mean(text, (*MEASURES, "count")) or KNOWN
             raise Mistake(f"'{text}' is not something to measure", span, help)
         case syntax.Measure():
             return _count(value, blocks, stages, scope)
@@ -71,7 +72,9 @@ def _constant(value: syntax.Value, scope: Scope) -> int | float:
 
 def _count(value: syntax.Measure, blocks: Collection[str], stages: int, scope: Scope) -> ir.MeasureSpec:
     if value.name != "count":
-        help = did_you_mean(value.name, ("count",)) or "known are: params, macs, depth, count(NAME)"
+        help = did_you_mean(value.name, ("count",)) or KNOWN
+        if value.name in MEASURES:
+            help = f"'{value.name}' is of the whole network and stands without parentheses"
         raise Mistake(f"'{value.name}(…)' is not something to measure", value.span, help)
     block: str | None = None
     stage: int | None = None

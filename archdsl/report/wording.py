@@ -51,6 +51,7 @@ _WORDS = {
     "smoothing_contrast": ScoreWords("smoothing", 2),
     "params": ScoreWords("parameters", 0),
     "macs": ScoreWords("MACs", 0),
+    "latency_ms": ScoreWords("latency, ms"),
 }
 
 

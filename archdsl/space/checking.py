@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from archdsl import ir
-from archdsl.architecture import (
-    Architecture,
-    Misfit,
-    describe,
-    first_option,
-    holds,
-    measured,
-    measures,
-    resolve,
-    resolve_model,
-)  # fmt: skip
+from archdsl.architecture import Architecture, Misfit, first_option, resolve, resolve_model
+from archdsl.conditions import allows, countable, describe, figures, measures, reader
 from archdsl.effort import TooLarge, left, limited
 from archdsl.errors import Diagnostic, SpecError
 from archdsl.space.conditions import Requirement
@@ -31,7 +22,7 @@ from archdsl.space.sizing import size
 TRIED = 100  # members drawn before anything is counted
 # Steps of `effort` for drawing these, for counting, for looking where nothing can be counted, and for saying why not.
 DRAWING, COUNTING, LOOKING, SAYING = 30_000, 160_000, 40_000, 30_000
-Ranges = dict[str, tuple[int, int]]
+Ranges = dict[str, tuple[float, float]]
 
 
 def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
@@ -72,7 +63,7 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         if isinstance(first, Misfit):
             raise _nothing_fits(first, "no other filling fits", text, path)
     if member is None:
-        raise SpecError(_unreachable(spec, known), text, path)
+        raise SpecError(_unreachable(known), text, path)
     return member
 
 
@@ -88,7 +79,7 @@ def _counted_member(spec: ir.Spec, known: Counted, total: int) -> Architecture |
     """
     if known.is_exact:
         return next(known.listed(), None)
-    if not known.total or _never(spec, known):
+    if not known.total or _never(known):
         return None
     if total <= EXACT_LIMIT:
         return next(known.listed(), None)
@@ -103,26 +94,26 @@ def _counted_member(spec: ir.Spec, known: Counted, total: int) -> Architecture |
 # ---- what can be reached -----------------------------------------------------------------------------------
 
 
-def _unreachable(spec: ir.Spec, known: Counted) -> list[Diagnostic]:
+def _unreachable(known: Counted) -> list[Diagnostic]:
     """Which conditions cannot be met; or, where each can, that they cannot together."""
     if known.fillings is None:
         return []
     try:
         with limited(SAYING):
-            if never := _never(spec, known):
+            if never := _never(known):
                 message = "no member of this space meets this requirement"
                 return [Diagnostic(message, c.at, f"here {_said(ranges(known, c))}") for c in never]
-            reached = "; ".join(_said(ranges(known, condition)) for condition in spec.require)
+            reached = "; ".join(_said(ranges(known, condition)) for condition in known.conditions)
     except TooLarge:
-        return [Diagnostic("no member of this space meets what it requires", spec.require[-1].at)]
+        return [Diagnostic("no member of this space meets what it requires", known.conditions[-1].at)]
     message = "no member of this space meets this requirement and the others at once"
-    return [Diagnostic(message, spec.require[-1].at, f"one by one they can be met: {reached}")]
+    return [Diagnostic(message, known.conditions[-1].at, f"one by one they can be met: {reached}")]
 
 
-def _never(spec: ir.Spec, known: Counted) -> list[ir.Condition]:
+def _never(known: Counted) -> list[ir.Condition]:
     """The conditions that no filling meets, others aside."""
     found = []
-    for condition in spec.require:
+    for condition in known.conditions:
         if condition in known.uncountable:
             continue
         try:
@@ -139,7 +130,7 @@ def ranges(known: Counted, condition: ir.Condition) -> Ranges:
     """The least and the most that fillings have of each measure in a condition."""
     if known.fillings is None:
         return {}
-    found = {}
+    found: Ranges = {}
     for measure in measures(condition):
         low, high = least_and_most(known.fillings, [int(m == measure) for m in known.measures])
         found[describe(measure)] = low[0], high[0]
@@ -160,8 +151,9 @@ def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: s
     """Look at all fillings, or at some that are drawn; `fitting` is one that fits together, where one is known."""
     exhaustive = total <= EXACT_LIMIT
     first: Misfit | None = None
-    reached: list[Ranges] = [{} for _ in spec.require]
-    met = [False] * len(spec.require)
+    required = countable(spec.require)
+    reached: list[Ranges] = [{} for _ in required]
+    met = [False] * len(required)
     looked = 0
     try:
         with limited(LOOKING):
@@ -171,12 +163,12 @@ def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: s
                     first = first or found
                     continue
                 fitting = fitting or found
-                now = [holds(condition, found) for condition in spec.require]
+                now = [allows(condition, found) for condition in required]
                 if all(now):
                     return found
                 met = [a or b for a, b in zip(met, now, strict=True)]
-                for condition, ranges in zip(spec.require, reached, strict=True):
-                    for name, value in measured(condition, found).items():
+                for condition, ranges in zip(required, reached, strict=True):
+                    for name, value in figures(condition, reader(found)).items():
                         low, high = ranges.get(name, (value, value))
                         ranges[name] = min(low, value), max(high, value)
     except TooLarge:
@@ -186,17 +178,17 @@ def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: s
         raise _nothing_fits(first, others, text, path)
     if fitting is not None and not exhaustive:
         return fitting
-    raise SpecError(_unreached(spec, met, reached), text, path)
+    raise SpecError(_unreached(required, met, reached), text, path)
 
 
-def _unreached(spec: ir.Spec, met: list[bool], reached: list[Ranges]) -> list[Diagnostic]:
+def _unreached(required: Sequence[ir.Condition], met: list[bool], reached: list[Ranges]) -> list[Diagnostic]:
     if not all(met):
         message = "no member of this space meets this requirement"
-        tried = zip(spec.require, reached, met, strict=True)
+        tried = zip(required, reached, met, strict=True)
         return [Diagnostic(message, condition.at, f"here {_said(r)}") for condition, r, ok in tried if not ok]
     message = "no member of this space meets this requirement and the others at once"
     help = f"one by one they can be met: {'; '.join(map(_said, reached))}"
-    return [Diagnostic(message, spec.require[-1].at, help)]
+    return [Diagnostic(message, required[-1].at, help)]
 
 
 def _drawn(spec: ir.Spec) -> Iterator[Architecture | Misfit]:

@@ -1,4 +1,4 @@
-"""What a spec requires as formulas over sums of measures."""
+"""What a spec requires of what can be counted, as formulas over sums of measures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from archdsl import ir
-from archdsl.architecture import holds_for, measures
+from archdsl.conditions import measures, truth
 from archdsl.effort import spend
 from archdsl.space.formulas import Atom, Formula, Junction, Not, junction
 
@@ -156,7 +156,7 @@ class Requirement:
     def holds(self, values: Sequence[int]) -> bool:
         """Whether the conditions hold where the measures have these values."""
         known = dict(zip(self.measures, values, strict=True))
-        return all(holds_for(condition, known.__getitem__) for condition in self.conditions)
+        return all(truth(condition, known.__getitem__) for condition in self.conditions)
 
 
 def measures_of(conditions: Sequence[ir.Condition]) -> tuple[ir.MeasureSpec, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from archdsl import ir
 from archdsl.architecture import Architecture, resolve
+from archdsl.conditions import countable
 from archdsl.effort import TooLarge, left, limited
 from archdsl.space.automaton import Arc, Automaton
 from archdsl.space.conditions import Requirement, measures_of
@@ -28,7 +29,8 @@ class Counted:
     Attributes:
         fillings: the graph; None where nothing fits together.
         counting: the fillings that fit together and meet `requirement`.
-        requirement: all that the spec requires where `is_exact`, else what of it could be counted.
+        conditions: what the spec requires, less what only measuring tells.
+        requirement: all of these where `is_exact`, else those that could be counted.
 
     Raises:
         TooLarge: the automaton has too many nodes.
@@ -36,7 +38,8 @@ class Counted:
 
     def __init__(self, spec: ir.Spec) -> None:
         self.spec = spec
-        self.measures = measures_of(spec.require)
+        self.conditions = countable(spec.require)
+        self.measures = measures_of(self.conditions)
         automaton = Automaton(spec, self.measures)
 
         def edges(node: int) -> list[Edge]:
@@ -45,7 +48,7 @@ class Counted:
         self.fillings: Graph | None = graph(automaton.start, automaton.is_end, edges)
         self.is_exact = True
         self.uncountable: list[ir.Condition] = []  # by themselves, so that nobody tries again
-        self.requirement = Requirement(spec.require, self.measures)
+        self.requirement = Requirement(self.conditions, self.measures)
         self.counting: Counting | None = None
         if self.fillings is not None:
             self.counting = self._count(self.fillings)
@@ -60,9 +63,9 @@ class Counted:
                 return self.count_with(fillings, self.requirement)
         except TooLarge:
             self.is_exact = False
-        single = [c for condition in self.spec.require for c in _parts(condition)]
+        single = [c for condition in self.conditions for c in _parts(condition)]
         if len(single) == 1:
-            self.uncountable += self.spec.require
+            self.uncountable += self.conditions
         linear = [c for c in single if Requirement((c,), self.measures).formula is not None]
         self.requirement = Requirement((), self.measures)
         counting = self.count_with(fillings, self.requirement)
@@ -91,7 +94,7 @@ class Counted:
     @functools.cached_property
     def words(self) -> Words | None:
         """The networks among the feasible fillings; None where nothing fits together."""
-        return None if self.fillings is None else Words(self.fillings, Requirement(self.spec.require, self.measures))
+        return None if self.fillings is None else Words(self.fillings, Requirement(self.conditions, self.measures))
 
     @functools.cached_property
     def networks(self) -> Counting | None:

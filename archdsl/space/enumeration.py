@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, holds, resolve
+from archdsl.architecture import Architecture, Misfit, resolve
+from archdsl.conditions import allows
 from archdsl.space.holes import Hole, options
 
 
@@ -76,8 +77,8 @@ def attempt(spec: ir.Spec, choose: Callable[[Hole], float]) -> Architecture | No
 
 
 def is_feasible(spec: ir.Spec, architecture: Architecture) -> bool:
-    """Whether an architecture satisfies all that a spec requires."""
-    return all(holds(condition, architecture) for condition in spec.require)
+    """Whether an architecture satisfies all that a spec requires, as far as that is known without measuring."""
+    return all(allows(condition, architecture) for condition in spec.require)
 
 
 def _between(hole: ir.FloatRange, rng: random.Random) -> float:

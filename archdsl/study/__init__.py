@@ -17,10 +17,12 @@ import torch
 from archdsl import ir, report, space
 from archdsl.architecture import digest
 from archdsl.blocks.defined import attends
-from archdsl.device import pick_device
+from archdsl.conditions import open_measures
+from archdsl.device import one_thread, pick_device
 from archdsl.errors import DiskFullError, RunError, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.files import is_full
+from archdsl.latency import Latencies
 from archdsl.sources import read_spec
 from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared, join
@@ -29,7 +31,8 @@ from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
-from archdsl.study.store import RunFolder
+from archdsl.study.store import RECORD, RunFolder
+from archdsl.study.timing import Timing
 from archdsl.study.watch import Watch
 
 DEFAULT_SPACE = "placement"
@@ -109,22 +112,29 @@ def search(
     if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
         raise SpecError([_no_member(spec)], source.text, source.path)
     folder = RunFolder(run or default_folder(plan), plan)
-    with folder.lock(), _quiet(), _one_thread(chosen_device):
+    with folder.lock(), _quiet(), one_thread(chosen_device):
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
             f"{extent.size:,} fillings{networks}; sampler {name}; {dataset.name}; "
             f"{_device_text(chosen_device, plan.workers)}; {folder.path}"
         )
+        timing = Timing(spec, wanted, Latencies(chosen_device, folder.path / "latency.json"))
+        if timing.needed:
+            watch.say(_timing_text(spec, timing))
+        timing.prepare()
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
         runner: Runner | Shared
         if storage is None:
-            runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
+            runner = Runner(
+                spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=timing.admits,
+                timing=timing,
+            )  # fmt: skip
         else:
             name = study or folder.path.name
             place = Place(storage, name, *source_of_data, device, folder.path / "checkpoints", timeout, trial_timeout)
-            runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch)
+            runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch, timing=timing)
             watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
@@ -148,6 +158,8 @@ def search(
             pool.close()
             watch.end()
         results = _write(runner, folder, facts, finalists, finished=True)
+    if not results["trials"] and runner.history.turned_away:
+        raise RunError(*_turned_away(runner))
     if results["best"] is None:
         reasons = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
         raise RunError(
@@ -172,6 +184,26 @@ def _no_member(spec: ir.Spec) -> Any:
         f"no feasible member among {space.DRAWS:,} drawn from this space",
         place,
         "loosen 'require', or shrink the space",
+    )
+
+
+def _timing_text(spec: ir.Spec, timing: Timing) -> str:
+    excluded = open_measures(spec.require)
+    not_counted = f", not counting what {', '.join(excluded)} excludes" if excluded else ""
+    return f"latency_ms is measured on {timing.latencies.settings}{not_counted}"
+
+
+def _turned_away(runner: Runner) -> tuple[str, str]:
+    """What to say where no member was fit to be trained."""
+    reasons = [
+        trial.user_attrs[RECORD]["reason"]
+        for trial in runner.study.get_trials(deepcopy=False)
+        if "reason" in trial.user_attrs.get(RECORD, {})
+    ]
+    return (
+        f"none of the {len(runner.history.turned_away):,} networks that were proposed is fit to be trained, "
+        f"the first for this: {reasons[0]}",
+        "loosen 'require' in the file, or shrink the networks of the space",
     )
 
 
@@ -270,18 +302,6 @@ def _annotated(trial: dict[str, Any]) -> str:
     """A trial's text with its scores in comments."""
     lines = [f"# {name} = {value:.6g}" for name, value in trial["scores"].items()]
     return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines, trial["spec"]])
-
-
-@contextlib.contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
-    """On a CPU every training has one thread, in this process as in the workers: see `pool`."""
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

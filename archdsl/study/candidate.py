@@ -98,7 +98,7 @@ def _wanted(network: Network, task: Task, data: Dataset, device: torch.device) -
     Raises:
         RunError: an analysis failed, or gave no such score for this network.
     """
-    needed = [name for name in task.wanted if SCORES[name].source not in ("training", "cost")]
+    needed = [name for name in task.wanted if SCORES[name].source not in ("training", "cost", "latency")]
     if not needed:
         return {}
     found = analyses.scores(_measure(network, task, data, device, sorted({SCORES[name].source for name in needed})))

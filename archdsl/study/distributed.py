@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from archdsl.data import Dataset
 from archdsl.device import pick_device
 from archdsl.errors import ArchdslError, DataError, RunError, StudyError
 from archdsl.experiment import set_up
+from archdsl.latency import Latencies
 from archdsl.sources import Source
 from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
@@ -32,6 +34,7 @@ from archdsl.study.database import open_engine, open_storage, patiently
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
 from archdsl.study.store import RunFolder, settle
+from archdsl.study.timing import Timing
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
 
@@ -79,13 +82,15 @@ class Shared:
         spec, plan, folder, budget, watch: as for a search on one machine.
         pool: trains the finalists.
         place: where the study lives.
+        timing: gives the finalists their latency.
     """
 
     def __init__(
-        self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, place: Place, *, budget: int, watch: Watch
-    ) -> None:
+        self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, place: Place, *, budget: int, watch: Watch,
+        timing: Timing | None = None,
+    ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
-        self.place, self.budget, self.watch = place, budget, watch
+        self.place, self.budget, self.watch, self.timing = place, budget, watch, timing
         ledger = Ledger(open_engine(place.url), place.study)
         there = Plan.model_validate_json(ledger.begin(plan.model_dump_json(), budget))
         if differences := plan.differences(there, besides=("workers", "finalist_seeds")):
@@ -253,7 +258,11 @@ def _work(place: Place, plan: Plan, budget: int) -> None:
         device = pick_device(place.device)
         pool = Pool(evaluate, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
         deadline = None if place.seconds is None else time.monotonic() + place.seconds
-        Worker(spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline).run()
+        timing = Timing(spec, plan.objectives, Latencies(device, place.checkpoints / f"latency-{os.getpid()}.json"))
+        Worker(
+            spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline, admits=timing.admits,
+            timing=timing,
+        ).run()  # fmt: skip
     except ArchdslError as error:
         print(f"worker: {error}", file=sys.stderr, flush=True)
         raise SystemExit(error.exit_code) from None

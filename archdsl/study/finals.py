@@ -62,7 +62,12 @@ class Finals:
         ranked.sort(key=lambda t: t["number"] not in front)
         leaders = ranked[:LEADERS] if self._retrainable() else ranked[:1]
         found = {f"leader {i}": resolve_model(parse(t["spec"])) for i, t in enumerate(leaders, start=1)}
-        return found | baselines(runner.spec)
+        fit = {
+            name: a
+            for name, a in baselines(runner.spec).items()
+            if runner.timing is None or not runner.timing.admits(a)
+        }
+        return found | fit
 
     def _retrainable(self) -> bool:
         """Whether the finals measure what was searched for: one objective, and one that training gives."""
@@ -110,6 +115,7 @@ class Finals:
         done: list[Mapping[str, Any]] = [self.done.get(f"{architecture.hash}-{seed}", {}) for seed in seeds]
         done = [one for one in done if "test" in one]
         measured = next((one for one in done if "analyses" in one), {})
+        timed = {} if self.runner.timing is None else self.runner.timing.scores(architecture)
         return {
             "name": name,
             "layout": architecture.layout,
@@ -118,7 +124,7 @@ class Finals:
             "params": architecture.params,
             "macs": architecture.macs,
             "seeds": [{key: one[key] for key in ("seed", "validation", "test", "curve")} for one in done],
-            "scores": measured.get("measured", {}),
+            "scores": measured.get("measured", {}) | timed,
             "hessian": measured.get("analyses", {}).get("hessian"),
             "fourier": measured.get("analyses", {}).get("fourier"),
         }

@@ -18,6 +18,7 @@ from archdsl.study.pool import Pool, Task
 from archdsl.study.proposer import Admits, Proposer
 from archdsl.study.rungs import Rungs
 from archdsl.study.store import RunFolder, settle
+from archdsl.study.timing import Timing
 from archdsl.study.watch import Watch, layout_text
 
 YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
@@ -49,11 +50,12 @@ class Runner:
         watch: who is told.
         deadline: `time.monotonic()` after which no further training starts, None for never.
         admits: a filter before training.
+        timing: gives trained networks their latency.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
-        deadline: float | None = None, admits: Admits | None = None,
+        deadline: float | None = None, admits: Admits | None = None, timing: Timing | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.budget, self.watch, self.deadline = budget, watch, deadline
@@ -63,6 +65,7 @@ class Runner:
             self.history.take_in(entry)
         self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
         self.proposer = Proposer(spec, plan.sampler, plan.seed, self.study, self.history, budget, admits)
+        self.timing = timing
 
     def run(self) -> None:
         """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
@@ -89,6 +92,8 @@ class Runner:
         if len(self.history.by_number) < self.budget:
             why = "the time is used up" if self._late() else "the space has no further network"
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
+        if turned_away := len(self.history.turned_away):
+            self.watch.say(f"{turned_away:,} were turned away before training, at no cost to the budget")
         if not self._late():
             self.folder.remove_checkpoints()
 
@@ -126,6 +131,8 @@ class Runner:
 
     def _record(self, job: Running, outcome: dict[str, Any]) -> None:
         self.folder.log_defect(outcome.pop("traceback", None), job.number)
+        if self.timing is not None and "scores" in outcome:
+            outcome["scores"] |= self.timing.scores(job.architecture)
         entry = candidate.record(job.number, job.architecture, outcome, job.before)
         entry |= {"optuna": job.trial.number}
         entry["values"] = self.history.values(entry)

@@ -29,6 +29,7 @@ from archdsl.study.proposer import Admits, Proposer
 from archdsl.study.rungs import Rungs
 from archdsl.study.runner import YARDSTICKS
 from archdsl.study.store import RECORD, settle
+from archdsl.study.timing import Timing
 
 _log = logging.getLogger(__name__)
 
@@ -66,15 +67,16 @@ class Worker:
         checkpoints: folder for the states of networks; shared between machines, promoted networks go on anywhere.
         name: of the worker, in its records.
         deadline: `time.monotonic()` after which nothing more is begun.
-        admits: a filter before training.
+        admits: a filter before training; timing: gives trained networks their latency.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, budget: int, study: optuna.Study, ledger: Ledger, pool: Pool,
         checkpoints: Path, *, name: str | None = None, deadline: float | None = None, admits: Admits | None = None,
+        timing: Timing | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.study, self.ledger, self.pool = spec, plan, study, ledger, pool
-        self.checkpoints, self.deadline = checkpoints, deadline
+        self.checkpoints, self.deadline, self.timing = checkpoints, deadline, timing
         self.name = name or worker_name(os.getpid())
         self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
         self.budget = budget
@@ -196,6 +198,8 @@ class Worker:
         else:
             self.pool.submit(self._task(architecture, claim, job.before))
             outcome = self.pool.take()
+            if self.timing is not None and "scores" in outcome:
+                outcome["scores"] |= self.timing.scores(architecture)
         outcome.pop("traceback", None)
         entry = candidate.record(claim.number, architecture, outcome, job.before)
         entry |= {"rung": claim.rung, "worker": self.name, "optuna": trial.number}
