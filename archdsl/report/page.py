@@ -10,6 +10,7 @@ from archdsl.report.headline import headline
 from archdsl.report.layout import palette
 from archdsl.report.markup import Markup, element, raw
 from archdsl.report.results import Results
+from archdsl.report.sections.advice import advice
 from archdsl.report.sections.correlation import correlation
 from archdsl.report.sections.finalists import finalists
 from archdsl.report.sections.front import front
@@ -25,9 +26,10 @@ def page(results: Results) -> str:
     colours = palette(results)
     parts = [
         ("finalists", "Baselines", finalists(results, colours)),
-        ("progress", "Progress", progress(results)),
         ("ranking", "Networks", ranking(results, colours)),
+        ("progress", "Progress", progress(results)),
         ("placement", "Placement", placement(results)),
+        ("rules", "Rules", advice(results)),
         ("spectra", "Spectra", spectra(results)),
         ("correlation", "Scores", correlation(results)),
         ("reproduction", "Reproduction", reproduction(results)),
