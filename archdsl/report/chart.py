@@ -65,7 +65,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         found = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(found) <= most:
             break
-    if len(found) >= 2:
+    if len(found) >= 3:
         return found[:: math.ceil(len(found) / most)]
     return linear_ticks(low, high, most - 1)
 

@@ -41,7 +41,7 @@ def page(results: Results) -> str:
         front(results, colours),
         element("nav", links, aria_label="sections"),
         element("main", [part for _, _, part in parts]),
-        element("div", id="tip", role="status", hidden=True),
+        element("div", id="tip", aria_hidden="true", hidden=True),
         element("script", raw(_asset("page.js"))),
     )
     return f"<!doctype html>\n{element('html', _head(results), body, lang='en')}\n"

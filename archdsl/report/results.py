@@ -51,7 +51,10 @@ class Network(_Record):
 
 
 class Trial(Network):
-    """One network the search tried; `scores` are of the validation split, `decisions` only the active ones."""
+    """One network the search tried; `scores` are of the validation split, `decisions` only the active ones.
+
+    `rung` and `worker` say how far halving let it come and who trained it, where the search tells.
+    """
 
     number: int
     state: Literal["complete", "stopped", "failed"]
@@ -60,6 +63,8 @@ class Trial(Network):
     seconds: Number = math.nan
     reason: str | None = None
     curve: Curve = ()
+    rung: int | str | None = None
+    worker: int | str | None = None
 
     def score(self, name: str) -> float:
         """A score by name, `params` and `macs` among them; NaN where it is unknown."""

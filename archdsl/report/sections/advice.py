@@ -126,7 +126,7 @@ def _rule(rule: Rule, score: str, scale: Scale, maximize: bool) -> Markup:
 def _reading() -> Markup:
     return note(
         f"Patterns with at least {FEWEST} complete trials on either side: each decision, the look of each stage, and "
-        "pairs of decisions beyond what each does alone. The p-value is that of the effect being chance, times the number of "
-        "patterns in the way of Holm: among rules called found, chance makes even one in 5 % of searches. The sampler "
-        "chose the trials, so a rule is a lead to follow with networks trained for it, not a law."
+        "pairs of decisions beyond what each does alone. The p-values are adjusted for the number of patterns (Holm): "
+        "where placement does nothing, even one pattern stands out in no more than 5 % of searches. The sampler chose "
+        "the trials, so a rule is a lead to follow with networks trained for it, not a law."
     )

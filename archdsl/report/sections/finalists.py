@@ -76,10 +76,11 @@ def _seeds(results: Results) -> Markup:
     )
     drawing = frame.draw(f"accuracy of each seed: {spoken}", ticks, drawn, title)
     numbers = [
-        [f"{f.title}, seed {run.seed}", *(number("accuracy", s.get("accuracy"), extra=1) for s in (run.validation, run.test))]
+        [f"{f.title}, seed {run.seed}", *(number("accuracy", split.get("accuracy"), extra=1) for split in splits)]
         for f in rows
         for run in f.seeds
-    ]  # fmt: skip
+        for splits in [(run.validation, run.test)]
+    ]
     return figure(
         caption,
         drawing,

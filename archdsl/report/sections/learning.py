@@ -36,7 +36,7 @@ def learning_curves(results: Results) -> Markup:
     count = len(results.in_state("stopped"))
     caption = fragment(
         f"Learning curves of {plural(len(trials), 'network')}: the best in full, the baselines dashed, others thin",
-        f"; ▽ where one of {count} was stopped." if count else ".",
+        f"; ▽ marks where a network was stopped ({count})." if count else ".",
         element("ul", [_key(trial, named) for trial in reversed(bright)], class_="keys"),
     )
     drawing = frame.draw("validation accuracy by epoch", curve_axes(frame), lines, ends)
