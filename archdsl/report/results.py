@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from archdsl.errors import StudyError
 
 FILE = "results.json"
+JOURNAL = "journal.log"
 REMEDY = "run the same `archdsl search` command again: finished trials are kept, and the file is written anew"
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -203,6 +204,18 @@ def load(run: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StudyError(f"'{path}' is damaged: it holds no results", help=REMEDY)
     return document
+
+
+def is_outdated(run: Path) -> bool:
+    """Whether a run's journal tells more than its `results.json`: the search is at work, or was killed."""
+    try:
+        told = (run / JOURNAL).stat().st_mtime_ns
+    except OSError:
+        return False
+    try:
+        return told > (run / FILE).stat().st_mtime_ns
+    except OSError:
+        return True
 
 
 def read(document: dict[str, Any]) -> Results:
