@@ -57,6 +57,10 @@ def search(
     study: Annotated[
         str | None, typer.Option("--study", metavar="NAME", help="Its name in the storage. Default: the run's.")
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="NAME", help="Log the search to tensorboard or mlflow as well; may be repeated."),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -69,13 +73,14 @@ def search(
     from archdsl.cli.networks import _text_or_path
     from archdsl.cli.progress import SearchView
     from archdsl.study import search as search_space
+    from archdsl.tracking import Watches, make
 
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
         trial_timeout=trial_timeout, storage=storage, study=study,
-        watch=SearchView(),
+        watch=Watches(SearchView(), make(log or [])),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip
     folder = Path(results["run"])
@@ -102,14 +107,24 @@ def search(
     print(f"\n{folder / 'best.arch'}\n{folder / 'trials.csv'}\n{folder / 'report.html'}")
 
 
-@app.command(epilog="Example:  archdsl report runs/placement-fashion-1a2b3c4d")
+@app.command(epilog="Example:  archdsl report runs/placement-fashion-1a2b3c4d --live")
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")], json: Json = False
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Show the page in a browser and follow the search, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, help="Of the live page; 0 takes a free one.")
+    ] = 8060,
+    json: Json = False,
 ) -> None:
-    """Write or refresh report.html of a search, finished or not."""
-    from archdsl.report import write
+    """Write or refresh report.html of a search, finished or not, or follow it while it runs."""
+    from archdsl.cli.reports import follow, refresh
 
-    page = write(run)
+    if live:
+        follow(run, port)
+        return
+    page = refresh(run)
     print_json({"report": str(page)}) if json else print(page)
 
 

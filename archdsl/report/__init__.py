@@ -24,11 +24,12 @@ __all__ = ["load", "render", "summary", "write", "write_csv"]
 PAGE = "report.html"
 
 
-def write(run: Path) -> Path:
+def write(run: Path, results: dict[str, Any] | None = None) -> Path:
     """Write or refresh the page of a run.
 
     Args:
-        run: the run's folder, which holds `results.json`.
+        run: the run's folder.
+        results: what to show; by default what its `results.json` holds.
 
     Returns:
         The path of `report.html` in it.
@@ -39,7 +40,7 @@ def write(run: Path) -> Path:
     """
     run = Path(run)
     folder = run.parent if run.suffix == ".json" else run
-    return write_atomically(folder / PAGE, render(load(run)))
+    return write_atomically(folder / PAGE, render(load(run) if results is None else results))
 
 
 def render(results: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers to hand-written SVG: scales with round ticks, a frame with axes, and the marks that go into it.
+"""Numbers to hand-written SVG: scales with round ticks, and a frame with axes and lines.
 
 Colours are classes of the page's style sheet, so that one drawing serves light, dark and print.
 """
@@ -65,7 +65,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         found = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(found) <= most:
             break
-    if len(found) >= 2:
+    if len(found) >= 3:
         return found[:: math.ceil(len(found) / most)]
     return linear_ticks(low, high, most - 1)
 
@@ -146,8 +146,16 @@ class Frame:
             element("text", ylabel, x=4, y=13, class_="title"),
         )
 
-    def path(self, points: Sequence[tuple[float, float]], class_: str, *, step: bool = False) -> Markup:
-        """A line through the finite points, horizontal first where it is a step line."""
+    def path(
+        self,
+        points: Sequence[tuple[float, float]],
+        class_: str,
+        *,
+        step: bool = False,
+        trial: int | None = None,
+        final: int | None = None,
+    ) -> Markup:
+        """A line through the finite points, horizontal first where it is a step line; it may be a network's."""
         commands: list[str] = []
         before: tuple[float, float] | None = None
         for x, y in points:
@@ -162,12 +170,9 @@ class Frame:
             else:
                 commands.append(f"L{px:.1f} {py:.1f}")
             before = (px, py)
-        return element("path", d="".join(commands), class_=class_) if commands else fragment()
-
-    def mark(self, shape: str, x: float, y: float, class_: str, title: str, *, trial: int | None = None) -> Markup:
-        """A point that tells what it is; with a trial's number the page's script shows that network on hover."""
-        px, py = self.at(x, y)
-        return symbol(shape, px, py, class_, title, trial=trial)
+        if not commands:
+            return fragment()
+        return element("path", d="".join(commands), class_=class_, data_trial=trial, data_final=final)
 
     def draw(self, label: str, *children: Child) -> Markup:
         """The whole drawing; `label` is what a screen reader says instead of it."""
@@ -186,40 +191,6 @@ def svg(width: float, height: float, label: str, *children: Child, class_: str =
         aria_label=label,
         class_=class_,
     )
-
-
-def symbol(shape: str, x: float, y: float, class_: str, title: str, *, trial: int | None = None) -> Markup:
-    """One mark: `dot`, `ring`, `cross`, `down` (a triangle: stopped), `diamond` or `bar` (a short upright line)."""
-    said = element("title", title)
-    if shape == "dot":
-        return element("circle", said, cx=x, cy=y, r=3.6, class_=f"mark {class_}", data_trial=trial)
-    if shape == "ring":
-        return element("circle", said, cx=x, cy=y, r=5.5, class_=f"mark hollow {class_}", data_trial=trial)
-    paths = {
-        "cross": "m-3.4-3.4 6.8 6.8m0-6.8-6.8 6.8",
-        "down": "m-3.6-2.8h7.2l-3.6 6z",
-        "diamond": "m0-6 6 6-6 6-6-6z",
-        "bar": "m0-7v14",
-    }
-    outline = "hollow " if shape in ("cross", "down", "bar") else ""
-    return element(
-        "path", said, d=f"M{x:.1f} {y:.1f}{paths[shape]}", class_=f"mark {outline}{class_}", data_trial=trial
-    )
-
-
-def interval(scale: Scale, value: float, low: float, high: float, *, height: float, title: str, class_: str) -> Markup:
-    """One row of a dot-and-interval chart: the zero line, the interval cut to the scale, the dot."""
-    middle = height / 2
-    zero = fragment()
-    if scale.low <= 0 <= scale.high:
-        zero = element("line", x1=scale(0), x2=scale(0), y1=-60, y2=height + 60, class_="zero")
-    if not math.isfinite(value):
-        return fragment(zero)
-    bar = fragment()
-    if math.isfinite(low) and math.isfinite(high):
-        a, b = scale(scale.inside(low)), scale(scale.inside(high))
-        bar = element("line", x1=a, x2=b, y1=middle, y2=middle, class_=f"whisker {class_}")
-    return fragment(zero, bar, symbol("dot", scale(scale.inside(value)), middle, class_, title))
 
 
 def range_text(score: str, low: float, high: float, write: Callable[[str, float], str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archdsl.report.markup import Attribute, Child, Markup, element
+from archdsl.report.markup import Attribute, Child, Markup, element, fragment
 
 
 def section(anchor: str, title: str, *children: Child) -> Markup:
@@ -12,15 +12,25 @@ def section(anchor: str, title: str, *children: Child) -> Markup:
     return element("section", element("h2", title, id=anchor), *children, aria_labelledby=anchor)
 
 
-def figure(caption: Child, *body: Child, class_: str | None = None) -> Markup:
-    """A drawing with the sentence that says how to read it."""
-    return element("figure", element("div", *body, class_="scroll"), element("figcaption", caption), class_=class_)
+def figure(caption: Child, *body: Child, numbers: Child = None, class_: str | None = None) -> Markup:
+    """A drawing with the sentence that says how to read it, and its numbers as a table to unfold."""
+    table = element("details", element("summary", "As a table"), numbers, class_="numbers") if numbers else None
+    return element(
+        "figure", element("div", *body, class_="scroll"), element("figcaption", caption), table, class_=class_
+    )
 
 
-def table(caption: Child, head: Iterable[Markup], rows: Iterable[Markup], *, class_: str | None = None) -> Markup:
+def table(caption: str, head: Iterable[Markup], rows: Iterable[Markup], *, class_: str | None = None) -> Markup:
     """A table that scrolls sideways in a narrow window; `head` and `rows` are `tr` elements."""
     inner = element("table", element("caption", caption), element("thead", head), element("tbody", rows), class_=class_)
-    return element("div", inner, class_="scroll", tabindex=0, role="region", aria_label="table")
+    return element("div", inner, class_="scroll", tabindex=0, role="group", aria_label=caption)
+
+
+def plain_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Child]]) -> Markup:
+    """A table of numbers whose first column names the rows."""
+    head = element("tr", [head_cell(name, class_="num" if i else None) for i, name in enumerate(columns)])
+    body = [element("tr", row_head(first), [numeric(value) for value in rest]) for first, *rest in rows]
+    return table(caption, [head], body, class_="plain")
 
 
 def head_cell(*children: Child, class_: str | None = None, **attributes: Attribute) -> Markup:
@@ -56,3 +66,8 @@ def copyable(text: str, label: str) -> Markup:
     """Text to be taken away; the button appears where scripts run."""
     button = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=f"copy {label}")
     return element("div", button, element("pre", text, tabindex=0, aria_label=label), class_="copyable")
+
+
+def every_trial_link() -> Markup:
+    """Where a chart of trials says its numbers can be read."""
+    return fragment(" ", element("a", "Every trial as a table.", href="#trials"))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from archdsl.errors import StudyError
 
 FILE = "results.json"
+JOURNAL = "journal.log"
 REMEDY = "run the same `archdsl search` command again: finished trials are kept, and the file is written anew"
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -51,7 +52,10 @@ class Network(_Record):
 
 
 class Trial(Network):
-    """One network the search tried; `scores` are of the validation split, `decisions` only the active ones."""
+    """One network the search tried; `scores` are of the validation split, `decisions` only the active ones.
+
+    `rung` and `worker` say how far halving let it come and who trained it, where the search tells.
+    """
 
     number: int
     state: Literal["complete", "stopped", "failed"]
@@ -60,6 +64,8 @@ class Trial(Network):
     seconds: Number = math.nan
     reason: str | None = None
     curve: Curve = ()
+    rung: int | str | None = None
+    worker: int | str | None = None
 
     def score(self, name: str) -> float:
         """A score by name, `params` and `macs` among them; NaN where it is unknown."""
@@ -198,6 +204,18 @@ def load(run: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StudyError(f"'{path}' is damaged: it holds no results", help=REMEDY)
     return document
+
+
+def is_outdated(run: Path) -> bool:
+    """Whether a run's journal tells more than its `results.json`: the search is at work, or was killed."""
+    try:
+        told = (run / JOURNAL).stat().st_mtime_ns
+    except OSError:
+        return False
+    try:
+        return told > (run / FILE).stat().st_mtime_ns
+    except OSError:
+        return True
 
 
 def read(document: dict[str, Any]) -> Results:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archdsl.report.layout import kind
 from archdsl.report.results import Decision, Results, Trial
@@ -98,23 +99,36 @@ def _effect(
     return Effect(decision, means, pair, measured, still.get(decision.name), trend)
 
 
-def _held_still(
-    trials: Sequence[Trial], pairs: dict[str, tuple[tuple[str, ...], tuple[str, ...]] | None], score: str
-) -> dict[str, Interval]:
+Pairs = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]] | None]
+
+
+def _held_still(trials: Sequence[Trial], pairs: Pairs, score: str) -> dict[str, Interval]:
     """Effects in one additive model of all two-sided decisions; {} unless each was active in every trial."""
-    names = [name for name, pair in pairs.items() if pair is not None]
-    if not trials or len(names) < 2:
+    model = sided(trials, pairs)
+    if model is None or sum(pair is not None for pair in pairs.values()) < 2:
         return {}
+    names, columns = model
+    found = adjusted(columns, np.array([trial.score(score) for trial in trials]))
+    return {} if found is None else dict(zip(names, found, strict=True))
+
+
+def sided(trials: Sequence[Trial], pairs: Pairs) -> tuple[list[str], NDArray[np.float64]] | None:
+    """Two-sided decisions that took both sides, and a column for each: 1 where a trial took the second.
+
+    None where there are no trials, or one that did not take every two-sided decision.
+    """
+    names = [name for name, pair in pairs.items() if pair is not None]
     columns = np.zeros((len(trials), len(names)))
     for i, trial in enumerate(trials):
         for j, name in enumerate(names):
             pair, choice = pairs[name], trial.decisions.get(name)
             if pair is None or choice is None or choice not in (*pair[0], *pair[1]):
-                return {}
+                return None
             columns[i, j] = choice in pair[1]
+    if not trials:
+        return None
     varied = [j for j in range(len(names)) if 0 < columns[:, j].sum() < len(trials)]
-    found = adjusted(columns[:, varied], np.array([trial.score(score) for trial in trials]))
-    return {} if found is None else {names[j]: interval for j, interval in zip(varied, found, strict=True)}
+    return [names[j] for j in varied], columns[:, varied]
 
 
 def _is_number(text: str) -> bool:

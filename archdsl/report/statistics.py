@@ -23,12 +23,16 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its 95% interval (NaN ends: too few values to know) and the sizes of the samples behind it."""
+    """An estimate with its 95% interval (NaN ends: too few values to know) and the sizes of the samples behind it.
+
+    `p` is the two-sided p-value of "it is 0" in the test that gives the interval; NaN where none was made.
+    """
 
     value: float
     low: float
     high: float
     n: tuple[int, ...]
+    p: float = math.nan
 
     @property
     def known(self) -> bool:
@@ -62,10 +66,9 @@ def difference(left: Sequence[float], right: Sequence[float]) -> Interval:
         return Interval(gap, math.nan, math.nan, (a.n, b.n))
     va, vb = a.sd**2 / a.n, b.sd**2 / b.n
     if va + vb == 0:
-        return Interval(gap, gap, gap, (a.n, b.n))
+        return Interval(gap, gap, gap, (a.n, b.n), float(gap == 0))
     freedom = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))
-    half = _t(freedom) * math.sqrt(va + vb)
-    return Interval(gap, gap - half, gap + half, (a.n, b.n))
+    return around(gap, math.sqrt(va + vb), freedom, (a.n, b.n))
 
 
 def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:
@@ -102,11 +105,31 @@ def adjusted(columns: NDArray[np.float64], values: NDArray[np.float64]) -> list[
         return None
     residual = values - design @ solution
     variance = float(residual @ residual) / freedom * np.diag(np.linalg.inv(design.T @ design))
-    half = _t(freedom) * np.sqrt(np.maximum(variance, 0))
-    return [
-        Interval(float(solution[j]), float(solution[j] - half[j]), float(solution[j] + half[j]), (n,))
-        for j in range(1, p + 1)
-    ]
+    errors = np.sqrt(np.maximum(variance, 0))
+    return [around(float(solution[j]), float(errors[j]), freedom, (n,)) for j in range(1, p + 1)]
+
+
+def around(value: float, error: float, freedom: float, n: tuple[int, ...]) -> Interval:
+    """The interval of an estimate whose standard error is known, by Student's t."""
+    from scipy.special import stdtr, stdtrit
+
+    half = float(stdtrit(freedom, 0.5 + LEVEL / 2)) * error  # the quantile that leaves the level inside
+    p = 2 * float(stdtr(freedom, -abs(value) / error)) if error > 0 else float(value == 0)
+    return Interval(value, value - half, value + half, n, p)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm 1979): calling those below 0.05 real errs at all in 5% of cases.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    adjusted_ps = [math.nan] * len(ps)
+    largest = 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        adjusted_ps[i] = largest
+    return adjusted_ps
 
 
 def running_best(values: Sequence[float], *, maximize: bool) -> list[float]:
@@ -118,10 +141,3 @@ def running_best(values: Sequence[float], *, maximize: bool) -> list[float]:
             best = value
         out.append(best)
     return out
-
-
-def _t(freedom: float) -> float:
-    """Quantile of Student's t that leaves the interval's level inside."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.5 + LEVEL / 2))

@@ -16,7 +16,6 @@ import torch
 
 from archdsl import ir, report, space
 from archdsl.architecture import digest
-from archdsl.blocks.defined import attends
 from archdsl.conditions import open_measures
 from archdsl.device import one_thread, pick_device
 from archdsl.errors import DiskFullError, RunError, SpecError, UsageError
@@ -31,6 +30,7 @@ from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.snapshot import kinds
 from archdsl.study.store import RECORD, RunFolder
 from archdsl.study.timing import Timing
 from archdsl.study.watch import Watch
@@ -113,6 +113,7 @@ def search(
         raise SpecError([_no_member(spec)], source.text, source.path)
     folder = RunFolder(run or default_folder(plan), plan)
     with folder.lock(), _quiet(), one_thread(chosen_device):
+        watch.opened(folder.path, plan.model_dump(mode="json"))
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
             f"{extent.size:,} fillings{networks}; sampler {name}; {dataset.name}; "
@@ -193,7 +194,7 @@ def _timing_text(spec: ir.Spec, timing: Timing) -> str:
     return f"latency_ms is measured on {timing.latencies.settings}{not_counted}"
 
 
-def _turned_away(runner: Runner) -> tuple[str, str]:
+def _turned_away(runner: Runner | Shared) -> tuple[str, str]:
     """What to say where no member was fit to be trained."""
     reasons = [
         trial.user_attrs[RECORD]["reason"]
@@ -248,7 +249,7 @@ def _write(
         "recipe": plan.recipe.model_dump(),
         "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
         "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
-        "kinds": _kinds(runner.spec),
+        "kinds": kinds(runner.spec),
         "trials": runner.trials,
         "best": best,
         "pareto": front,
@@ -265,13 +266,8 @@ def _write(
         report.write(folder.path)
     except Exception:  # the results are safe on disk; a page that cannot be drawn must not lose them
         log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
+    runner.watch.written(results)
     return results
-
-
-def _kinds(spec: ir.Spec) -> dict[str, str]:
-    """What each label of the spec does, so that the report colours a space's own letters too."""
-    blocks = [node for node in ir.walk(spec.stages) if isinstance(node, ir.BlockSpec)]
-    return {b.names[0]: "msa" if attends(b, spec.blocks) else "conv" for b in blocks}
 
 
 def _earlier_seconds(folder: RunFolder) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
 class Watch:
     """Called by the search as it goes; override what you want to see."""
+
+    def opened(self, folder: Path, plan: dict[str, Any]) -> None:
+        """The run's folder is there; `plan` is what `study.json` holds."""
 
     def say(self, text: str) -> None:
         """A decision worth knowing: sampler, space, resumed trials."""
@@ -27,7 +31,10 @@ class Watch:
         """So many of the final trainings are done; `name` is next."""
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """No training is under way any more."""
+
+    def written(self, results: dict[str, Any]) -> None:
+        """The files of the run are written, `results.json` with these results; the last that comes."""
 
 
 def layout_text(layout: list[list[str]]) -> str:

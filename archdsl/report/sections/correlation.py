@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from archdsl.report.chart import Scale, interval, range_text, svg
+from archdsl.report.chart import Scale, range_text, svg
+from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
 from archdsl.report.results import Results, Trial

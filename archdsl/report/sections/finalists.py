@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from archdsl.report.chart import Frame, span, symbol, tick_format
+from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.headline import SPREAD_RULE, against
 from archdsl.report.layout import kind, strip
+from archdsl.report.marks import symbol
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
+from archdsl.report.parts import figure, head_cell, note, numeric, plain_table, row_head, section, table
 from archdsl.report.results import Finalist, Results
-from archdsl.report.sections.curves import curve_axes, curve_frame, points
+from archdsl.report.sections.curves import at_epochs, curve_axes, curve_frame, points, some_epochs
 from archdsl.report.statistics import mean
 from archdsl.report.wording import MISSING, meaning, number, plural, short, signed, spread, unit, words
 
@@ -65,14 +66,26 @@ def _seeds(results: Results) -> Markup:
         for t in frame.x.ticks()
     ]
     colours = series(results)
-    drawn = [_seed_row(frame, len(rows) - i - 0.5, f, colours[f.name]) for i, f in enumerate(rows)]
+    places = {finalist.name: place for place, finalist in enumerate(results.finalists)}
+    drawn = [_seed_row(frame, len(rows) - i - 0.5, f, colours[f.name], places[f.name]) for i, f in enumerate(rows)]
     title = element("text", "accuracy, %", x=frame.x.stop, y=height - 6, class_="title end")
     spoken = "; ".join(f"{f.title}: test {_said(f)}" for f in rows)
     caption = (
         "One dot per training from scratch: test filled, validation hollow. The upright bar is the mean on test; "
         "the line spans one standard deviation to either side."
     )
-    return figure(caption, frame.draw(f"accuracy of each seed: {spoken}", ticks, drawn, title))
+    drawing = frame.draw(f"accuracy of each seed: {spoken}", ticks, drawn, title)
+    numbers = [
+        [f"{f.title}, seed {run.seed}", *(number("accuracy", split.get("accuracy"), extra=1) for split in splits)]
+        for f in rows
+        for run in f.seeds
+        for splits in [(run.validation, run.test)]
+    ]
+    return figure(
+        caption,
+        drawing,
+        numbers=plain_table("Accuracy in % of each seed.", ["Training", "Validation", "Test"], numbers),
+    )
 
 
 def _said(finalist: Finalist) -> str:
@@ -80,7 +93,7 @@ def _said(finalist: Finalist) -> str:
     return f"{number('accuracy', found.value)} {spread('accuracy', found.sd)} percent".replace("  ", " ")
 
 
-def _seed_row(frame: Frame, y: float, finalist: Finalist, colour: str) -> Markup:
+def _seed_row(frame: Frame, y: float, finalist: Finalist, colour: str, place: int) -> Markup:
     name = finalist.title
     height = frame.y(y)
     found = mean(finalist.values("test", "accuracy"))
@@ -89,14 +102,15 @@ def _seed_row(frame: Frame, y: float, finalist: Finalist, colour: str) -> Markup
         a, b = (frame.x(frame.x.inside(found.value + side * found.sd)) for side in (-1, 1))
         marks.append(element("line", x1=a, x2=b, y1=height + 4, y2=height + 4, class_=f"whisker {colour}"))
     if found.n:
-        marks.append(symbol("bar", frame.x(found.value), height + 4, colour, f"{name}: mean {_said(finalist)}"))
+        said = f"{name}: mean {_said(finalist)}"
+        marks.append(symbol("bar", frame.x(found.value), height + 4, colour, said, final=place))
     for run in finalist.seeds:
         for split, style in (("validation", "hollow"), ("test", "")):
             value = getattr(run, split).get("accuracy", math.nan)
             if math.isfinite(value):
                 said = f"{name}, seed {run.seed}: {split} {number('accuracy', value, unit=True, extra=1)}"
                 at = height - 5 if split == "validation" else height + 4
-                marks.append(symbol("dot", frame.x(value), at, f"{colour} {style}", said))
+                marks.append(symbol("dot", frame.x(value), at, f"{colour} {style}", said, final=place))
     label = element("text", name, x=frame.x.start - 14, y=height + 4, class_="row end")
     return fragment(label, marks)
 
@@ -108,18 +122,24 @@ def _curves(results: Results) -> Markup:
         return fragment()
     colours = series(results)
     frame = curve_frame([run.curve for finalist in rows for run in finalist.seeds])
-    lines = [
-        element(
-            "g",
-            frame.path(points(run.curve), f"line {colours[f.name]}"),
-            element("title", f"{f.name}, seed {run.seed}"),
-        )
-        for f in reversed(rows)
-        for run in f.seeds
-    ]
+    lines, ends = [], []
+    for place, f in reversed(list(enumerate(results.finalists))):
+        for run in f.seeds:
+            if run.curve:
+                said = f"{f.title}, seed {run.seed}: {number('accuracy', run.curve[-1], unit=True, extra=1)}"
+                lines.append(frame.path(points(run.curve), f"line {colours[f.name]}", final=place))
+                x, y = frame.at(len(run.curve), run.curve[-1])
+                ends.append(symbol("small", x, y, colours[f.name], said, final=place))
     key = [element("li", element("span", class_=f"swatch {colours[f.name]}"), f" {f.title}") for f in rows]
     caption = fragment("The finalists, trained from scratch: one line per seed.", element("ul", key, class_="keys"))
-    return figure(caption, frame.draw("validation accuracy of the finalists by epoch", curve_axes(frame), lines))
+    drawing = frame.draw("validation accuracy of the finalists by epoch", curve_axes(frame), lines, ends)
+    return figure(caption, drawing, numbers=_curve_table(rows))
+
+
+def _curve_table(rows: list[Finalist]) -> Markup:
+    epochs = some_epochs(max(len(run.curve) for finalist in rows for run in finalist.seeds))
+    numbers = [[f"{f.title}, seed {run.seed}", *at_epochs(run.curve, epochs)] for f in rows for run in f.seeds]
+    return plain_table("Validation accuracy in % by epoch.", ["Training", *(f"{e}" for e in epochs)], numbers)
 
 
 def _table(results: Results, colours: dict[str, str]) -> Markup:
@@ -140,11 +160,12 @@ def _table(results: Results, colours: dict[str, str]) -> Markup:
     )
     seeds = max((len(f.seeds) for f in results.finalists), default=0)
     caption = f"Trained from scratch on {plural(seeds, 'seed')}; mean, and ± standard deviation over the seeds."
-    rows = [_row(results, finalist, extra, colours) for finalist in results.finalists]
+    rows = [_row(results, place, extra, colours) for place in range(len(results.finalists))]
     return table(caption, [group, names], rows, class_="finalists")
 
 
-def _row(results: Results, finalist: Finalist, extra: list[str], colours: dict[str, str]) -> Markup:
+def _row(results: Results, place: int, extra: list[str], colours: dict[str, str]) -> Markup:
+    finalist = results.finalists[place]
     name = element("span", finalist.title, class_=f"name key {series(results)[finalist.name]}")
     return element(
         "tr",
@@ -158,6 +179,7 @@ def _row(results: Results, finalist: Finalist, extra: list[str], colours: dict[s
         _estimate(finalist, "test", "ece"),
         [numeric(number(score, finalist.scores.get(score))) for score in extra],
         class_="winner" if finalist.name == "winner" else None,
+        id=f"final-{place}",
     )
 
 

@@ -12,7 +12,7 @@ from archdsl.report.results import Results
 from archdsl.report.wording import duration, plural
 
 
-def front(results: Results, colours: dict[str, str]) -> Markup:
+def front(results: Results, colours: dict[str, str], *, live: bool = False) -> Markup:
     """The header of the page."""
     said = headline(results)
     picture = None
@@ -23,7 +23,7 @@ def front(results: Results, colours: dict[str, str]) -> Markup:
         "header",
         element("p", _overline(results), class_="overline"),
         element("h1", results.spec.name or "Search"),
-        None if results.finished else _partial(results),
+        None if results.finished else _partial(results, live),
         element("p", said.result, class_="headline"),
         comparison,
         picture,
@@ -36,11 +36,12 @@ def _overline(results: Results) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _partial(results: Results) -> Markup:
+def _partial(results: Results, live: bool) -> Markup:
     done = len(results.trials)
-    of = f" of {results.budget}" if results.budget is not None else ""
-    text = f"Partial: the search has not finished ({done}{of} trials so far). Run its command again to go on."
-    return element("p", text, class_="partial", role="status")
+    then = "This page follows while it runs" if live else "Run its command again to go on"
+    trials = f"{done} of {results.budget} trials" if results.budget is not None else plural(done, "trial")
+    text = f"Partial: the search has not finished ({trials} so far). {then}."
+    return element("p", text, class_="partial")
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

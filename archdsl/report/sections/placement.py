@@ -1,4 +1,4 @@
-"""Results to where attention pays: a map of the network, means of the alternatives, effects with intervals, rules."""
+"""Results to where attention pays: a map of the network, means of the alternatives, effects with intervals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 import re
 from collections.abc import Sequence
 
-from archdsl.report.chart import Scale, interval, range_text, svg
+from archdsl.report.chart import Scale, range_text
 from archdsl.report.markup import Child, Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
 from archdsl.report.results import Results
-from archdsl.report.rules import CHOICES_AT_MOST, Effect, Rule, effects, rules
-from archdsl.report.statistics import Interval, Mean
+from archdsl.report.rules import CHOICES_AT_MOST, Effect, effects
+from archdsl.report.sections.differences import effect_scale, ends, explained, gap_cells, judged, ruler
+from archdsl.report.statistics import Mean
 from archdsl.report.wording import number, plural, signed, unit, words
 
 ROWS_AT_MOST = 64  # decisions shown; all of them are in trials.csv
@@ -22,9 +23,7 @@ _PLACE = re.compile(r"stage(\d+)\.block(\d+)")
 
 def placement(results: Results) -> Markup:
     """The section, or nothing where no decision can be weighed."""
-    scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")][:3]
-    scores = scores or [results.primary.name]
-    found = [(score, effects(results, score)) for score in scores]
+    found = [(score, effects(results, score)) for score in explained(results)]
     parts = [_score(results, score, each) for score, each in found if any(m.n for e in each for m in e.means.values())]
     if not parts:
         return fragment()
@@ -38,7 +37,7 @@ def _score(results: Results, score: str, found: list[Effect]) -> Markup:
     )
     groups = itertools.groupby(sorted(kept, key=_group), key=_group)
     tables = [_effects(score, list(group), kept) for _, group in groups]
-    return fragment(_map(results, score, found), tables, cut, _rules(results, score))
+    return fragment(_map(results, score, found), tables, cut)
 
 
 def _most_telling(found: list[Effect]) -> list[Effect]:
@@ -79,11 +78,12 @@ def _map(results: Results, score: str, found: list[Effect]) -> Markup:
     }
     if not at or not all(_agrees(results, place, effect) for place, effect in at.items()):
         return fragment()
+    minimize = any(o.name == score and o.direction == "minimize" for o in results.objectives)
     stages = [
         element(
             "span",
             element("span", f"stage {s}", class_="stage-name"),
-            [_cell(layouts[0][s - 1][b - 1], at.get((s, b)), score) for b in range(1, length + 1)],
+            [_cell(layouts[0][s - 1][b - 1], at.get((s, b)), score, minimize) for b in range(1, length + 1)],
             class_="stage",
         )
         for s, length in enumerate(next(iter(shapes)), 1)
@@ -93,10 +93,12 @@ def _map(results: Results, score: str, found: list[Effect]) -> Markup:
     points = "in points, " if words(score).percent else ""
     caption = (
         f"The network from input to output, and what {which} does to {words(score).label} at each place ({points}the "
-        "others held still where the data allow). Full colour: the 95 % interval excludes 0; underlined: it holds 0; "
-        "a letter: not decided by the search."
+        "others held still where the data allow), in the colour of the side that does better. Full colour: the 95 % "
+        "interval excludes 0; underlined: it holds 0; a letter: not decided by the search."
     )
-    return figure(caption, element("div", stages, class_="net map"))
+    spoken = "; ".join(f"{e.decision.name} {signed(score, e.fairest.value)}" for e in at.values() if e.fairest)
+    label = f"effect of {which} on {words(score).label} at each place: {spoken}"
+    return figure(caption, element("div", stages, class_="net map", role="img", aria_label=label))
 
 
 def _agrees(results: Results, place: tuple[int, int], effect: Effect) -> bool:
@@ -111,14 +113,14 @@ def _agrees(results: Results, place: tuple[int, int], effect: Effect) -> bool:
     return True
 
 
-def _cell(label: str, effect: Effect | None, score: str) -> Markup:
+def _cell(label: str, effect: Effect | None, score: str, minimize: bool) -> Markup:
     gap = effect.fairest if effect else None
     if effect is None or gap is None or not math.isfinite(gap.value):
         return element("i", label, class_="fixed", title="not decided by the search")
-    side = "toward-msa" if gap.value > 0 else "toward-conv"
+    side = "toward-msa" if (gap.value > 0) != minimize else "toward-conv"
     strength = "sure" if gap.excludes_zero else "unsure"
-    ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
-    said = f"{effect.decision.name}: {effect.sides} {signed(score, gap.value, extra=1)}{unit(score)}, 95 % {ends}"
+    value = signed(score, gap.value, extra=1)
+    said = f"{effect.decision.name}: {effect.sides} {value}{unit(score)}, 95 % {ends(score, gap)}"
     return element("i", signed(score, gap.value), class_=f"{side} {strength}", title=said)
 
 
@@ -132,7 +134,7 @@ def _effects(score: str, group: list[Effect], every: list[Effect]) -> Markup:
         return _ranges(score, group)
     compared = kind == 0
     heat = _heat([m.value for effect in every for m in effect.means.values() if m.n])
-    scale = _effect_scale([e.effect for e in every if e.effect] + [e.still for e in every if e.still], 180)
+    scale = effect_scale([e.effect for e in every if e.effect] + [e.still for e in every if e.still])
     sides = group[0].sides
     adjusted = any(effect.still for effect in group)
     head = element(
@@ -141,7 +143,7 @@ def _effects(score: str, group: list[Effect], every: list[Effect]) -> Markup:
         [head_cell(choice or "(empty)", class_="num") for choice in choices],
         [
             head_cell(sides, class_="num", title="difference of the means"),
-            head_cell(element("span", "difference with 95 % interval", class_="hidden"), _ruler(score, scale)),
+            head_cell(element("span", "difference with 95 % interval", class_="hidden"), ruler(score, scale)),
             head_cell("Others held still", class_="num", title="least squares over all decisions")
             if adjusted
             else None,
@@ -160,25 +162,16 @@ def _effect_row(
 ) -> Markup:
     cells: list[Child] = [row_head(effect.decision.name, class_="code")]
     cells += [_heat_cell(score, effect.means[choice], heat) for choice in choices]
-    gap = effect.effect
-    if compared and gap is not None:
-        ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
-        judged = "clear" if gap.excludes_zero else "unclear"
-        drawn = [interval(scale, gap.value, gap.low, gap.high, height=34, title=f"difference {ends}", class_=judged)]
-        if effect.still is not None:
-            x = scale(scale.inside(effect.still.value))
-            drawn.append(element("circle", element("title", "others held still"), cx=x, cy=27, r=2.6, class_="still"))
-        cells += [
-            numeric(signed(score, gap.value, extra=1), ends, class_=judged),
-            element(
-                "td", svg(180, 34, f"{signed(score, gap.value, extra=1)} {ends}", drawn, class_="cell"), class_="cell"
-            ),
-        ]
+    still = effect.still
+    if compared and effect.effect is not None:
+        circle = fragment()
+        if still is not None:
+            x = scale(scale.inside(still.value))
+            circle = element("circle", element("title", "others held still"), cx=x, cy=27, r=2.6, class_="still")
+        cells += gap_cells(score, effect.effect, scale, circle)
     if adjusted:
-        still = effect.still
-        ends = range_text(score, still.low, still.high, lambda s, v: signed(s, v, extra=1)) if still else ""
-        judged = "clear" if still and still.excludes_zero else "unclear"
-        cells.append(numeric(signed(score, still.value if still else None, extra=1), ends, class_=judged))
+        value = signed(score, still.value if still else None, extra=1)
+        cells.append(numeric(value, ends(score, still), class_=judged(still)))
     return element("tr", cells)
 
 
@@ -194,33 +187,6 @@ def _heat_cell(score: str, found: Mean, heat: Scale) -> Markup:
     return numeric(number(score, found.value, extra=1), f"{found.n}", class_=f"heat h{better}")
 
 
-def _effect_scale(found: Sequence[Interval], width: float) -> Scale:
-    """Symmetric about 0, wide enough for the intervals, but no wider than four times the largest effect."""
-    effect = max((abs(i.value) for i in found if math.isfinite(i.value)), default=1.0) or 1.0
-    ends = max((max(abs(i.low), abs(i.high)) for i in found if i.known), default=effect)
-    most = 1.08 * min(max(ends, effect), 4 * effect)
-    return Scale(-most, most, 6, width - 6)
-
-
-def _ruler(score: str, scale: Scale) -> Markup:
-    """The common axis of the rows, in the column's head."""
-    ticks = scale.ticks(5)
-    texts = [
-        fragment(
-            element(
-                "text",
-                signed(score, tick, extra=0 if words(score).percent else -1),
-                x=scale(tick),
-                y=12,
-                class_="tick mid",
-            ),
-            element("line", x1=scale(tick), x2=scale(tick), y1=17, y2=21, class_="axis"),
-        )
-        for tick in ticks
-    ]
-    return svg(scale.start + scale.stop, 21, "scale of the differences", texts, class_="cell")
-
-
 def _ranges(score: str, group: list[Effect]) -> Markup:
     """Decisions with many values: the rank correlation of the value with the score."""
     head = element(
@@ -229,60 +195,14 @@ def _ranges(score: str, group: list[Effect]) -> Markup:
     rows = []
     for effect in group:
         trend = effect.trend
-        ends = range_text("rho", trend.low, trend.high, lambda _, v: f"{v:+.2f}") if trend else ""
+        between = range_text("rho", trend.low, trend.high, lambda _, v: f"{v:+.2f}") if trend else ""
         tried = sum(bool(m.n) for m in effect.means.values())
         value = f"{trend.value:+.2f}" if trend and math.isfinite(trend.value) else "–"
-        rows.append(element("tr", row_head(effect.decision.name, class_="code"), numeric(tried), numeric(value, ends)))
+        rows.append(
+            element("tr", row_head(effect.decision.name, class_="code"), numeric(tried), numeric(value, between))
+        )
     caption = f"Ranges: rank correlation of the value with {words(score).label}, with its 95 % interval."
     return table(caption, [head], rows, class_="effects")
-
-
-# ---------------------------------------------------------------- patterns
-
-
-def _rules(results: Results, score: str) -> Markup:
-    """The paper's advice, tested on these trials."""
-    found = rules(results, score)
-    if not found:
-        return fragment()
-    maximize = next((o.direction == "maximize" for o in results.objectives if o.name == score), True)
-    scale = _effect_scale([rule.effect for rule in found], 180)
-    head = element(
-        "tr",
-        head_cell("Advice"),
-        head_cell("Where followed", class_="num"),
-        head_cell("Where reversed", class_="num"),
-        head_cell("Difference", class_="num"),
-        head_cell(element("span", "difference with 95 % interval", class_="hidden"), _ruler(score, scale)),
-        head_cell("In these trials"),
-    )
-    rows = [_rule(rule, score, scale, maximize) for rule in found]
-    caption = "Each rule splits the complete trials into those that follow it and those that do the reverse."
-    return fragment(
-        element("h3", "The paper’s advice in your data"),
-        table(caption, [head], rows, class_="effects"),
-    )
-
-
-def _rule(rule: Rule, score: str, scale: Scale, maximize: bool) -> Markup:
-    gap, verdict = rule.effect, rule.verdict(maximize=maximize)
-    ends = range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1))
-    judged = "clear" if gap.excludes_zero else "unclear"
-    drawn = interval(scale, gap.value, gap.low, gap.high, height=34, title=f"difference {ends}", class_=judged)
-    reasons = {"undecided": "the interval includes 0", "not testable": "too few trials on one side"}
-    return element(
-        "tr",
-        row_head(rule.title, element("small", rule.test)),
-        [numeric(number(score, group.value, extra=1), plural(group.n, "trial")) for group in rule.groups],
-        numeric(signed(score, gap.value, extra=1), ends, class_=judged),
-        element("td", svg(180, 34, f"{signed(score, gap.value, extra=1)} {ends}", drawn, class_="cell"), class_="cell"),
-        element(
-            "td",
-            element("strong", verdict),
-            element("small", reasons[verdict]) if verdict in reasons else None,
-            class_="verdict",
-        ),
-    )
 
 
 def _reading(results: Results) -> Markup:

@@ -1,27 +1,24 @@
-"""Results to how the search went: score against trial, and the learning curves of leaders and of stopped ones."""
+"""Results to how the search went: score against trial, and the learning curves."""
 
 from __future__ import annotations
 
 import math
 
 from archdsl.report.chart import Frame, span, tick_format
-from archdsl.report.layout import compact
+from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import figure, section
+from archdsl.report.parts import every_trial_link, figure, section
 from archdsl.report.results import Results, Trial
-from archdsl.report.sections.curves import curve_axes, curve_frame, points
+from archdsl.report.sections.learning import learning_curves
 from archdsl.report.statistics import running_best
 from archdsl.report.wording import number, plural, words
-
-LEADERS = 5
-CURVES_AT_MOST = 150  # of stopped and of other trials; more lines are neither seen apart nor worth their bytes
 
 
 def progress(results: Results) -> Markup:
     """The section, or nothing without a score."""
     if not results.trials:
         return fragment()
-    drawn = [drawing for drawing in (_history(results), _curves(results)) if drawing]
+    drawn = [drawing for drawing in (_history(results), learning_curves(results)) if drawing]
     if not drawn:
         return fragment()
     return section("progress", "How the search went", element("div", drawn, class_="pair"))
@@ -57,7 +54,10 @@ def _history(results: Results) -> Markup:
     ]
     below = " Stopped trials below the frame sit on its edge." if any(v < frame.y.low for v in finite) else ""
     caption = fragment(
-        "Score against trial; the line is the best complete one so far.", below, element("ul", keys, class_="keys")
+        "Score against trial; the line is the best complete one so far.",
+        below,
+        every_trial_link(),
+        element("ul", keys, class_="keys"),
     )
     return figure(caption, frame.draw(spoken, axes, line, marks))
 
@@ -80,52 +80,10 @@ def _focus(complete: list[float], every: list[float], direction: str) -> tuple[f
 
 
 def _trial_mark(frame: Frame, trial: Trial, score: str) -> Markup:
-    value = trial.score(score)
-    said = f"trial {trial.number}: {trial.state}"
+    said, value = about(trial, score), trial.score(score)
     if trial.state == "failed" or not math.isfinite(value):
-        return frame.mark("cross", trial.number, frame.y.low, "failed", said, trial=trial.number)
-    said = f"trial {trial.number}: {number(score, value, unit=True, extra=1)}"
-    if trial.state == "stopped":
-        return frame.mark("down", trial.number, value, "stopped", f"{said}, stopped", trial=trial.number)
-    return frame.mark("dot", trial.number, value, "complete", said, trial=trial.number)
-
-
-def _curves(results: Results) -> Markup:
-    """Validation accuracy by epoch: the leaders in colour, other complete trials thin, stopped ones grey."""
-    trials = [trial for trial in results.trials if len(trial.curve) > 0]
-    if not any(len(trial.curve) > 1 for trial in trials):
-        return fragment()
-    leaders = [trial for trial in results.ranking() if trial.curve][:LEADERS]
-    names = {trial.number for trial in leaders}
-    stopped = _some([trial for trial in trials if trial.state == "stopped"])
-    rest = _some([trial for trial in trials if trial.state == "complete" and trial.number not in names])
-    frame = curve_frame([trial.curve for trial in (*leaders, *stopped, *rest)])
-    lines = [
-        frame.path(points(trial.curve), class_)
-        for group, class_ in ((stopped, "line faded"), (rest, "line thin"))
-        for trial in group
-    ]
-    ends = [
-        frame.mark("down", len(t.curve), t.curve[-1], "stopped small", f"trial {t.number}: stopped", trial=t.number)
-        for t in stopped
-    ]
-    top = [
-        element("g", frame.path(points(t.curve), f"line lead{i}"), element("title", f"trial {t.number}"))
-        for i, t in reversed(list(enumerate(leaders)))
-    ]
-    key = [
-        element("li", element("span", class_=f"swatch lead{i}"), f" trial {t.number}: {compact(t.layout)}")
-        for i, t in enumerate(leaders)
-    ]
-    caption = fragment(
-        "Learning curves: the five best in colour, other complete trials thin, stopped ones grey.",
-        element("ul", key, class_="keys"),
-    )
-    axes = curve_axes(frame)
-    return figure(caption, frame.draw("validation accuracy by epoch", axes, lines, ends, top))
-
-
-def _some(trials: list[Trial]) -> list[Trial]:
-    """At most so many trials, evenly taken."""
-    step = math.ceil(len(trials) / CURVES_AT_MOST)
-    return trials[::step] if step > 1 else trials
+        x, y = frame.at(trial.number, frame.y.low)
+        return symbol("cross", x, y, "failed", said, trial=trial.number)
+    x, y = frame.at(trial.number, value)
+    shape, class_ = ("down", "stopped") if trial.state == "stopped" else ("dot", "complete")
+    return symbol(shape, x, y, class_, said, trial=trial.number)

@@ -81,6 +81,7 @@ def every_trial(results: Results) -> Markup:
     rest = sorted({name for trial in results.trials for name in trial.scores} - {first})
     scores = [name for name in (first, *rest) if any(math.isfinite(trial.score(name)) for trial in results.trials)]
     scores = [name for name in scores if name not in ("params", "macs")]
+    more = [name for name in ("rung", "worker") if any(getattr(trial, name) is not None for trial in results.trials)]
     head = element(
         "tr",
         head_cell("Trial", class_="num"),
@@ -91,13 +92,15 @@ def every_trial(results: Results) -> Markup:
         head_cell("MACs", class_="num"),
         head_cell("Epochs", class_="num"),
         head_cell("Time", class_="num"),
+        [head_cell(name.capitalize()) for name in more],
     )
-    rows = [_trial(trial, scores) for trial in results.trials]
+    rows = [_trial(trial, scores, more) for trial in results.trials]
     listed = table("In the order they were tried; the file trials.csv has more columns.", [head], rows, class_="all")
-    return section("trials", "Every trial", element("details", element("summary", f"Show all {len(rows)}"), listed))
+    folded = element("details", element("summary", f"Show all {len(rows)}"), listed, id="every-trial")
+    return section("trials", "Every trial", folded)
 
 
-def _trial(trial: Trial, scores: list[str]) -> Markup:
+def _trial(trial: Trial, scores: list[str], more: list[str]) -> Markup:
     return element(
         "tr",
         row_head(trial.number, class_="num"),
@@ -108,5 +111,6 @@ def _trial(trial: Trial, scores: list[str]) -> Markup:
         numeric(short(trial.macs)),
         numeric(MISSING if trial.epochs is None else trial.epochs),
         numeric(duration(trial.seconds)),
+        [element("td", MISSING if getattr(trial, name) is None else str(getattr(trial, name))) for name in more],
         id=f"trial-{trial.number}",
     )

@@ -1,0 +1,40 @@
+"""A run's folder in, its page out: written once, or served to a browser while the search goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def refresh(run: Path) -> Path:
+    """Write `report.html`; of a search that still runs or was killed, from its journal.
+
+    Raises:
+        ArchdslError: there are no usable results, or the page cannot be written.
+    """
+    from archdsl.report import write
+    from archdsl.report.results import is_outdated
+
+    if not is_outdated(run):
+        return write(run)
+    from archdsl.study.snapshot import snapshot  # brings PyTorch along
+
+    return write(run, snapshot(run))
+
+
+def follow(run: Path, port: int) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        ArchdslError: there are no usable results, or the port is taken.
+    """
+    from archdsl.report.live import Live, address, server
+    from archdsl.study.snapshot import snapshot, stamp
+
+    live = Live(lambda: snapshot(run), lambda: stamp(run))
+    live.page()  # what is wrong with the folder is said here
+    with server(live, port) as found:
+        print(f"{address(found)}  (Ctrl-C ends it)", flush=True)
+        try:
+            found.serve_forever()
+        except KeyboardInterrupt:
+            print()
