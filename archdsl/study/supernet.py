@@ -44,16 +44,17 @@ class Supernet(nn.Module):
 
     Args:
         seed: of the weights. The first member gets those that it would get alone.
-        drop_path: rate of the last block of each member, as in `Recipe`.
+        drop_path_rate: of the last block of each member, `drop_path` of the recipe.
 
     Attributes:
         blocks: by `share_key`.
         params: of all blocks together.
     """
 
-    def __init__(self, seed: int, drop_path: float = 0.0) -> None:
+    def __init__(self, seed: int, drop_path_rate: float = 0.0) -> None:
         super().__init__()
-        self.seed, self.drop_path = seed, drop_path
+        self.seed = seed
+        self.drop_path_rate = drop_path_rate  # `drop_path` would be taken for that of a block
         self.blocks = nn.ModuleDict()
         self.params = 0
         self._chosen: tuple[Network, ...] = ()  # in a tuple, or its blocks would be registered twice
@@ -86,7 +87,7 @@ class Supernet(nn.Module):
     def member(self, architecture: Architecture) -> Network:
         """The network of a member it knows; its weights are those of the supernet, not copies."""
         network = Network(architecture, lambda block: self.blocks[share_key(block)])
-        set_drop_path(network, self.drop_path)
+        set_drop_path(network, self.drop_path_rate)
         return network
 
     def choose(self, architecture: Architecture) -> None:
