@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import archdsl
 from archdsl import space
 from archdsl.architecture import resolve_model
 from archdsl.data import Dataset, load
@@ -21,12 +22,14 @@ from archdsl.language import parse
 from archdsl.recipe import Recipe
 from archdsl.study import admission
 from archdsl.study.admission import Admission, make_screen, threshold_of
+from archdsl.study.baselines import baselines
 from archdsl.study.candidate import seeded
 from archdsl.study.screens import SCREENS, Setting
 from archdsl.study.screens.grad_norm import grad_norm
 from archdsl.study.screens.naswot import hamming_kernel
 from archdsl.study.screens.snip import snip
 from archdsl.study.screens.synflow import synflow
+from archdsl.study.watch import Watch
 
 TINY = """
 model tiny
@@ -267,6 +270,63 @@ def test_a_member_without_memory_is_unknown(setting: Setting, monkeypatch: pytes
     monkeypatch.setattr(SCREENS["params"], "score", full)
     monkeypatch.setattr(admission, "SAMPLE", 2)
     assert Admission("params", setting, sample=2).admits(next(space.members(setting.spec)))
+
+
+def test_a_search_trains_what_its_screen_admits_and_the_baselines(little: Path, tmp_path: Path):
+    def search(screen: str | None = "snip", folder: str = "run", **more: object) -> dict:
+        return archdsl.search(
+            TINY, budget=12, data=f"npz:{little}", epochs=1, sampler="exhaustive", screen=screen, final_seeds=0,
+            run=tmp_path / folder, device="cpu", **more,
+        )  # fmt: skip
+
+    found = search()
+    kept = json.loads((tmp_path / "run/screen.json").read_text())
+    spec = fit_to_data(parse(TINY), load(f"npz:{little}"), "tiny")
+    exempt = {member.hash for member in baselines(spec).values()}
+    better = {key for key, score in kept["scores"].items() if score >= kept["threshold"]}
+    assert len(kept["scores"]) == 12
+    assert len(better) == 6
+    assert exempt - better  # so that letting them through is seen
+    assert {trial["hash"] for trial in found["trials"]} == better | exempt
+    before = (tmp_path / "run/screen.json").read_bytes()
+    assert [t["hash"] for t in search()["trials"]] == [t["hash"] for t in found["trials"]]
+    assert (tmp_path / "run/screen.json").read_bytes() == before
+    with pytest.raises(StudyError, match=r"different: screen \(there snip, here None\)"):
+        search(None)
+    with pytest.raises(UnknownNameError, match="unknown screen 'snap'"):
+        search("snap", folder="other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_search_is_interrupted_while_its_supernet_is_trained_and_goes_on(little: Path, tmp_path: Path):
+    class Impatient(Watch):
+        def __init__(self) -> None:
+            self.said: list[str] = []
+            self.last = (0, 0)
+
+        def say(self, text: str) -> None:
+            self.said.append(text)
+
+        def step(self, done: int, total: int) -> None:
+            self.last = (done, total)
+            if self.last == (11, 20) and not (tmp_path / "stopped").exists():
+                (tmp_path / "stopped").touch()
+                raise KeyboardInterrupt
+
+    def search(watch: Watch) -> dict:
+        return archdsl.search(
+            f"{TINY}train(batch=54)", budget=4, data=f"npz:{little}", epochs=1, screen="supernet", final_seeds=0,
+            run=tmp_path / "run", device="cpu", watch=watch,
+        )  # fmt: skip
+
+    watch = Impatient()
+    with pytest.raises(RunError, match="stopped after 0 of 4 networks"):
+        search(watch)
+    assert watch.last == (11, 20)
+    assert (tmp_path / "run/supernet.safetensors").exists()
+    assert len(search(watch)["trials"]) == 4
+    assert "screen supernet: admits 6 of the 12 members scored" in watch.said
+    assert any(text.startswith("supernet: 20 steps, 12 blocks of ") for text in watch.said)
 
 
 def test_an_unknown_screen_is_named(setting: Setting):

@@ -50,6 +50,15 @@ def search(
     trial_timeout: Annotated[
         float | None, typer.Option("--trial-timeout", metavar="SEC", help="Give up a training after so many seconds.")
     ] = None,
+    screen: Annotated[
+        str | None,
+        typer.Option(
+            "--screen",
+            metavar="NAME",
+            help="Train only what scores in the better half before any training: supernet, synflow, snip, grad_norm, "
+            "naswot, params or macs. See 'archdsl bench screens' for what they are worth.",
+        ),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -67,7 +76,7 @@ def search(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout, trial_timeout=trial_timeout,
-        watch=SearchView(),
+        screen=screen, watch=SearchView(),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip
     folder = Path(results["run"])

@@ -22,12 +22,14 @@ from archdsl.errors import DiskFullError, RunError, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.files import is_full
 from archdsl.sources import read_spec
+from archdsl.study.admission import make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.screens import SCREENS
 from archdsl.study.store import RunFolder
 from archdsl.study.watch import Watch
 
@@ -44,7 +46,8 @@ def search(
     data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
-    trial_timeout: float | None = None, watch: Watch | None = None, command: str | None = None,
+    trial_timeout: float | None = None, screen: str | None = None, watch: Watch | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -69,6 +72,8 @@ def search(
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
         timeout: seconds after which no further training starts.
         trial_timeout: seconds after which one training is given up, as failed.
+        screen: trains only members that score as well as the better half of the space before any training (`supernet`,
+            `synflow`, …); `docs/screens.md` says which are worth it. Baselines are trained all the same.
         watch: is told what happens.
         command: how to call this search in the report.
 
@@ -96,9 +101,11 @@ def search(
     space.check(spec, source.text, source.path)
     name = choose_sampler(spec, budget) if sampler == "auto" else sampler
     _ = SAMPLERS[name]
+    if screen is not None:
+        _ = SCREENS[screen]
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
-        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device),
+        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
     )  # fmt: skip
     extent = space.extent(spec)
     if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
@@ -113,10 +120,18 @@ def search(
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
-        runner = Runner(spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline)
+        admission = None
+        if screen is not None:
+            admission = make_screen(screen, spec, dataset, recipe, seed, chosen_device, folder.path, watch)
+        runner = Runner(
+            spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline,
+            admits=None if admission is None else admission.reason,
+        )  # fmt: skip
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
         try:
+            if admission is not None:
+                admission.prepare()
             runner.run()
             finalists = Finals(runner).run() if final_seeds and runner.best() else []
         except KeyboardInterrupt:
@@ -147,7 +162,8 @@ def search(
 
 def default_folder(plan: Plan) -> Path:
     """The folder of a study under `runs/`: the same for the same study, whatever the budget."""
-    identity = digest(plan.model_dump(mode="json", exclude={"versions"}))
+    unsaid = {"screen"} if plan.screen is None else set()
+    identity = digest(plan.model_dump(mode="json", exclude={"versions"} | unsaid))
     data = plan.data.partition(":")[0]
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
 

@@ -75,6 +75,11 @@ class Admission:
     @property
     def threshold(self) -> float:
         """The score from which on members are admitted."""
+        self.prepare()
+        return -math.inf if self._threshold is None else self._threshold
+
+    def prepare(self) -> None:
+        """Score the sample, if that is not done: what may take long, while `admits` is quick afterwards."""
         if self._threshold is None:
             self.watch.say(f"screen {self.name}: scoring a sample of the space")
             members = space.sample(self.setting.spec, self.sample, self.setting.seed)
@@ -86,7 +91,6 @@ class Admission:
             self._write()
             kept = sum(not score < self._threshold for score in found)
             self.watch.say(f"screen {self.name}: admits {kept} of the {len(found)} members scored")
-        return self._threshold
 
     def admits(self, architecture: Architecture) -> bool:
         """Whether a member is worth training."""
