@@ -27,20 +27,26 @@ TOO_MANY = 2**36  # parameters, 256 GiB of them
 class Network(nn.Module):
     """A compiled spec: `stem`, `stage1` … `stageN`, `head`.
 
+    Args:
+        architecture: what to compile.
+        module: gives the module of a block, with its weights; by default a new one, whose weights are drawn.
+
     Attributes:
         architecture: what it was compiled from.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, module: Callable[[PlacedBlock], nn.Module] | None = None) -> None:
         super().__init__()
         self.architecture = architecture
-        self.stem = _sequential(architecture.stem)
+        make = module or _new
+        self.stem = _sequential(architecture.stem, make)
         for number, stage in enumerate(architecture.stages, start=1):
             blocks = (stage.downsampling, *stage.blocks) if stage.downsampling else stage.blocks
-            self.add_module(f"stage{number}", _sequential(blocks))
-        self.head = _sequential(architecture.head)
+            self.add_module(f"stage{number}", _sequential(blocks, make))
+        self.head = _sequential(architecture.head, make)
         self.stages = tuple(f"stage{number}" for number in range(1, len(architecture.stages) + 1))
-        initialise(self)
+        if module is None:
+            initialise(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) to what the last stage gives: a map (B, C', H', W') or tokens (B, N, C')."""
@@ -103,8 +109,12 @@ def units(network: nn.Module) -> tuple[Unit, ...]:
     return architecture.units if isinstance(architecture, Architecture) else ()
 
 
-def _sequential(blocks: tuple[PlacedBlock, ...]) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((block.path.split(".")[1], build_node(block.node, block.x)) for block in blocks))
+def _sequential(blocks: tuple[PlacedBlock, ...], make: Callable[[PlacedBlock], nn.Module]) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((block.path.split(".")[1], make(block)) for block in blocks))
+
+
+def _new(block: PlacedBlock) -> nn.Module:
+    return build_node(block.node, block.x)
 
 
 def build_node(node: Node, x: Shape) -> nn.Module:

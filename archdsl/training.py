@@ -24,7 +24,7 @@ from archdsl.optimizer import Average, adamw, learning_rate, set_drop_path
 from archdsl.recipe import Recipe
 from archdsl.resume import Epoch, Resumable, identity
 
-__all__ = ["Epoch", "Metrics", "TrainResult", "evaluate", "normalise", "pick_device", "train"]
+__all__ = ["Epoch", "Metrics", "TrainResult", "evaluate", "normalise", "pick_device", "steps_per_epoch", "train"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def train(
     device: torch.device | str = "cpu",
     on_epoch: Callable[[Epoch], bool] | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    before_step: Callable[[int], None] | None = None,
     checkpoint: Path | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> TrainResult:
@@ -71,6 +72,7 @@ def train(
         device: where.
         on_epoch: called after each epoch; False ends the training.
         on_step: called with (steps done, steps in all) for a progress bar; must not wait for the device.
+        before_step: called with the number of each step (from 0) before it, for a network that changes between steps.
         checkpoint: file that keeps the state after every epoch, and from which an interrupted or stopped training of
             the same network, data, recipe, seed and metadata goes on.
         metadata: text to keep in the checkpoint.
@@ -96,7 +98,7 @@ def train(
             curve = state.restore()
         going = True
         while going and len(curve) < recipe.epochs:
-            epoch = run.epoch(len(curve) + 1, on_step)
+            epoch = run.epoch(len(curve) + 1, on_step, before_step)
             curve.append(epoch)
             if state is not None:
                 state.save(curve, last=epoch.number == recipe.epochs)
@@ -107,6 +109,11 @@ def train(
     rate = statistics.median(epoch.images_per_second for epoch in curve)
     seconds = sum(epoch.seconds for epoch in curve)
     return TrainResult(curve[-1].metrics, tuple(curve), seconds, len(curve) < recipe.epochs, rate)
+
+
+def steps_per_epoch(data: Dataset, recipe: Recipe) -> int:
+    """How many batches of a training make an epoch; what does not fill one is left out."""
+    return len(data.train) // min(recipe.batch, len(data.train))
 
 
 def evaluate(
@@ -134,7 +141,7 @@ class _Run:
         self.train, self.validation = data.train.to(device), data.validation.to(device)
         self.flip = recipe.flip and data.flip
         self.batch = min(recipe.batch, len(self.train))
-        self.steps = len(self.train) // self.batch
+        self.steps = steps_per_epoch(data, recipe)
         self.bf16 = computes_bf16(recipe.precision, device)
         set_drop_path(model, recipe.drop_path)
         self.optimizer = adamw(model, recipe)
@@ -142,7 +149,9 @@ class _Run:
         self.average = Average(model, recipe.ema) if recipe.ema else None
         self.generator = torch.Generator(device)
 
-    def epoch(self, number: int, on_step: Callable[[int, int], None] | None) -> Epoch:
+    def epoch(
+        self, number: int, on_step: Callable[[int, int], None] | None, before_step: Callable[[int], None] | None
+    ) -> Epoch:
         """One pass over the training split and one over the validation split; waits for the device once, at the end."""
         start = time.perf_counter()
         self._reseed(number)
@@ -152,6 +161,8 @@ class _Run:
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         done, total = (number - 1) * self.steps, self.recipe.epochs * self.steps
         for index in order[: self.steps * self.batch].view(self.steps, self.batch):
+            if before_step is not None:
+                before_step(done)
             losses += self._step(index, done, total)
             done += 1
             if on_step is not None:

@@ -10,7 +10,21 @@ from typing import Annotated, Any, TypeAlias
 import typer
 import typer.core
 
-ORDER = ("check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "search", "report", "lsp")
+ORDER = (
+    "check",
+    "fmt",
+    "show",
+    "space",
+    "draw",
+    "diff",
+    "compile",
+    "train",
+    "analyze",
+    "search",
+    "report",
+    "bench",
+    "lsp",
+)
 
 
 class Commands(typer.core.TyperGroup):
@@ -34,6 +48,9 @@ app = typer.Typer(
     "A FILE is a path, the name of a shipped spec (alternet_50), or - for standard input.\n\n"
     "Begin with:  `archdsl compile alternet_50`  and  `archdsl search --budget 50`",
 )
+
+bench = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What search methods are worth, on tables.")
+app.add_typer(bench, name="bench")
 
 File: TypeAlias = Annotated[str, typer.Argument(metavar="FILE", help="Path, shipped name, or - for standard input.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

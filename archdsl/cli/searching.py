@@ -61,6 +61,15 @@ def search(
         list[str] | None,
         typer.Option("--log", metavar="NAME", help="Log the search to tensorboard or mlflow as well; may be repeated."),
     ] = None,
+    screen: Annotated[
+        str | None,
+        typer.Option(
+            "--screen",
+            metavar="NAME",
+            help="Train only what scores in the better half before any training: supernet, synflow, snip, grad_norm, "
+            "naswot, params or macs. See 'archdsl bench screens' for what they are worth.",
+        ),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -79,7 +88,7 @@ def search(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
-        trial_timeout=trial_timeout, storage=storage, study=study,
+        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen,
         watch=Watches(SearchView(), make(log or [])),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip

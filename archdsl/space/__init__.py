@@ -11,11 +11,12 @@ from archdsl.space.extents import EXACT_LIMIT, Extent
 from archdsl.space.extents import measure_extent as extent
 from archdsl.space.holes import Decision, Filling, Hole, decisions, options
 from archdsl.space.listing import DRAWS
+from archdsl.space.listing import draw_endlessly as stream
 from archdsl.space.listing import draw_members as sample
 from archdsl.space.listing import list_members as members
 from archdsl.space.sizing import size
 
 __all__ = [
     "DRAWS", "EXACT_LIMIT", "Decision", "Extent", "Filling", "Hole", "attempt", "check", "decisions", "draw", "extent",
-    "fillings", "members", "options", "sample", "size",
+    "fillings", "members", "options", "sample", "size", "stream",
 ]  # fmt: skip

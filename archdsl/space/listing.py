@@ -65,6 +65,22 @@ def draw_members(spec: ir.Spec, count: int, seed: int) -> list[Architecture]:
     return list(found.values())
 
 
+def draw_endlessly(spec: ir.Spec, seed: int) -> Iterator[Architecture]:
+    """Feasible members without end, each drawn like the first of `draw_members`, so that members come again.
+
+    It ends only where `DRAWS` draws in a row gave none.
+    """
+    rng = random.Random(seed)
+    known = counted(spec)
+    misses = 0
+    while misses < DRAWS:
+        member = known.draw(rng)[0] if known is not None else draw(spec, rng)
+        misses += 1
+        if member is not None:
+            misses = 0
+            yield member
+
+
 def _rest(known: Counted, found: dict[str, Architecture], count: int, rng: random.Random) -> dict[str, Architecture]:
     """Networks that are so rare among the fillings that they do not turn up, drawn from the list of what is left."""
     left = [(m, ways) for m, ways in known.weighted_networks() if m.hash not in found]

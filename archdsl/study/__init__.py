@@ -23,13 +23,16 @@ from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.files import is_full
 from archdsl.latency import Latencies
 from archdsl.sources import read_spec
+from archdsl.study.admission import make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared, join
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
+from archdsl.study.proposer import both
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.screens import SCREENS
 from archdsl.study.snapshot import kinds
 from archdsl.study.store import RECORD, RunFolder
 from archdsl.study.timing import Timing
@@ -49,7 +52,7 @@ def search(
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
     trial_timeout: float | None = None, storage: str | None = None, study: str | None = None,
-    watch: Watch | None = None, command: str | None = None,
+    screen: str | None = None, watch: Watch | None = None, command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -77,6 +80,8 @@ def search(
         storage: a PostgreSQL (`postgresql+psycopg://…`) in which other machines can join; by default a journal in the
             run's folder. Results then depend on which worker was quicker.
         study: its name there; by default that of the run's folder.
+        screen: trains only members that score as well as the better half of the space before any training (`supernet`,
+            `synflow`, …); `docs/screens.md` says which are worth it. Baselines are trained all the same.
         watch: is told what happens.
         command: how to call this search in the report.
 
@@ -104,9 +109,13 @@ def search(
     space.check(spec, source.text, source.path)
     name = choose_sampler(spec, budget) if sampler == "auto" else sampler
     _ = SAMPLERS[name]
+    if screen is not None:
+        _ = SCREENS[screen]
+        if storage is not None:
+            raise UsageError("--screen screens on one machine only", "leave --screen or --storage out")
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
-        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device),
+        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
     )  # fmt: skip
     extent = space.extent(spec)
     if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
@@ -126,10 +135,14 @@ def search(
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
+        admits = timing.admits
+        if screen is not None:
+            admission = make_screen(screen, spec, dataset, recipe, seed, chosen_device, folder.path, watch)
+            admits = both(timing.admits, admission.reason)
         runner: Runner | Shared
         if storage is None:
             runner = Runner(
-                spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=timing.admits,
+                spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=admits,
                 timing=timing,
             )  # fmt: skip
         else:
@@ -140,6 +153,8 @@ def search(
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
         finalists: list[dict[str, Any]] = []
         try:
+            if admission is not None:
+                admission.prepare()
             runner.run()
             finalists = Finals(runner).run() if final_seeds and runner.best() else []
         except KeyboardInterrupt:
@@ -172,7 +187,8 @@ def search(
 
 def default_folder(plan: Plan) -> Path:
     """The folder of a study under `runs/`: the same for the same study, whatever the budget."""
-    identity = digest(plan.model_dump(mode="json", exclude={"versions"}))
+    unsaid = {"screen"} if plan.screen is None else set()
+    identity = digest(plan.model_dump(mode="json", exclude={"versions"} | unsaid))
     data = plan.data.partition(":")[0]
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
 

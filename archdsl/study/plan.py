@@ -28,6 +28,7 @@ class Plan(BaseModel):
         objectives: (score, direction) pairs.
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
+        screen: which members are let through to training, None for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Plan(BaseModel):
     halving: bool
     finalist_seeds: int
     workers: int
+    screen: str | None = None
     versions: dict[str, str]
 
     def differences(self, other: Plan, besides: Collection[str] = ()) -> list[str]:
@@ -104,7 +106,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
-    seed: int, halving: bool, finalist_seeds: int, workers: int,
+    seed: int, halving: bool, finalist_seeds: int, workers: int, screen: str | None = None,
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
     if not objectives:
@@ -112,5 +114,5 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, workers=workers, versions=versions(),
+        finalist_seeds=finalist_seeds, workers=workers, screen=screen, versions=versions(),
     )  # fmt: skip

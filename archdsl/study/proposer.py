@@ -143,3 +143,8 @@ class Proposer:
             return rng.choice(unseen) if unseen else None
         drawn = (space.draw(self.spec, rng) for _ in range(space.EXACT_LIMIT))
         return next((member for member in drawn if member is not None and new(member)), None)
+
+
+def both(first: Admits, second: Admits) -> Admits:
+    """A filter that lets through what two let through."""
+    return lambda architecture: first(architecture) or second(architecture)

@@ -13,14 +13,24 @@ import archdsl.cli.main  # noqa: F401  (its import adds every command to the app
 from archdsl.cli.app import app
 
 # The order in which a reader meets them; what is new and not named here follows at the end.
-ORDER = ("check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "search", "report", "lsp")
+ORDER = (
+    "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "search", "report", "bench", "lsp",
+)  # fmt: skip
 
 
 def commands() -> str:
     """Markdown: a section for every command."""
     group: Any = typer.main.get_command(app)
     names = [name for name in ORDER if name in group.commands] + [n for n in group.commands if n not in ORDER]
-    return "\n".join(line for name in names for line in _command(name, group.commands[name])) + "\n"
+    return "\n".join(line for name in names for line in _sections(name, group.commands[name])) + "\n"
+
+
+def _sections(name: str, command: Any) -> Iterator[str]:
+    """The section of a command, or those of all commands of a group."""
+    for inner, member in getattr(command, "commands", {}).items():
+        yield from _sections(f"{name} {inner}", member)
+    if not hasattr(command, "commands"):
+        yield from _command(name, command)
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
