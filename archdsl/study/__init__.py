@@ -29,7 +29,7 @@ from archdsl.study.distributed import Place, Shared, join
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
-from archdsl.study.proposer import both
+from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, choose_sampler
 from archdsl.study.screens import SCREENS
@@ -135,7 +135,8 @@ def search(
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
-        admits = timing.admits
+        admits: Admits = timing.admits
+        admission = None
         if screen is not None:
             admission = make_screen(screen, spec, dataset, recipe, seed, chosen_device, folder.path, watch)
             admits = both(timing.admits, admission.reason)
