@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,12 +14,14 @@ from archdsl.architecture import Architecture
 from archdsl.data import Dataset
 from archdsl.errors import DiskFullError, RunError, StudyError
 from archdsl.language import write
+from archdsl.metrics import Metrics
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
+from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
 from archdsl.study.pool import Task
-from archdsl.training import Epoch, train
 from archdsl.training import evaluate as test
+from archdsl.training import train
 
 
 def recipe_for(recipe: Recipe, architecture: Architecture) -> Recipe:
@@ -48,7 +50,7 @@ def evaluate(
 
     Returns:
         `state`, `reason`, `scores` (accuracy, NLL, ECE, costs, and those wanted), `curve`, `seconds`; for a final also
-        `test`, and `analyses` where they were asked for.
+        `test`, and `analyses` where they were asked for; `cached` where all of it was found, not done.
     """
     architecture = task.architecture
     outcome: dict[str, Any] = {
@@ -56,29 +58,20 @@ def evaluate(
         "scores": {"params": float(architecture.params), "macs": float(architecture.macs)},
     }  # fmt: skip
     began = time.perf_counter()
-
-    def on_epoch(epoch: Epoch) -> bool:
-        return task.until is None or epoch.number < task.until
-
+    cache = Cache(task.caches)
     try:
-        network = seeded(architecture, task.seed)
-        result = train(
-            network, data, task.recipe, seed=task.seed, device=device, on_epoch=on_epoch, on_step=on_step,
-            checkpoint=task.checkpoint,
-        )  # fmt: skip
-        metrics = result.metrics
-        outcome["scores"] |= {"accuracy": metrics.accuracy, "nll": metrics.nll, "ece": metrics.ece}
-        outcome["curve"] = [{"accuracy": e.metrics.accuracy, "nll": e.metrics.nll} for e in result.curve]
-        if result.stopped:
-            outcome["state"] = "stopped"
-            outcome["reason"] = f"waits after epoch {len(result.curve)}; others did better there"
+        key = key_for(architecture, task.recipe, data, task.seed, device)
+        known = cache.find(key)
+        if known is not None and _serves(known, task):
+            outcome["cached"] = True
         else:
-            outcome["scores"] |= _wanted(network, task, data, device)
-        if task.final:
-            tested = test(network, data.test, data, device=device)
-            outcome["test"] = {"accuracy": tested.accuracy, "nll": tested.nll, "ece": tested.ece}
-        if task.analyse:
-            outcome |= _analyse(network, task, data, device)
+            network, curve, stopped = _train(task, data, device, on_step)
+            _enter(outcome, curve)  # which stays, should an analysis fail
+            known = Entry(key=key, curve=curve) if known is None else known.model_copy(update={"curve": curve})
+            if not stopped:
+                known = _measured(network, known, task, data, device)
+                cache.keep(known)
+        _take(outcome, known, task)
     except DiskFullError:
         raise  # no fault of this candidate: the search ends here, and goes on when there is room
     except RunError as error:
@@ -92,19 +85,104 @@ def evaluate(
     return outcome
 
 
-def _wanted(network: Network, task: Task, data: Dataset, device: torch.device) -> dict[str, float]:
-    """The wanted scores that need an analysis.
+def _train(
+    task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None
+) -> tuple[Network, tuple[Point, ...], bool]:
+    """The network as far as the task trains it, its curve, and whether there is more to come.
+
+    Raises:
+        RunError: the training failed.
+    """
+    network = seeded(task.architecture, task.seed)
+    result = train(
+        network, data, task.recipe, seed=task.seed, device=device, on_step=on_step, checkpoint=task.checkpoint,
+        on_epoch=lambda epoch: task.until is None or epoch.number < task.until,
+    )  # fmt: skip
+    return network, tuple(_point(epoch.metrics) for epoch in result.curve), result.stopped
+
+
+def _measured(network: Network, entry: Entry, task: Task, data: Dataset, device: torch.device) -> Entry:
+    """A training with all that the task asks for; what is known of it already is not measured again.
+
+    Raises:
+        RunError: an analysis failed.
+    """
+    found: dict[str, Any] = {"scores": entry.scores | _wanted(network, task, data, device, entry.scores)}
+    if task.final and entry.test is None:
+        found["test"] = _point(test(network, data.test, data, device=device))
+    if task.analyse and entry.analysed is None:
+        found["analysed"] = _analyse(network, task, data, device)
+    return entry.model_copy(update=found)
+
+
+def _point(metrics: Metrics) -> Point:
+    return Point(accuracy=metrics.accuracy, nll=metrics.nll, ece=metrics.ece)
+
+
+def _stops(task: Task) -> int | None:
+    """The epoch at which the task leaves a training for now; None where it goes on to the end."""
+    return task.until if task.until is not None and task.until < task.recipe.epochs else None
+
+
+def _serves(entry: Entry, task: Task) -> bool:
+    """Whether a training that was carried through once holds all that a task asks for."""
+    if len(entry.curve) != task.recipe.epochs:
+        return False
+    return _stops(task) is not None or (
+        all(name in entry.scores.get(key, {}) for key, names in _needed(task).items() for name in names)
+        and (entry.test is not None or not task.final)
+        and (entry.analysed is not None or not task.analyse)
+    )
+
+
+def _take(outcome: dict[str, Any], entry: Entry, task: Task) -> None:
+    """Enter what a training came to, as far as the task goes."""
+    until = _stops(task)
+    curve = entry.curve if until is None else entry.curve[:until]
+    _enter(outcome, curve)
+    if until is not None:
+        outcome["state"], outcome["reason"] = "stopped", f"waits after epoch {len(curve)}; others did better there"
+        return
+    for key in _needed(task):
+        outcome["scores"] |= entry.scores[key]
+    if task.final and entry.test is not None:
+        outcome["test"] = entry.test.model_dump()
+    if task.analyse and entry.analysed is not None:
+        outcome |= entry.analysed
+
+
+def _enter(outcome: dict[str, Any], curve: Sequence[Point]) -> None:
+    """Enter the metrics of a training."""
+    outcome["curve"] = [{"accuracy": point.accuracy, "nll": point.nll} for point in curve]
+    outcome["scores"] |= curve[-1].model_dump()
+
+
+def _needed(task: Task) -> dict[str, list[str]]:
+    """The wanted scores that need an analysis, by the analysis with its options."""
+    found: dict[str, list[str]] = {}
+    for name in task.wanted:
+        source = SCORES[name].source
+        if source not in ("training", "cost", "latency"):
+            found.setdefault(analysis_key(source, _options(source, task)), []).append(name)
+    return found
+
+
+def _wanted(
+    network: Network, task: Task, data: Dataset, device: torch.device, known: Mapping[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """The scores of the analyses that are wanted and not known, by the analysis with its options.
 
     Raises:
         RunError: an analysis failed, or gave no such score for this network.
     """
-    needed = [name for name in task.wanted if SCORES[name].source not in ("training", "cost", "latency")]
-    if not needed:
-        return {}
-    found = analyses.scores(_measure(network, task, data, device, sorted({SCORES[name].source for name in needed})))
-    for name in needed:
-        if name not in found:
-            raise RunError(f"'{name}' cannot be measured for this network", "see the notes of 'archdsl analyze'")
+    missing = [key for key, names in _needed(task).items() if any(name not in known.get(key, {}) for name in names)]
+    names = sorted(key.partition(" ")[0] for key in missing)
+    results = _measure(network, task, data, device, names) if names else {}
+    found = {analysis_key(name, _options(name, task)): result.scores() for name, result in results.items()}
+    for key in missing:
+        for name in _needed(task)[key]:
+            if name not in found.get(key, {}):
+                raise RunError(f"'{name}' cannot be measured for this network", "see the notes of 'archdsl analyze'")
     return found
 
 
@@ -122,11 +200,16 @@ def _analyse(network: Network, task: Task, data: Dataset, device: torch.device) 
     return found
 
 
+def _options(name: str, task: Task) -> dict[str, Any]:
+    """What an analysis is told besides the network and the images."""
+    return {"weight_decay": task.recipe.weight_decay} if name == "hessian" else {}
+
+
 def _measure(network: Network, task: Task, data: Dataset, device: torch.device, names: list[str]) -> dict[str, Any]:
     # The batches are drawn from seed 0 for every candidate, so that all are measured on the same images.
     return analyses.measure_all(
         network, data, units=task.architecture.units, only=names, device=device,
-        options={"hessian": {"weight_decay": task.recipe.weight_decay}} if "hessian" in names else None,
+        options={name: options for name in names if (options := _options(name, task))},
     )  # fmt: skip
 
 
@@ -178,4 +261,4 @@ def record(
         "scores": outcome["scores"],
         "curve": [point["accuracy"] for point in outcome["curve"]],
         "curve_nll": [point["nll"] for point in outcome["curve"]],
-    }
+    } | ({"cached": True} if outcome.get("cached") else {})

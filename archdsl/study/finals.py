@@ -90,6 +90,7 @@ class Finals:
         return Task(
             architecture, candidate.recipe_for(runner.plan.recipe, architecture), seed,
             runner.folder.checkpoint(f"final-{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
+            caches=runner.caches,
         )  # fmt: skip
 
     def _keep(self, architecture: Architecture, seed: int, outcome: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ class Task:
         wanted: scores that need an analysis, for the search.
         until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
         final: whether to test it too; analyse: whether to keep whole analyses.
+        caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
     """
 
     architecture: Architecture
@@ -47,6 +48,7 @@ class Task:
     until: int | None = None
     final: bool = False
     analyse: bool = False
+    caches: tuple[Path, ...] = ()
 
 
 class Work(Protocol):

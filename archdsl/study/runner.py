@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -51,11 +52,13 @@ class Runner:
         deadline: `time.monotonic()` after which no further training starts, None for never.
         admits: a filter before training.
         timing: gives trained networks their latency.
+        caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
         deadline: float | None = None, admits: Admits | None = None, timing: Timing | None = None,
+        caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.budget, self.watch, self.deadline = budget, watch, deadline
@@ -65,7 +68,7 @@ class Runner:
             self.history.take_in(entry)
         self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
         self.proposer = Proposer(spec, plan.sampler, plan.seed, self.study, self.history, budget, admits)
-        self.timing = timing
+        self.timing, self.caches = timing, caches
 
     def run(self) -> None:
         """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
@@ -125,7 +128,7 @@ class Runner:
                 architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
                 self.folder.checkpoint(digest(candidate.key_of(architecture))[:20]),
                 tuple(name for name, _ in self.plan.objectives),
-                until=None if job.number < YARDSTICKS else until,
+                until=None if job.number < YARDSTICKS else until, caches=self.caches,
             )
         )  # fmt: skip
 
