@@ -1,27 +1,21 @@
 """A trained table and a sampler in, a search over it out: what would have been trained, in order, and what it was told.
 
-The search goes through the code that proposes in a real one; only the training is looked up.
+The search goes through the code that proposes in a real one, baselines first; only the training is looked up.
 """
 
 from __future__ import annotations
 
-import random
+import contextlib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import optuna
-from optuna.samplers import PartialFixedSampler
-from optuna.trial import TrialState
 
-from archdsl import space
-from archdsl.architecture import Architecture
 from archdsl.bench.table import Table
-from archdsl.study.baselines import baselines
-from archdsl.study.parameters import parameters, suggest
-from archdsl.study.samplers import SAMPLERS, Setting
-from archdsl.study.store import RECORD
-
-PATIENCE = 10
+from archdsl.study.candidate import key_of
+from archdsl.study.history import History
+from archdsl.study.proposer import Proposer
 
 
 @dataclass(frozen=True)
@@ -29,8 +23,9 @@ class Simulated:
     """A search that was simulated.
 
     Attributes:
-        hashes: of the networks trained, in order; told: the value of each, from one training.
-        wasted: proposals that were no new member.
+        hashes: of the networks trained, in order.
+        told: what the sampler was told of each: the score of one training.
+        wasted: proposals that were no new member; they cost no budget.
     """
 
     hashes: tuple[str, ...]
@@ -38,53 +33,45 @@ class Simulated:
     wasted: int
 
 
-def simulate(table: Table, sampler: str, seed: int, budget: int, objective: str = "accuracy",
-             direction: str = "maximize") -> Simulated:  # fmt: skip
+def simulate(
+    table: Table, sampler: str, seed: int, budget: int, objective: tuple[str, str] = ("accuracy", "maximize")
+) -> Simulated:
     """Search a table.
 
     Args:
         table: all networks with their trainings.
         sampler: its name.
-        seed: of the search; it sees the trainings of one seed, as a real search does: `seed` modulo their number.
-        budget: networks to train.
-        objective, direction: the score that guides.
+        seed: of the search. It sees the trainings of one seed, as a real search does: `seed` modulo their number.
+        budget: how many networks to train.
+        objective: (score, direction) that guides.
     """
     training = table.seeds[seed % len(table.seeds)]
-    study = optuna.create_study(direction=direction)
-    queue = list(baselines(table.spec).values())
-    seen: dict[str, float] = {}
-    asked = fruitless = wasted = 0
-    budget = min(budget, len(table.by_hash))
-    while len(seen) < budget:
-        fixed = next((a for a in queue if a.hash not in seen), None)
-        rng = random.Random(f"{seed}:{asked}")
-        if fixed is None and fruitless >= PATIENCE:
-            fixed = rng.choice([a for a in members(table) if a.hash not in seen])
-        setting = Setting(seed * 100_003 + asked, table.spec, (direction,), budget)
-        made = SAMPLERS[sampler](setting)
-        study.sampler = made if fixed is None else PartialFixedSampler(parameters(table.spec, fixed), made)
-        trial = study.ask()
-        found = space.attempt(table.spec, lambda hole, trial=trial: suggest(trial, hole))
-        asked += 1
-        if found is None:
-            trial.set_user_attr(RECORD, {"kind": "unfit"})
-            study.tell(trial, state=TrialState.FAIL)
-        elif found.hash in seen:
-            study.tell(trial, seen[found.hash])
-        else:
-            seen[found.hash] = table.by_hash[found.hash][training].scores[objective]
-            study.tell(trial, seen[found.hash])
-            fruitless = 0
-            continue
-        fruitless += 1
-        wasted += 1
-    return Simulated(tuple(seen), tuple(seen.values()), wasted)
+    hashes: list[str] = []
+    told: list[float] = []
+    with quiet():
+        study = optuna.create_study(direction=objective[1])
+        history = History((objective,))
+        proposer = Proposer(table.spec, sampler, seed, study, history, budget)
+        while len(hashes) < budget and (proposal := proposer.propose()) is not None:
+            trial, member = proposal
+            value = table.by_hash[member.hash][training].scores[objective[0]]
+            entry = {
+                "kind": "trained", "number": len(hashes), "state": "complete", "key": key_of(member), "values": [value],
+            }  # fmt: skip
+            proposer.close(trial, entry, [value])
+            hashes.append(member.hash)
+            told.append(value)
+    return Simulated(tuple(hashes), tuple(told), history.asked - len(hashes))
 
 
-_MEMBERS: dict[int, list[Architecture]] = {}
-
-
-def members(table: Table) -> list[Architecture]:
-    if id(table) not in _MEMBERS:
-        _MEMBERS[id(table)] = list(space.members(table.spec))
-    return _MEMBERS[id(table)]
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna keeps to itself that trials begin and end, and that a sampler is new."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(level)
