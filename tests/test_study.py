@@ -28,10 +28,8 @@ from archdsl.recipe import Recipe
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
 from archdsl.study.interrupts import uninterrupted
-from archdsl.study.parameters import suggest
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
-from archdsl.study.samplers import SAMPLERS, Setting, choose_sampler
 from archdsl.study.watch import Watch
 
 TINY = """
@@ -73,37 +71,6 @@ def test_baselines_of_a_space():
 def test_baselines_that_break_a_requirement_are_left_out():
     assert list(baselines(parse("stage[{C|M}*3] require count(M) >= 1"))) == ["all M", "alternating"]
     assert baselines(parse("stage[C {C|C C}]")) == {}
-
-
-def test_the_sampler_fits_the_space():
-    assert choose_sampler(parse("stage[{C|M}*3]"), budget=50) == "exhaustive"
-    assert choose_sampler(parse("stage[{C|M}*8]"), budget=50) == "tpe"
-    assert choose_sampler(parse("stage[{C|M}*8]"), budget=1000) == "exhaustive"
-    assert choose_sampler(parse("stage[{C|M}*{4..9}]"), budget=50) == "tpe"
-    assert choose_sampler(parse("stage[C] train(lr={1e-4..1e-2 log})"), budget=50) == "tpe"
-
-
-@pytest.mark.parametrize("name", list(SAMPLERS))
-def test_every_sampler_proposes_members_and_repeats_itself(name: str):
-    """The contract of `archdsl.study.samplers`: any space, one or two objectives, the same seed the same proposals."""
-
-    def proposals(directions: list[str]) -> list[str]:
-        study = optuna.create_study(directions=directions)
-        spec = parse("stage({32|64}) [{C|M} {C|M(heads={2|4})}] train(lr={1e-4..1e-2 log})")
-        found = []
-        for number in range(13):
-            study.sampler = SAMPLERS[name](Setting(number, spec, tuple(directions), 13))
-            trial = study.ask()
-            member = resolve(spec, lambda hole, trial=trial: suggest(trial, hole))
-            assert member.train["lr"] == pytest.approx(trial.params["train.lr"])
-            found.append(f"{member.hash} {member.decisions}")
-            study.tell(trial, [float(member.params + 1000 * i) for i in range(len(directions))])
-        return found
-
-    for directions in (["maximize"], ["maximize", "minimize"]):
-        first = proposals(directions)
-        assert first == proposals(directions)
-        assert len(set(first)) > 3
 
 
 def test_objectives_come_from_flags_or_the_file():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from optuna.samplers import BaseSampler
 
@@ -36,19 +36,29 @@ class Setting:
 
 SamplerFactory: TypeAlias = Callable[[Setting], BaseSampler]
 
-SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers")
+SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers", group="archdsl.samplers")
 
 EXHAUSTIVE = "exhaustive"
 
 
-def choose_sampler(spec: ir.Spec, budget: int) -> str:
-    """The name of a fitting sampler: `exhaustive` where all members fit the budget, else `tpe`.
+class Choice(NamedTuple):
+    """A sampler's name, and in one line why it was chosen."""
 
-    On a fully trained table of placements multivariate TPE is no worse than GP, and a proposal takes it 10 ms where GP
-    takes hundreds (`benchmarks/trial_overhead.py`), which for small networks is a good part of a training.
-    """
+    name: str
+    reason: str
+
+
+def recommend(spec: ir.Spec, budget: int) -> Choice:
+    """The sampler that fits a space and a budget: `exhaustive` where all members fit the budget, else `tpe`."""
     continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
-    return EXHAUSTIVE if not continuous and size(spec) <= min(budget, EXACT_LIMIT) else "tpe"
+    if not continuous and (fillings := size(spec)) <= min(budget, EXACT_LIMIT):
+        return Choice(EXHAUSTIVE, f"all {fillings:,} fillings fit a budget of {budget:,}")
+    return Choice("tpe", "it learns from few trainings, takes every kind of hole, and a proposal costs milliseconds")
 
 
-__all__ = ["EXHAUSTIVE", "SAMPLERS", "SamplerFactory", "Setting", "choose_sampler"]
+def choose_sampler(spec: ir.Spec, budget: int) -> str:
+    """The name of the sampler that `recommend` gives."""
+    return recommend(spec, budget).name
+
+
+__all__ = ["EXHAUSTIVE", "SAMPLERS", "Choice", "SamplerFactory", "Setting", "choose_sampler", "recommend"]

@@ -1,0 +1,77 @@
+"""A trained table and a sampler in, a search over it out: what would have been trained, in order, and what it was told.
+
+The search goes through the code that proposes in a real one, baselines first; only the training is looked up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import optuna
+
+from archdsl.bench.table import Table
+from archdsl.study.candidate import key_of
+from archdsl.study.history import History
+from archdsl.study.proposer import Proposer
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A search that was simulated.
+
+    Attributes:
+        hashes: of the networks trained, in order.
+        told: what the sampler was told of each: the score of one training.
+        wasted: proposals that were no new member; they cost no budget.
+    """
+
+    hashes: tuple[str, ...]
+    told: tuple[float, ...]
+    wasted: int
+
+
+def simulate(
+    table: Table, sampler: str, seed: int, budget: int, objective: tuple[str, str] = ("accuracy", "maximize")
+) -> Simulated:
+    """Search a table.
+
+    Args:
+        table: all networks with their trainings.
+        sampler: its name.
+        seed: of the search. It sees the trainings of one seed, as a real search does: `seed` modulo their number.
+        budget: how many networks to train.
+        objective: (score, direction) that guides.
+    """
+    training = table.seeds[seed % len(table.seeds)]
+    hashes: list[str] = []
+    told: list[float] = []
+    with quiet():
+        study = optuna.create_study(direction=objective[1])
+        history = History((objective,))
+        proposer = Proposer(table.spec, sampler, seed, study, history, budget)
+        while len(hashes) < budget and (proposal := proposer.propose()) is not None:
+            trial, member = proposal
+            value = table.by_hash[member.hash][training].scores[objective[0]]
+            entry = {
+                "kind": "trained", "number": len(hashes), "state": "complete", "key": key_of(member), "values": [value],
+            }  # fmt: skip
+            proposer.close(trial, entry, [value])
+            hashes.append(member.hash)
+            told.append(value)
+    return Simulated(tuple(hashes), tuple(told), history.asked - len(hashes))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna keeps to itself that trials begin and end, and that a sampler is new."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(level)

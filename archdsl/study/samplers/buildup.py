@@ -1,0 +1,125 @@
+"""`buildup`: the paper's own rule (arXiv 2202.06709, section 4.1), which replaces Convs by MSAs from the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from archdsl import ir, space
+from archdsl.architecture import Architecture
+from archdsl.errors import UsageError
+from archdsl.study.baselines import placements
+from archdsl.study.parameters import parameters
+from archdsl.study.samplers import SAMPLERS, Setting
+from archdsl.study.samplers.evolution import Evolution
+from archdsl.study.samplers.members import merits, signature
+
+Merits = Mapping[frozenset[tuple[str, object]], float]  # of what ended; -inf where a training failed
+Stages = tuple[tuple[str, ...], ...]  # places not yet tried: the last stage first, its last place first
+
+
+@SAMPLERS.register("buildup")
+def buildup(setting: Setting) -> BaseSampler:
+    """The rule; when it has nothing left to try, evolution goes on from what it trained.
+
+    Raises:
+        UsageError: no hole of the space decides between a convolution and an attention block.
+    """
+    return Buildup(setting)
+
+
+class Buildup(Evolution):
+    """All Conv, then one MSA more at a time, every second block from the end, as long as the first objective improves.
+
+    Where a replacement does not, the rule goes on at the end of the previous stage. It is replayed from the study's
+    history for every proposal. Replacements that do not fit are passed over; holes that place no attention keep their
+    first option, as in the baselines.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        places = placements(self.spec)
+        if not places:
+            raise UsageError(
+                "the sampler 'buildup' replaces convolutions by attention, but no place of this space is a choice "
+                "between the two",
+                "write such places as {C|M}, or choose another --sampler",
+            )
+        self.conv = {name: place[0] for name, place in places.items()}
+        self.msa = {name: place[1] for name, place in places.items()}
+        stages: dict[str, list[str]] = {}
+        for name, place in places.items():
+            stages.setdefault(place[4], []).append(name)
+        self.stages: Stages = tuple(tuple(reversed(names)) for names in reversed(stages.values()))
+
+    def candidates(self, trials: Sequence[FrozenTrial]) -> Iterator[Architecture | None]:
+        """What the rule wants to know next, and after the rule mutants."""
+        ended: dict[frozenset[tuple[str, object]], float] = {}
+        for trial in trials:
+            if trial.state is not TrialState.RUNNING:
+                found = merits(trial, self.setting.directions)
+                ended[signature(trial.params)] = -math.inf if found is None else found[0]
+        yield from self.rule((), self.stages, ended)
+        yield from super().candidates(trials)
+
+    def rule(self, kept: tuple[str, ...], stages: Stages, ended: Merits) -> Iterator[Architecture]:
+        """Members the rule compares from here on; more than two only while some of them are still in training.
+
+        Args:
+            kept: places with an MSA so far.
+            stages: places not yet tried.
+            ended: the first objective of what was trained, more being better.
+        """
+        current = self._with(kept)
+        while stages:
+            if not stages[0]:
+                stages = stages[1:]
+                continue
+            place, further = stages[0][0], (stages[0][1:], *stages[1:])
+            grown = self._with((*kept, place))
+            if grown is None or (current is not None and not _is_a_step(current, grown)):
+                if current is None:  # nothing fits yet: a requirement may ask for more MSAs than these
+                    kept = (*kept, place)
+                stages = further
+                continue
+            before = -math.inf if current is None else ended.get(self._key(current))
+            after = ended.get(self._key(grown))
+            if before is None or after is None:
+                yield from (member for member in (current, grown) if member is not None)
+                # Other workers have them in training: what follows if this one is kept, and what if not.
+                yield from self.rule((*kept, place), further, ended)
+                yield from self.rule(kept, stages[1:], ended)
+                return
+            if after > before:
+                kept, current, stages = (*kept, place), grown, further
+            else:
+                stages = stages[1:]
+
+    def _with(self, kept: Sequence[str]) -> Architecture | None:
+        """The member with MSAs at these places alone."""
+        choices = self.conv | {name: self.msa[name] for name in kept}
+        return space.attempt(
+            self.spec,
+            lambda hole: choices.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0),
+        )
+
+    def _key(self, member: Architecture) -> frozenset[tuple[str, object]]:
+        return signature(parameters(self.spec, member))
+
+
+def _is_a_step(current: Architecture, grown: Architecture) -> bool:
+    """Whether a replacement changed the network, and put no MSA next to another: they alternate with Convs."""
+    return grown.hash != current.hash and neighbours(grown) <= neighbours(current)
+
+
+def neighbours(member: Architecture) -> int:
+    """How many attention blocks of a stage directly follow another."""
+    attending = {unit.path for unit in member.units if unit.kind == "msa"}
+    count = 0
+    for stage in member.stages:
+        marks = [any(f"{path}.".startswith(f"{block.path}.") for path in attending) for block in stage.blocks]
+        count += sum(a and b for a, b in zip(marks, marks[1:], strict=False))
+    return count
