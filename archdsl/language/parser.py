@@ -7,6 +7,7 @@ import functools
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import lark
 from lark.exceptions import UnexpectedInput
@@ -92,7 +93,8 @@ def _read(text: str) -> Reading:
 
 
 def _statements(text: str) -> tuple[syntax.Statement, ...]:
-    statements, *_ = _parser().parse(text)
+    built: Any = _parser().parse(text)  # no tree, as Lark's types have it, but a `Piece`
+    statements: tuple[syntax.Statement, ...] = built[0]
     return statements
 
 

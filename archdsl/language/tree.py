@@ -44,7 +44,8 @@ def _placed(make: Callable[[Span, list[Any]], Any]) -> Callable[[list[Any]], Pie
     """Turn a method of the builder into what Lark calls with the tokens and pieces of a rule."""
 
     def piece(parts: list[Any]) -> Piece:
-        first = last = None
+        first: lark.Token | None = None
+        last: lark.Token | None = None
         children = []
         for part in parts:
             if type(part) is tuple:
@@ -55,15 +56,20 @@ def _placed(make: Callable[[Span, list[Any]], Any]) -> Callable[[list[Any]], Pie
                 if part.type in _TELLING:
                     children.append(part)
                 first, last = first or part, part
-        span = _NOWHERE if first is None else Span(first.line, first.column, last.end_line, last.end_column)
-        return make(span, children), first, last
+        if first is None or last is None:
+            return make(_NOWHERE, children), None, None
+        return make(_between(first, last), children), first, last
 
     return piece
 
 
 def span_of(token: lark.Token) -> Span:
     """Where a token stands."""
-    return Span(token.line or 1, token.column or 1, token.end_line or 1, token.end_column or 1)
+    return _between(token, token)
+
+
+def _between(first: lark.Token, last: lark.Token) -> Span:
+    return Span(first.line or 1, first.column or 1, last.end_line or 1, last.end_column or 1)
 
 
 def _integer(token: lark.Token, digits: str | None = None) -> int:
@@ -206,7 +212,7 @@ class _Builder:
     def binary(self, span: Span, children: list[Any]) -> syntax.Binary:
         return syntax.Binary(str(children[1]), children[0], children[2], span)
 
-    # `atom` and `times`, and `negation` and `measure` with one child, are for what stands in parentheses; all else in their rules has a name of its own.
+    # What stands in parentheses is called by its rule, as are these two, `negation` and `measure` with one child.
 
     def atom(self, span: Span, children: list[Any]) -> syntax.Value:
         value: syntax.Value = children[0]
@@ -253,8 +259,9 @@ def _dimensions(token: lark.Token) -> syntax.Dimensions:
 
 
 # The tokens that say something; the others are told by the rule they stand in.
-_TELLING = frozenset(
-    "COMPARE DATA_NAME FLOAT GOAL INT LOG NAME NOT OPEN_CALL SHAPE SIGN SIZE SLASH STRING TIMES".split(),
-)
+_TELLING = frozenset((
+    "COMPARE", "DATA_NAME", "FLOAT", "GOAL", "INT", "LOG", "NAME", "NOT", "OPEN_CALL", "SHAPE", "SIGN", "SIZE", "SLASH",
+    "STRING", "TIMES",
+))  # fmt: skip
 _BUILDER = _Builder()
 _NOWHERE = Span(1, 1, 1, 1)
