@@ -16,7 +16,7 @@ from archdsl.architecture import (
     measured,
     measures,
     resolve,
-    resolve_model,
+    resolve_without_holes,
 )  # fmt: skip
 from archdsl.effort import TooLarge, left, limited
 from archdsl.errors import Diagnostic, SpecError
@@ -44,7 +44,7 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
             to count passes when nothing feasible turned up but something fits together.
     """
     if ir.first_hole(spec) is None:
-        return resolve_model(spec, text, path)
+        return resolve_without_holes(spec, text, path)
     try:
         total = size(spec)
     except SpecError as error:
