@@ -225,6 +225,11 @@ def resolve_model(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Archit
         message = f"this file is a space: '{hole.name}' is still to be decided"
         help = "take a member with 'archdsl space FILE --sample 1', or search it with 'archdsl search FILE'"
         raise SpecError([Diagnostic(message, hole.at, help)], text, path)
+    return resolve_without_holes(spec, text, path)
+
+
+def resolve_without_holes(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
+    """The same for a spec that is known to have no holes."""
     try:
         architecture = resolve(spec)
     except Misfit as error:
@@ -501,7 +506,7 @@ class Resolving:
         """Refuse a network that takes long to write out, however small its text is."""
         if fit.node is not None and (fit.meaning, self.shape) not in self.different:
             self.different.add((fit.meaning, self.shape))
-            self.parts += sum(1 for _ in primitives(fit.node))
+            self.parts += fit.parts
             if self.parts > self.most_parts:
                 help = "use smaller blocks, or repeat less often"
                 raise Misfit(Diagnostic(f"a network of more than {MAX_PARTS:,} parts that differ", spec.at, help))
@@ -525,13 +530,14 @@ class Resolving:
 
 
 class _Fit(NamedTuple):
-    """A block at a shape, or why it does not fit."""
+    """A block at a shape, of how many parts, or why it does not fit."""
 
     block: Block | None
     node: Node | None
     cost: Cost | None
     meaning: str
     error: ShapeError | None
+    parts: int = 0
 
 
 _TOO_DEEP = "blocks and structures nest too deep"
@@ -574,7 +580,8 @@ def _fit_holding(
 def _fitted(block: Block, x: Shape) -> _Fit:
     spend(FITTING)
     node: Node = block.expand(x) if isinstance(block, Composite) else block
-    return _Fit(block, node, measure(node, x), digest(meaning(node, x)), None)
+    parts = sum(1 for _ in primitives(node))
+    return _Fit(block, node, measure(node, x), digest(meaning(node, x)), None, parts)
 
 
 def _named(blocks: Iterator[ir.BlockSpec]) -> Iterator[tuple[ir.BlockSpec, str]]:

@@ -6,10 +6,10 @@ import difflib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of text: line and column count from 1, the end is exclusive."""
 
     line: int

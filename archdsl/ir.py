@@ -340,20 +340,20 @@ def walk(part: Any) -> Iterator[Node]:
     waiting = [part]  # a generator inside a generator inside a generator takes long in deep trees
     while waiting:
         here = waiting.pop()
-        if isinstance(here, (tuple, list)):
+        if isinstance(here, Node):
+            yield here
+            waiting += reversed(_parts(here))
+        elif isinstance(here, (tuple, list)):
             waiting += reversed(here)
         elif isinstance(here, dict):
             waiting += reversed(here.values())
-        elif isinstance(here, Node):
-            yield here
-            waiting += reversed(_parts(here))
 
 
 def _parts(node: Node) -> tuple[Any, ...]:
     """What a node is made of, in the order of the text."""
     match node:
-        case BlockSpec():
-            return node.arguments, node.items
+        case BlockSpec():  # by far the most, and most hold nothing
+            return (*node.arguments.values(), *(node.items or ()))
         case Pick() | ChoiceSpec():
             return node.options
         case Arithmetic():

@@ -19,7 +19,7 @@ import torch
 
 import archdsl
 from archdsl import space
-from archdsl.architecture import resolve, resolve_model
+from archdsl.architecture import resolve_model
 from archdsl.data import load
 from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
 from archdsl.experiment import fit_to_data

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import optuna
+from optuna.study import StudyDirection
 
 from archdsl.bench.table import Table
 from archdsl.study.candidate import key_of
@@ -49,7 +50,7 @@ def simulate(
     hashes: list[str] = []
     told: list[float] = []
     with quiet():
-        study = optuna.create_study(direction=objective[1])
+        study = optuna.create_study(direction=StudyDirection[objective[1].upper()])
         history = History((objective,))
         proposer = Proposer(table.spec, sampler, seed, study, history, budget)
         while len(hashes) < budget and (proposal := proposer.propose()) is not None:

@@ -39,7 +39,7 @@ class Block(BaseModel):
     @classmethod
     def takes(cls, argument: str) -> bool:
         """Whether the block has this argument."""
-        return argument in cls.model_fields
+        return argument in cls.__pydantic_fields__  # `model_fields` asks the metaclass for it every time
 
 
 Role: TypeAlias = Literal["conv", "msa", "mlp"]

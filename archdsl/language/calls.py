@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl import ir
@@ -48,6 +48,14 @@ class Context:
     stride: ir.Value = 1
     inside: bool = False
 
+    def in_let(self, path: str, at: Span | None) -> Context:
+        """The same inside of a `let`."""
+        return Context(self.inherited, path, self.taken, False, at, self.stride, self.inside)
+
+    def taking(self, taken: set[str]) -> Context:
+        """The same with another collection of the names that are taken."""
+        return Context(self.inherited, self.path, taken, self.in_stage, self.at, self.stride, self.inside)
+
 
 def read_arguments(
     state: State, arguments: tuple[syntax.Argument, ...], hole: str, positional: tuple[str, ...] = (),
@@ -73,7 +81,7 @@ def read_arguments(
         elif ranks.get(name, -1) > argument.rank:
             continue
         elif (value := read_value(state, argument.value, f"{argument.home or hole}.{name}")) is not None:
-            found[name] = replace(value, span=argument.span)
+            found[name] = Given(value.value, argument.span)
             ranks[name] = argument.rank
     return found
 
@@ -112,7 +120,7 @@ def merge(
     base: tuple[syntax.Argument, ...], over: tuple[syntax.Argument, ...], place: str
 ) -> tuple[syntax.Argument, ...]:
     """The arguments of a let and those of a call of it, which win; holes in the call belong to its place."""
-    over = tuple(replace(argument, home=argument.home or place, rank=argument.rank + 1) for argument in over)
+    over = tuple(syntax.Argument(a.name, a.value, a.span, a.home or place, a.rank + 1) for a in over)
     names = {argument.name for argument in over if argument.name}
     first = [a for a in over if a.name is None]
     # Those without a name take the places of the let's, one by one; its further ones stay.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import lark
 from lark.exceptions import UnexpectedInput
@@ -15,10 +17,13 @@ from archdsl.errors import Diagnostic, SpecError
 from archdsl.language import syntax
 from archdsl.language.brackets import bracket_mistakes, check_text
 from archdsl.language.syntax_errors import STATEMENT_START, explain
-from archdsl.language.tree import OddNumber, build
+from archdsl.language.tree import OddNumber, building
 
 TOO_LONG_CHAIN = "a chain of operators is too long to read"
 MAX_SYNTAX_MISTAKES = 20
+MAX_DEPTH = 250  # of pieces in pieces
+MAX_OPERATORS = 50  # up to which no text is deeper
+_OPERATORS = re.compile(r"[-+*/]|\b(?:and|or|not)\b")
 SHORT = 20_000  # characters; a longer text shows its first mistake only
 
 
@@ -61,40 +66,44 @@ def read(text: str, path: str = "<text>") -> Reading:
 
 @functools.lru_cache(maxsize=4)  # the same text is read to be checked, to be formatted, and to be explained
 def _read(text: str) -> Reading:
+    with contextlib.suppress(UnexpectedInput, OddNumber):
+        return _readable(text, _statements(text))
     mistakes: list[Diagnostic] = []
     lost: list[str] = []
-    rest, endless = text, False
-    try:
-        return Reading(build(_parser().parse(text)))
-    except (UnexpectedInput, OddNumber):
-        pass
-    except RecursionError:
-        endless = True
+    rest = text
     # A bracket that is never closed confuses a parser far from its place; so brackets are looked at first.
     for position, mistake in itertools.islice(bracket_mistakes(text), MAX_SYNTAX_MISTAKES):
         mistakes.append(mistake)
         rest = _blank(rest, position, lost)
     while True:
         try:
-            if endless and not mistakes:
-                raise RecursionError  # as it was, which takes long to see
-            statements: tuple[syntax.Statement, ...] = build(_parser().parse(rest))
+            reading = _readable(text, _statements(rest))
         except UnexpectedInput as error:
             mistake = explain(error, rest)
             mistakes.append(mistake)
-            position = _broken(error, mistake, rest)
-        except RecursionError:
-            # Brackets are counted beforehand; what is left are chains such as 1+1+1+… or C*2*2*2*….
-            mistakes.append(Diagnostic(TOO_LONG_CHAIN, None, "name parts of it with 'let'"))
-            return Reading((), tuple(mistakes), text)
+            rest = _blank(rest, _broken(error, mistake, rest), lost)
         except OddNumber as error:
             mistakes.append(error.diagnostic)
-            return Reading((), tuple(mistakes), text)
+            rest = _blank(rest, error.position, lost)
         else:
-            return Reading(statements, tuple(mistakes), "\n".join(lost))
+            lost = [text] if reading.mistakes else lost
+            return Reading(reading.statements, (*mistakes, *reading.mistakes), "\n".join(lost))
         if len(mistakes) >= MAX_SYNTAX_MISTAKES or len(text) > SHORT:
             return Reading((), tuple(mistakes), text)
-        rest = _blank(rest, position, lost)
+
+
+def _statements(text: str) -> tuple[syntax.Statement, ...]:
+    built: Any = _parser().parse(text)  # no tree, as Lark's types have it, but a `Piece`
+    statements: tuple[syntax.Statement, ...] = built[0]
+    return statements
+
+
+def _readable(text: str, statements: tuple[syntax.Statement, ...]) -> Reading:
+    """The statements, unless they nest deeper than they can be walked through."""
+    # Brackets are counted beforehand; what is left are chains such as 1+1+1+… or C*2*2*2*….
+    if len(_OPERATORS.findall(text)) > MAX_OPERATORS and syntax.depth(statements) > MAX_DEPTH:
+        return Reading((), (Diagnostic(TOO_LONG_CHAIN, None, "name parts of it with 'let'"),), text)
+    return Reading(statements)
 
 
 def _broken(error: UnexpectedInput, mistake: Diagnostic, text: str) -> int:
@@ -122,10 +131,16 @@ def _blank(text: str, position: int, lost: list[str]) -> str:
 def parse_tree(text: str, path: str = "<text>") -> str:
     """The parse tree as indented text, as the grammar names its parts (`archdsl show --emit tree`)."""
     parse_syntax(text, path)
-    return str(_parser().parse(text).pretty()).rstrip()
+    tree = lark.Lark(_grammar(), parser="lalr", maybe_placeholders=False).parse(text)
+    return str(tree.pretty()).rstrip()
 
 
 @functools.cache
 def _parser() -> lark.Lark:
-    grammar = (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")
-    return lark.Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+    return lark.Lark(
+        _grammar(), parser="lalr", maybe_placeholders=False, keep_all_tokens=True, transformer=building()
+    )  # fmt: skip
+
+
+def _grammar() -> str:
+    return (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")

@@ -256,11 +256,11 @@ def _plain_call(state: State, call: syntax.BlockCall, context: Context, place: _
         at = context.at or call.span
         state.emit(1, at)
         context.taken.update(known.taken)
-        yield known.block.model_copy(update={"at": at})
+        yield known.block if known.block.at == at else known.block.model_copy(update={"at": at})
         return
     taken: set[str] = set()
     mistakes = len(state.mistakes)
-    found = list(_call(state, call, replace(context, taken=taken), place))
+    found = list(_call(state, call, context.taking(taken), place))
     context.taken.update(taken)
     match found:
         # A composite block of the file may hold holes, which belong to its place.
@@ -305,12 +305,11 @@ def _let(state: State, call: syntax.BlockCall, context: Context, place: _Place) 
     with state.scope.entered(call.name, head_span(call)) as let:
         if let.items is None:
             raise Mistake(f"'{call.name}' is a value, not a block", call.span, "values stand in arguments")
-        inner = replace(context, path=path, in_stage=False)
         match let.items:
             case (syntax.BlockCall() as named,):
                 # A let that names one block takes arguments as the block does; those written here win.
-                merged = replace(named, arguments=merge(named.arguments, call.arguments, place()))
-                inner = replace(inner, at=context.at or call.span)
+                merged = syntax.BlockCall(named.name, merge(named.arguments, call.arguments, place()), named.span)
+                inner = context.in_let(path, context.at or call.span)
                 for item in _item(state, merged, inner, lambda: path):
                     if isinstance(item, ir.BlockSpec):
                         item = item.model_copy(update={"names": (call.name, *item.names)})
@@ -322,7 +321,7 @@ def _let(state: State, call: syntax.BlockCall, context: Context, place: _Place) 
                         f"'{call.name}' is not a single block, so it takes no arguments", call.span,
                         "give them where the let is defined",
                     )  # fmt: skip
-                yield from lower_items(state, items, replace(inner, at=None))
+                yield from lower_items(state, items, context.in_let(path, None))
 
 
 def _remember(state: State, name: str, named: syntax.BlockCall, kind: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from archdsl.errors import Span
 
@@ -210,3 +210,19 @@ class Statement:
     arguments: tuple[Argument, ...] = ()
     condition: Condition | None = None
     parameters: tuple[Parameter, ...] = ()
+
+
+def depth(tree: Any) -> int:
+    """How many pieces stand in each other at most."""
+    deepest = 0
+    waiting = [(tree, 0)]
+    while waiting:
+        part, level = waiting.pop()
+        if isinstance(part, Span):
+            continue
+        if isinstance(part, tuple):
+            waiting += [(inner, level) for inner in part]
+        elif (names := getattr(type(part), "__slots__", None)) is not None:
+            deepest = max(deepest, level + 1)
+            waiting += [(getattr(part, name), level + 1) for name in names]
+    return deepest

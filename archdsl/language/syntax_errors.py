@@ -109,8 +109,10 @@ def _last_token(error: UnexpectedToken) -> Token | None:
     state = getattr(error.interactive_parser, "parser_state", None)
     read = state.value_stack[-1:] if state is not None else error.token_history or []
     last: object = read[-1] if read else None
-    while isinstance(last, Tree):
+    while isinstance(last, Tree):  # of a rule that stands for "any number of"
         last = last.children[-1] if last.children else None
+    if isinstance(last, tuple):
+        last = last[2]  # of a `Piece`
     return last if isinstance(last, Token) else None
 
 

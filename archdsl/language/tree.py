@@ -1,8 +1,9 @@
-"""Lark's parse tree to the syntax tree, piece by piece, each with its place."""
+"""The syntax tree, built piece by piece while Lark parses: the parts of a rule to a piece of syntax with its place."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import lark
 
@@ -19,24 +20,56 @@ class OddNumber(Exception):
     def __init__(self, token: lark.Token, message: str, help: str) -> None:
         super().__init__(message)
         self.diagnostic = Diagnostic(message, span_of(token), help)
+        self.position = token.start_pos or 0
 
 
-def build(tree: lark.Tree[Any]) -> Any:
-    """The syntax of a parse tree: a tuple of statements for the whole of it.
+# What Lark keeps on its stack for a rule: the syntax, its first and its last token, brackets around it included. The
+# tokens are None where it is empty.
+Piece: TypeAlias = tuple[Any, lark.Token | None, lark.Token | None]
 
-    Raises:
-        OddNumber: a number in it is beyond measure.
+
+def building() -> lark.Transformer[Any, Any]:
+    """What Lark is to call for every rule it has read, in place of making a tree that is walked a second time.
+
+    A parser that uses it has to keep all tokens, as places follow from them; what it returns is a `Piece`.
     """
-    # Lark's own Transformer does the same at several times the cost: it wraps every method anew at every call.
-    children = [build(child) if isinstance(child, lark.Tree) else child for child in tree.children]
-    meta = tree.meta
-    span = _NOWHERE if meta.empty else Span(meta.line, meta.column, meta.end_line, meta.end_column)
-    return getattr(_BUILDER, tree.data)(span, children)
+    callbacks: lark.Transformer[Any, Any] = lark.Transformer()
+    for name in vars(_Builder):
+        if not name.startswith("_"):
+            setattr(callbacks, name, _placed(getattr(_BUILDER, name)))
+    return callbacks
+
+
+def _placed(make: Callable[[Span, list[Any]], Any]) -> Callable[[list[Any]], Piece]:
+    """Turn a method of the builder into what Lark calls with the tokens and pieces of a rule."""
+
+    def piece(parts: list[Any]) -> Piece:
+        first: lark.Token | None = None
+        last: lark.Token | None = None
+        children = []
+        for part in parts:
+            if type(part) is tuple:
+                content, begin, end = part
+                children.append(content)
+                first, last = first or begin, end or last
+            else:
+                if part.type in _TELLING:
+                    children.append(part)
+                first, last = first or part, part
+        if first is None or last is None:
+            return make(_NOWHERE, children), None, None
+        return make(_between(first, last), children), first, last
+
+    return piece
 
 
 def span_of(token: lark.Token) -> Span:
     """Where a token stands."""
-    return Span(token.line or 1, token.column or 1, token.end_line or 1, token.end_column or 1)
+    return _between(token, token)
+
+
+def _between(first: lark.Token, last: lark.Token) -> Span:
+    return Span(first.line or 1, first.column or 1, last.end_line or 1, last.end_column or 1)
 
 
 def _integer(token: lark.Token, digits: str | None = None) -> int:
@@ -179,6 +212,14 @@ class _Builder:
     def binary(self, span: Span, children: list[Any]) -> syntax.Binary:
         return syntax.Binary(str(children[1]), children[0], children[2], span)
 
+    # What stands in parentheses is called by its rule, as are these two, `negation` and `measure` with one child.
+
+    def atom(self, span: Span, children: list[Any]) -> syntax.Value:
+        value: syntax.Value = children[0]
+        return value
+
+    times = atom
+
     def negate(self, span: Span, children: list[Any]) -> syntax.Negate:
         return syntax.Negate(str(children[0]), children[1], span)
 
@@ -196,7 +237,10 @@ class _Builder:
     def comparison(self, span: Span, children: list[Any]) -> syntax.Compare:
         return syntax.Compare(str(children[1]), children[0], children[2], span)
 
-    def measure(self, span: Span, children: list[Any]) -> syntax.Measure:
+    def measure(self, span: Span, children: list[Any]) -> syntax.Value:
+        if len(children) == 1:
+            value: syntax.Value = children[0]
+            return value
         return syntax.Measure(str(children[0]), tuple(children[2:]), span)
 
     def any_of(self, span: Span, children: list[Any]) -> syntax.Junction:
@@ -205,13 +249,19 @@ class _Builder:
     def all_of(self, span: Span, children: list[Any]) -> syntax.Junction:
         return syntax.Junction("and", tuple(children), span)
 
-    def negation(self, span: Span, children: list[Any]) -> syntax.Junction:
-        return syntax.Junction("not", tuple(children), span)
+    def negation(self, span: Span, children: list[Any]) -> syntax.Condition:
+        *denied, condition = children
+        return syntax.Junction("not", (condition,), span) if denied else condition
 
 
 def _dimensions(token: lark.Token) -> syntax.Dimensions:
     return syntax.Dimensions(tuple(_integer(token, part) for part in token.split("x")), span_of(token))
 
 
+# The tokens that say something; the others are told by the rule they stand in.
+_TELLING = frozenset((
+    "COMPARE", "DATA_NAME", "FLOAT", "GOAL", "INT", "LOG", "NAME", "NOT", "OPEN_CALL", "SHAPE", "SIGN", "SIZE", "SLASH",
+    "STRING", "TIMES",
+))  # fmt: skip
 _BUILDER = _Builder()
 _NOWHERE = Span(1, 1, 1, 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, first_option, resolve, resolve_model
+from archdsl.architecture import Architecture, Misfit, first_option, resolve, resolve_without_holes
 from archdsl.conditions import allows, countable, describe, figures, measures, reader
 from archdsl.effort import TooLarge, left, limited
 from archdsl.errors import Diagnostic, SpecError
@@ -35,7 +35,7 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
             to count passes when nothing feasible turned up but something fits together.
     """
     if ir.first_hole(spec) is None:
-        return resolve_model(spec, text, path)
+        return resolve_without_holes(spec, text, path)
     try:
         total = size(spec)
     except SpecError as error:

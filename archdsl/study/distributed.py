@@ -91,6 +91,7 @@ class Shared:
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.place, self.budget, self.watch, self.timing = place, budget, watch, timing
+        self.caches: tuple[Path, ...] = ()
         ledger = Ledger(open_engine(place.url), place.study)
         there = Plan.model_validate_json(ledger.begin(plan.model_dump_json(), budget))
         if differences := plan.differences(there, besides=("workers", "finalist_seeds")):

@@ -210,11 +210,11 @@ def _bare(tree: Any) -> list[Any]:
     waiting = [tree]
     while waiting:
         part = waiting.pop()
+        if isinstance(part, Span):
+            continue
         if isinstance(part, (tuple, list)):
             found.append(len(part))
             waiting += part
-        elif isinstance(part, Span):
-            continue
         elif (names := _FIELDS.get(type(part), ())) or is_dataclass(part):
             found.append(type(part).__name__)
             names = names or tuple(f.name for f in fields(part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -121,5 +122,5 @@ def neighbours(member: Architecture) -> int:
     count = 0
     for stage in member.stages:
         marks = [any(f"{path}.".startswith(f"{block.path}.") for path in attending) for block in stage.blocks]
-        count += sum(a and b for a, b in zip(marks, marks[1:], strict=False))
+        count += sum(a and b for a, b in itertools.pairwise(marks))
     return count
