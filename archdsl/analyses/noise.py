@@ -204,5 +204,7 @@ ANALYSES.register("noise")(
         sample=Sample("validation", augment=False, count=8, size=64),
         seeded=True,
         needs_std=True,
+        compat=("parkkim",),
+        overlaid=("",),
     )
 )
