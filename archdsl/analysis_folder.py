@@ -1,4 +1,4 @@
-"""Results of one network's analyses go into a folder with their arrays and figures, and come back where they still hold.
+"""Results of one network go into a folder with their arrays and figures, and come back where they still hold.
 
 What makes a result hold is its identity: the weights, the data, the blocks, the batches, the options, the seed, and the
 versions that computed it. A result of any other identity is measured again and replaced.

@@ -39,7 +39,9 @@ def data() -> Dataset:
 @pytest.fixture
 def results(data: Dataset) -> dict[str, Result]:
     model = hybrid(dtype=torch.float32)
-    return measure_all(model, data, units=HYBRID_UNITS, only=list(ANALYSES), batches=2, size=4, options={"hessian": {"k": 3}})
+    return measure_all(
+        model, data, units=HYBRID_UNITS, only=list(ANALYSES), batches=2, size=4, options={"hessian": {"k": 3}}
+    )
 
 
 @pytest.mark.parametrize("name", list(ANALYSES))

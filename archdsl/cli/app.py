@@ -10,7 +10,10 @@ from typing import Annotated, Any, TypeAlias
 import typer
 import typer.core
 
-ORDER = ("check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "search", "report", "lsp")
+ORDER = (
+    "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search",
+    "report", "lsp",
+)  # fmt: skip
 
 
 class Commands(typer.core.TyperGroup):
