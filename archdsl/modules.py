@@ -70,7 +70,7 @@ def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None) -> tuple
         UsageError: a block is not there, is not run, gives no map, or none is found.
         UnknownNameError: a kind is none.
     """
-    chosen = _named(module, blocks) if blocks is not None else {name: None for name in candidates(module)}
+    chosen = _named(module, blocks) if blocks is not None else dict.fromkeys(candidates(module))
     if not chosen:
         raise UsageError(
             "no blocks are found in this module", "name them: archdsl.analyze(module, blocks=['layer1.0', …])"
@@ -101,9 +101,10 @@ def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None) -> tuple
 
 
 def candidates(module: nn.Module) -> list[str]:
-    """Names of what looks like blocks: modules of a class of their own, in a row, that hold no such row themselves.
+    """Names of what looks like blocks: modules of a class of their own with two layers or more, in a row.
 
-    These are `layer1.0` of a ResNet, `blocks.3` of a ViT, `layers.0.blocks.1` of a Swin Transformer.
+    Those that hold such a row themselves are stages. Blocks are `layer1.0` of a ResNet, `blocks.3` of a ViT,
+    `layers.0.blocks.1` of a Swin Transformer.
     """
     rows = (nn.Sequential, nn.ModuleList)
     inside = [
@@ -111,8 +112,7 @@ def candidates(module: nn.Module) -> list[str]:
         for path, row in module.named_modules()
         if isinstance(row, rows)
         for name, child in row.named_children()
-        if not isinstance(child, rows) and next(child.children(), None) is not None
-        if next(child.parameters(), None) is not None
+        if not isinstance(child, rows) and sum(p.dim() > 1 for p in child.parameters()) > 1
         if not type(child).__module__.startswith("torch.nn") or isinstance(child, nn.TransformerEncoderLayer)
     ]
     holders = {outer for outer in inside for inner in inside if inner.startswith(f"{outer}.")}
