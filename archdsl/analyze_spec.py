@@ -12,8 +12,11 @@ from torch import nn
 from archdsl import analyses
 from archdsl.analyses import ANALYSES, Result, check_compat
 from archdsl.analysis_folder import Folder
-from archdsl.subject import Options, Say, Subject, measure, of_checkpoint, of_network
+from archdsl.report.networks import Measured, Run, page
+from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
 from archdsl.train_spec import prepare, run
+
+PAGE = "analysis.html"
 
 
 def analyze(
@@ -79,6 +82,7 @@ def analyze(
     if folder is None:
         return document
     folder.write("scores.json", json.dumps(document, indent=1) + "\n")
+    folder.write(PAGE, page([described(subject, results)], about(subject.data, options)))
     return document | {"folder": str(folder.path), "files": folder.files}
 
 
@@ -94,3 +98,11 @@ def _document(subject: Subject, options: Options, results: Mapping[str, Result])
         "seed": options.seed,
         "compat": options.compat,
     }
+
+
+def described(subject: Subject, results: Mapping[str, Result]) -> Measured:
+    """A subject as the page shows it."""
+    return Measured(
+        name=subject.name, params=subject.params, macs=subject.macs, layout=tuple(map(tuple, subject.layout)),
+        kinds=subject.kinds, hash=subject.hash, runs=(Run(None, results),),
+    )  # fmt: skip

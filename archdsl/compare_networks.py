@@ -17,10 +17,10 @@ from archdsl.data import Dataset
 from archdsl.errors import UsageError
 from archdsl.experiment import fit_to_data
 from archdsl.recipe import Recipe
-from archdsl.report.networks import Measured, Run, rows
+from archdsl.report.networks import Measured, Run, page, rows
 from archdsl.report.networks.document import documents
 from archdsl.sources import read_spec
-from archdsl.subject import Options, Say, Subject, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
 from archdsl.train_spec import Job, prepare, run
 
 PAGE = "comparison.html"
@@ -84,6 +84,7 @@ def compare(
         "seeds": seeds,
         "compat": compat,
     }
+    home.write(PAGE, page(found, about(entries[0].data, options) | {"Recipe": found[0].recipe}, notes))
     home.write("comparison.json", json.dumps(document, indent=1) + "\n")
     return document | {"folder": str(home.path), "files": home.files}
 

@@ -219,3 +219,19 @@ def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[s
     return {
         name: common | {"compat": options.compat if options.compat in ANALYSES[name].compat else None} for name in names
     }
+
+
+def about(data: Dataset, options: Options) -> dict[str, str]:
+    """The facts of a measuring that a page states."""
+    shape = "×".join(map(str, data.input))
+    batches = "" if options.batches is None else f"{options.batches} batches"
+    size = "" if options.size is None else f"{options.size} images each"
+    return {
+        "Data": f"{data.name}, {shape}, {data.classes} classes",
+        "Seed": str(options.seed),
+        "Batches": ", ".join(part for part in (batches, size) if part),
+        "Measured as": "" if options.compat is None else f"the public code of {options.compat} does",
+        "Data digest": data.digest[:12],
+        "archdsl": __version__,
+        "PyTorch": str(torch.__version__),
+    }

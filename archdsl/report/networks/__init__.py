@@ -6,5 +6,6 @@ page(networks, …)     one network's page, or several side by side
 
 from archdsl.report.networks.findings import Row, rows
 from archdsl.report.networks.measured import Estimate, Measured, Run
+from archdsl.report.networks.page import page
 
-__all__ = ["Estimate", "Measured", "Row", "Run", "rows"]
+__all__ = ["Estimate", "Measured", "Row", "Run", "page", "rows"]
