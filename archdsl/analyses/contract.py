@@ -73,6 +73,7 @@ class Analysis:
             axes of three dimensions.
         overlaid: the views in which several networks share one axes; in others each has its own, side by side. An
             analysis without views has the view "".
+        beside: whether `plot` takes `beside`, results drawn next to one, to share its scale with.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Analysis:
     observe: Callable[..., Observer] | None = None
     views: tuple[str, ...] = ()
     overlaid: tuple[str, ...] = ()
+    beside: bool = False
 
     def __post_init__(self) -> None:
         missing = [name for name in self.scores if name not in SCORES]

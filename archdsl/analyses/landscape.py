@@ -190,5 +190,6 @@ ANALYSES.register("landscape")(
         seeded=True,
         views=VIEWS,
         overlaid=("line",),
+        beside=True,
     )
 )

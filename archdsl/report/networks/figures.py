@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from archdsl import palette
 from archdsl.report.drawn import drawing
@@ -73,7 +73,7 @@ def _figure(
             axes = grid[0 if together else index]
             label = network.name if together else None
             color = palette.network(list(networks).index(network)) if together else None
-            _plot(analysis, view, network, axes, label, color)
+            _plot(analysis, view, network, found, axes, label, color)
             if not overlaid and len(found) > 1:
                 axes.set_title(clean(network.name), loc="left")
                 _quieter(axes, first=index == 0, last=index == columns - 1, shared=_comparable(analysis, view))
@@ -91,15 +91,22 @@ def _comparable(analysis: str, view: str) -> bool:
     return (analysis, view) in (("fourier", "frequency"), ("fourier", "depth"), ("variance", ""), ("lesion", ""))
 
 
-def _plot(analysis: str, view: str, network: Measured, axes: Axes, label: str | None, color: str | None) -> None:
+def _plot(
+    analysis: str, view: str, network: Measured, found: Sequence[Measured], axes: Axes, label: str | None,
+    color: str | None,
+) -> None:  # fmt: skip
     from archdsl.analyses.contract import ANALYSES
 
-    options = {"view": view} if view else {}
+    options: dict[str, Any] = {"view": view} if view else {}
+    if ANALYSES[analysis].beside:
+        options["beside"] = [other.results[analysis] for other in found if other is not network]
     ANALYSES[analysis].plot(network.results[analysis], axes, label=label, color=color, **options)
 
 
 def _quieter(axes: Axes, *, first: bool, last: bool, shared: bool) -> None:
     """The first column's label speaks for all, and the last one's legend."""
+    if shared:
+        axes.set_xticks((0, 0.5, 1))  # a tick more would run into the next column's
     if not first and shared:
         axes.set_ylabel("")
         for bar in [child for child in axes.child_axes if not child.lines]:
