@@ -70,6 +70,15 @@ SCORES: dict[str, ScoreInfo] = {
     "landscape_rise": ScoreInfo(
         "landscape", "minimize", "nats", "mean rise of the NLL over the unit disc of two filter-normalised directions"
     ),
+    "corruption_error": ScoreInfo(
+        "corruption",
+        "minimize",
+        "fraction",
+        "share of corrupted images that are wrong, mean of corruptions and severities",
+    ),
+    "corruption_retained": ScoreInfo(
+        "corruption", "maximize", "fraction", "accuracy on corrupted images over accuracy on clean ones"
+    ),
     "cka_neighbours": ScoreInfo("cka", None, "1", "linear CKA of blocks that follow each other, mean"),
 }
 

@@ -213,7 +213,7 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
         )  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_xlabel("normalised depth")
-    ax.set_ylabel("accuracy lost without the block (percentage points)")
+    ax.set_ylabel("accuracy lost (percentage points)")
     kinds = sorted({unit.kind for unit in result.units})
     legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
 

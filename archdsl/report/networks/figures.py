@@ -36,9 +36,15 @@ CAPTIONS: Final[dict[tuple[str, str], str]] = {
     "block that smooths lowers the line.",
     ("variance", ""): "Variance of the feature maps over their pixels against depth, logarithmic; attention blocks "
     "shaded, changes of resolution dashed. A block that averages lowers it.",
-    ("noise", ""): "Accuracy with noise of one band of frequencies, the same strength in each; without noise dashed.",
+    ("noise", ""): "Accuracy with noise of one band of frequencies, bars of one standard error; without noise dashed.",
     ("lesion", ""): "Accuracy lost when one block is taken out, with its standard error; attention blocks shaded.",
     ("cka", ""): "How alike any two blocks represent the images: 1 for the same up to rotation and scale.",
+    (
+        "corruption",
+        "corruption",
+    ): "Wrong answers with each corruption: the mean over the severities, and a line from the "
+    "mildest to the strongest.",
+    ("corruption", "severity"): "Accuracy by severity, mean over the corruptions; 0 is the clean image.",
     ("quality", ""): "How often the network is right against how sure it is; on the diagonal it knows. The area of a "
     "point is the number of its images.",
 }
