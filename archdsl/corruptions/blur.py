@@ -13,7 +13,7 @@ Images = NDArray[np.float64]
 
 def scale_of(x: Images) -> float:
     """How many times as large as those of CIFAR-10 the images are."""
-    return min(x.shape[2:]) / 32
+    return float(min(x.shape[2:]) / 32)
 
 
 def defocus(x: Images, severity: int, rng: np.random.Generator) -> Images:

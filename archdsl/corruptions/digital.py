@@ -1,4 +1,4 @@
-"""Images and a severity in, the same after bad processing out: less contrast, bent, in coarse pixels, as a small JPEG."""
+"""Images and a severity in, the same after bad processing out: low contrast, bent, coarse pixels, a small JPEG."""
 
 from __future__ import annotations
 

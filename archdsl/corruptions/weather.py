@@ -20,11 +20,11 @@ _SNOW = (
 def snow(x: Images, severity: int, rng: np.random.Generator) -> Images:
     """Flakes that fall, and the same again turned round, over a whitened image."""
     mean, spread, size, least, radius, sigma, kept = _SNOW[severity]
-    B, _, H, W = x.shape
-    flakes = enlarged(rng.normal(mean, spread, (B, 1, H, W)), size)
+    H, W = x.shape[2:]
+    flakes = enlarged(rng.normal(mean, spread, (len(x), 1, H, W)), size)
     flakes = np.clip(np.where(flakes < least, 0, flakes), 0, 1)
     scale = scale_of(x)
-    flakes = smeared(flakes, radius * scale, sigma * scale, rng.uniform(-135, -45, B))
+    flakes = smeared(flakes, radius * scale, sigma * scale, rng.uniform(-135, -45, len(x)))
     whitened = kept * x + (1 - kept) * np.maximum(x, luma(x) * 1.5 + 0.5)
     return np.asarray(whitened + flakes + flakes[..., ::-1, ::-1])
 
@@ -72,4 +72,4 @@ def brightness(x: Images, severity: int, rng: np.random.Generator) -> Images:
     added = (0.05, 0.1, 0.15, 0.2, 0.3)[severity]
     value = x.max(1, keepdims=True)
     raised = np.minimum(value + added, 1)
-    return np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised)
+    return np.asarray(np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised))
