@@ -83,7 +83,7 @@ def analyze(
         return document
     folder.write("scores.json", json.dumps(document, indent=1) + "\n")
     folder.write(PAGE, page([described(subject, results)], about(subject.data, options)))
-    return document | {"folder": str(folder.path), "files": folder.files}
+    return document | {"folder": str(folder.path), "files": sorted(folder.files)}
 
 
 def _document(subject: Subject, options: Options, results: Mapping[str, Result]) -> dict[str, Any]:

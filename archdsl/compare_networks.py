@@ -86,7 +86,7 @@ def compare(
     }
     home.write(PAGE, page(found, about(entries[0].data, options) | {"Recipe": found[0].recipe}, notes))
     home.write("comparison.json", json.dumps(document, indent=1) + "\n")
-    return document | {"folder": str(home.path), "files": home.files}
+    return document | {"folder": str(home.path), "files": sorted(home.files)}
 
 
 @dataclasses.dataclass(frozen=True)
