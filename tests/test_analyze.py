@@ -77,6 +77,7 @@ def test_the_digest_is_of_structure_and_weights() -> None:
     assert network_digest(nn.BatchNorm2d(2), "") != network_digest(nn.BatchNorm2d(3), "")  # counters have no shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_an_analysis_that_is_killed_goes_on_where_it_was(
     blow: signal.Signals, weights: Path, little: Path, tmp_path: Path
