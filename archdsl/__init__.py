@@ -1,7 +1,7 @@
 """archdsl: a declarative language for vision architectures that mix convolution and self-attention, and their search.
 
-Nothing is imported before it is used: `parse` and `hash` answer without PyTorch; `compile`, `load`, `train`, `analyze`
-and `search` import it.
+Nothing is imported before it is used: `parse` and `hash` answer without PyTorch; `compile`, `load`, `train`,
+`analyze`, `compare` and `search` import it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archdsl.analyze_spec import analyze
+    from archdsl.compare_networks import compare
     from archdsl.errors import ArchdslError, SpecError
     from archdsl.export.weights import load
     from archdsl.language import parse
@@ -26,6 +27,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "analyze",
+    "compare",
     "compile",
     "hash",
     "load",
@@ -39,6 +41,7 @@ _HOMES = {
     "ArchdslError": "archdsl.errors",
     "SpecError": "archdsl.errors",
     "analyze": "archdsl.analyze_spec",
+    "compare": "archdsl.compare_networks",
     "compile": "archdsl.model",
     "load": "archdsl.export.weights",
     "load_timm": "archdsl.pretrained",

@@ -1,47 +1,53 @@
-"""`analyze`: a spec or a checkpoint in; scores, raw arrays and figures of its analyses out."""
+"""`analyze`: a spec, a checkpoint or a module in; scores, raw arrays, figures and a page of its analyses out."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from torch import nn
 
 from archdsl import analyses
-from archdsl.analyses import ANALYSES, Result
-from archdsl.data import load
-from archdsl.device import pick_device
-from archdsl.errors import ArchdslError, RunError
-from archdsl.experiment import DEFAULT_DATA
-from archdsl.files import write_atomically
-from archdsl.model import Network
-from archdsl.recipe import Recipe
-from archdsl.train_spec import DATA_KEY, RECIPE_KEY, prepare, restore, run
+from archdsl.analyses import ANALYSES, Result, check_compat
+from archdsl.analysis_folder import Folder
+from archdsl.report.networks import Measured, Run, page
+from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
+from archdsl.train_spec import prepare, run
+
+PAGE = "analysis.html"
 
 
 def analyze(
-    file: str | Path, *, data: str | None = None, data_root: Path | None = None, download: bool = False,
-    only: Sequence[str] = (), epochs: int | None = None, seed: int = 0, device: str = "auto", out: Path | None = None,
-    batches: int | None = None, size: int | None = None,
-    on_step: Callable[[int, int], None] | None = None, say: Callable[[str], None] | None = None,
+    file: str | Path | nn.Module, *, blocks: Sequence[str | nn.Module] | Mapping[str, str] | None = None,
+    data: str | None = None, data_root: Path | None = None, download: bool = False, only: Sequence[str] = (),
+    epochs: int | None = None, seed: int = 0, device: str = "auto", out: Path | None = None,
+    batches: int | None = None, size: int | None = None, compat: str | None = None,
+    on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a network with the analyses of `archdsl.analyses`: spectrum, Fourier, variance, noise, lesion and others.
 
+    What is finished is kept in the folder and not measured again, as long as weights, data, options, seed and versions
+    are the same: an interrupted analysis goes on where it was.
+
     Args:
-        file: a checkpoint of `archdsl train` (`….safetensors`), or a spec, which is trained first by its own recipe
-            (and taken from its checkpoint when it was trained before).
+        file: a checkpoint of `archdsl train` (`….safetensors`); or a spec, which is trained first by its own recipe
+            (and taken from its checkpoint when it was trained before); or a PyTorch module, timm's among them.
+        blocks: of a module, what counts as its blocks: names or modules, or names to kinds
+            (`{"layer1.0": "conv", "layer4.1": "msa"}`). By default they are found, and their kinds guessed.
         data: data set; by default the one it was trained on.
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
-        only: names of analyses; by default all that the network can have (no variance of maps of 1 x 1, say).
+        only: names of analyses; by default all usual ones that the network can have (no variance of maps of 1 x 1,
+            say, and no corruptions, which take long).
         epochs: of the training of a spec, in place of its recipe's.
         seed: of the batches, and of the training of a spec.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
-        out: folder for `scores.json`, `….npz`, `….json` and the figures; by default beside the checkpoint.
+        out: folder for `scores.json`, `analysis.html`, `….npz`, `….json` and the figures; by default beside the
+            checkpoint. For a module: none, and nothing is written.
         batches, size: how many batches of how many images, in place of each analysis's own numbers; quality always
             looks at the whole split.
+        compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
         on_step: for a progress display of the training.
         say: is told what is being done.
 
@@ -54,100 +60,49 @@ def analyze(
     say = say or (lambda text: None)
     for name in only:
         ANALYSES[name]
-    path = Path(file)
-    if path.suffix == ".safetensors":
-        pick_device(device)
-        network, metadata = restore(path, device)
-        dataset = load(data or metadata.get(DATA_KEY, DEFAULT_DATA), root=data_root, download=download)
-        recipe = Recipe.model_validate_json(metadata[RECIPE_KEY]) if RECIPE_KEY in metadata else Recipe()
+    check_compat(compat)
+    place = out
+    if isinstance(file, nn.Module):
+        from archdsl.modules import of_module
+
+        subject = of_module(file, blocks, data=data, data_root=data_root, download=download, device=device, say=say)
+    elif Path(file).suffix == ".safetensors":
+        subject = of_checkpoint(Path(file), data=data, data_root=data_root, download=download, device=device)
+        place = out or Path(file).parent / "analysis"
     else:
         job = prepare(file, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
-        path, dataset, recipe = job.checkpoint, job.data, job.recipe
-        say(f"training {job.architecture.name} on {dataset.name} (or taking it from {path})")
-        network, _ = run(job, path, on_step=on_step)
-    folder = out or path.parent / "analysis"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot make the folder '{folder}': {error.strerror}", "choose another with --out") from None
-    results, files = _measure(network, dataset, recipe, folder, only, seed, device, batches, size, say)
-    scores = {
+        say(f"training {job.architecture.name} on {job.data.name} (or taking it from {job.checkpoint})")
+        network, _ = run(job, job.checkpoint, on_step=on_step)
+        subject = of_network(network, job.data, job.recipe)
+        place = out or job.checkpoint.parent / "analysis"
+    options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
+    folder = None if place is None else Folder(place)
+    results = measure(subject, options, folder, say)
+    document = _document(subject, options, results)
+    if folder is None:
+        return document
+    folder.write("scores.json", json.dumps(document, indent=1) + "\n")
+    folder.write(PAGE, page([described(subject, results)], about(subject.data, options)))
+    return document | {"folder": str(folder.path), "files": sorted(folder.files)}
+
+
+def _document(subject: Subject, options: Options, results: Mapping[str, Result]) -> dict[str, Any]:
+    """What `scores.json` holds."""
+    return {
         "scores": analyses.scores(results),
         "standard_errors": analyses.standard_errors(results),
-        "name": network.architecture.name,
-        "hash": network.architecture.hash,
-        "params": network.architecture.params,
-        "data": dataset.name,
-        "seed": seed,
+        "name": subject.name,
+        "hash": subject.hash,
+        "params": subject.params,
+        "data": subject.data.name,
+        "seed": options.seed,
+        "compat": options.compat,
     }
-    write_atomically(folder / "scores.json", json.dumps(scores, indent=1) + "\n")
-    return scores | {"folder": str(folder), "files": ["scores.json", *files]}
 
 
-def _measure(
-    network: Network, data: Any, recipe: Recipe, folder: Path, only: Sequence[str], seed: int, device: str,
-    batches: int | None, size: int | None, say: Callable[[str], None],
-) -> tuple[dict[str, Result], list[str]]:  # fmt: skip
-    files: list[str] = []
-    failures: list[ArchdslError] = []
-
-    def keep(name: str, result: Result) -> None:
-        say(f"{name}: done")
-        for note in getattr(result, "notes", ()):
-            say(f"{name}: {note}")
-        content = result.to_json()
-        write_atomically(folder / f"{name}.json", json.dumps(content) + "\n")
-        arrays = io.BytesIO()
-        np.savez(arrays, allow_pickle=False, **_arrays(content))
-        write_atomically(folder / f"{name}.npz", arrays.getvalue())
-        files.extend([f"{name}.json", f"{name}.npz"])
-        files.extend(_figures(name, result, folder))
-
-    def leave_out(name: str, error: ArchdslError) -> None:
-        failures.append(error)
-        say(f"{name}: left out: {error.message}")
-
-    results = analyses.measure_all(
-        network, data, units=network.architecture.units, only=list(only) or None, seed=seed,
-        device=pick_device(device), batches=batches, size=size,
-        options={name: {"weight_decay": recipe.weight_decay} for name in ("hessian", "landscape")},
-        on_result=keep, on_failure=None if only else leave_out,
+def described(subject: Subject, results: Mapping[str, Result]) -> Measured:
+    """A subject as the page shows it."""
+    return Measured(
+        name=subject.name, params=subject.params, macs=subject.macs, layout=tuple(map(tuple, subject.layout)),
+        kinds=subject.kinds, hash=subject.hash, runs=(Run(None, results),),
     )  # fmt: skip
-    if failures and not results:
-        raise failures[0]
-    return results, files
-
-
-def _arrays(content: Any, prefix: str = "") -> dict[str, np.ndarray[Any, Any]]:
-    """The numeric lists of a JSON document as arrays, named by their path."""
-    if isinstance(content, dict):
-        return {k: v for key, value in content.items() for k, v in _arrays(value, f"{prefix}{key}.").items()}
-    array = None
-    if isinstance(content, (list, int, float)) and not isinstance(content, bool):
-        try:
-            array = np.asarray(content, dtype=float)
-        except (ValueError, TypeError):
-            array = None
-    if array is not None:
-        return {prefix.removesuffix("."): array}
-    if isinstance(content, list):
-        return {k: v for i, value in enumerate(content) for k, v in _arrays(value, f"{prefix}{i}.").items()}
-    return {}
-
-
-def _figures(name: str, result: Result, folder: Path) -> list[str]:
-    """Draw a result into files of its own, one per view, as SVG and PNG; their names."""
-    from matplotlib.figure import Figure
-
-    files = []
-    usual, *others = ANALYSES[name].views or (None,)
-    for view, stem in ((usual, name), *((view, f"{name}-{view}") for view in others)):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        axes = figure.add_subplot(projection="3d" if view == "surface" else None)
-        ANALYSES[name].plot(result, axes, **({} if view is None else {"view": view}))
-        for format in ("svg", "png"):
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format=format, dpi=160)
-            write_atomically(folder / f"{stem}.{format}", drawn.getvalue())
-            files.append(f"{stem}.{format}")
-    return files

@@ -14,6 +14,7 @@ KIND_NAMES: Final[dict[str, str]] = {"conv": "Conv", "msa": "MSA", "mlp": "MLP"}
 
 # Networks side by side. The first two are the ones that nearly every figure compares.
 NETWORKS: Final[tuple[str, ...]] = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+NETWORK_MARKERS: Final[tuple[str, ...]] = ("o", "D", "v", "P", "X", "s", "^")  # so that they survive a grey printer
 
 DEPTH: Final = "viridis"  # matplotlib colour map, shallow to deep
 DEPTH_RANGE: Final = (0.0, 0.88)  # its last, pale yellow part does not show on white

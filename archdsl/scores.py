@@ -59,8 +59,26 @@ SCORES: dict[str, ScoreInfo] = {
     "lesion_conv": ScoreInfo("lesion", None, "fraction", "accuracy lost without one conv block, mean over them"),
     "lesion_msa": ScoreInfo("lesion", None, "fraction", "accuracy lost without one attention block, mean over them"),
     "lesion_mlp": ScoreInfo("lesion", None, "fraction", "accuracy lost without one MLP block, mean over them"),
+    "lesion_end_conv": ScoreInfo(
+        "lesion", None, "fraction", "accuracy lost without a conv block that ends a stage, mean"
+    ),
+    "lesion_end_msa": ScoreInfo(
+        "lesion", None, "fraction", "accuracy lost without an attention block that ends a stage, mean"
+    ),
+    "lesion_end_mlp": ScoreInfo(
+        "lesion", None, "fraction", "accuracy lost without an MLP block that ends a stage, mean"
+    ),
     "landscape_rise": ScoreInfo(
         "landscape", "minimize", "nats", "mean rise of the NLL over the unit disc of two filter-normalised directions"
+    ),
+    "corruption_error": ScoreInfo(
+        "corruption",
+        "minimize",
+        "fraction",
+        "share of corrupted images that are wrong, mean of corruptions and severities",
+    ),
+    "corruption_retained": ScoreInfo(
+        "corruption", "maximize", "fraction", "accuracy on corrupted images over accuracy on clean ones"
     ),
     "cka_neighbours": ScoreInfo("cka", None, "1", "linear CKA of blocks that follow each other, mean"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class Unit(NamedTuple):
         stage: from 1; 0 outside the stages.
         grid: height and width of its output.
         prefix: class tokens in front of the grid, 0 for feature maps.
+        channels_last: its feature maps are (B, H, W, C), as in some networks of timm.
     """
 
     path: str
@@ -26,12 +28,19 @@ class Unit(NamedTuple):
     stage: int
     grid: tuple[int, int]
     prefix: int = 0
+    channels_last: bool = False
+
+    @property
+    def block(self) -> str:
+        """The block it is, or is half of (`stage1.block4`)."""
+        found = re.match(r"stage\d+\.block\d+", self.path)
+        return found[0] if found else self.path
 
 
 def grid_of(output: Tensor, unit: Unit) -> Tensor:
     """A unit's output as a feature map (B, C, H, W), class tokens dropped."""
     if output.dim() == 4:
-        return output
+        return output.permute(0, 3, 1, 2) if unit.channels_last else output
     height, width = unit.grid
     tokens = output[:, unit.prefix :]  # (B, H*W, C)
     return tokens.transpose(1, 2).reshape(output.shape[0], -1, height, width)

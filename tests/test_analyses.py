@@ -18,7 +18,7 @@ from torch import nn
 
 from archdsl import analyses, palette
 from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all
-from archdsl.analyze_spec import _figures
+from archdsl.analysis_folder import draw_files, stems
 from archdsl.data.dataset import Dataset, Split
 from archdsl.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
 from archdsl.scores import info
@@ -39,7 +39,9 @@ def data() -> Dataset:
 @pytest.fixture
 def results(data: Dataset) -> dict[str, Result]:
     model = hybrid(dtype=torch.float32)
-    return measure_all(model, data, units=HYBRID_UNITS, batches=2, size=4, options={"hessian": {"k": 3}})
+    return measure_all(
+        model, data, units=HYBRID_UNITS, only=list(ANALYSES), batches=2, size=4, options={"hessian": {"k": 3}}
+    )
 
 
 @pytest.mark.parametrize("name", list(ANALYSES))
@@ -112,9 +114,9 @@ def test_measuring_all(data: Dataset, results: dict[str, Result]) -> None:
 
 def test_every_view_is_a_file(results: dict[str, Result], tmp_path: Path) -> None:
     for name, result in results.items():
-        views = ANALYSES[name].views[1:]
-        stems = [name, *(f"{name}-{view}" for view in views)]
-        assert _figures(name, result, tmp_path) == [f"{stem}.{end}" for stem in stems for end in ("svg", "png")]
+        draw_files(name, result, tmp_path)
+        drawn = {path.name for path in tmp_path.glob(f"{name}*")}
+        assert drawn == {f"{stem}.{end}" for stem, _ in stems(name) for end in ("svg", "png")}
     assert (tmp_path / "landscape-surface.png").read_bytes().startswith(b"\x89PNG")
     assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
 

@@ -93,9 +93,9 @@ def test_train_and_analyze_and_search(capsys: pytest.CaptureFixture[str], tmp_pa
     assert code == 0
     assert {"log_ape", "nep", "ncr", "lambda_max", "high_freq", "smoothing_contrast"} <= analyzed["scores"].keys()
     files = {p.name for p in (tmp_path / "a").iterdir()}
-    assert {f"{n}.{e}" for n in ("hessian", "fourier") for e in ("json", "npz", "svg", "png")} | {
-        "scores.json"
-    } == files
+    drawn = {f"{n}.{e}" for n in ("hessian", "fourier", "fourier-depth") for e in ("svg", "png")}
+    kept = {f"{n}.{e}" for n in ("hessian", "fourier") for e in ("json", "npz")}
+    assert drawn | kept | {"scores.json", "analysis.html"} == files
     assert asked(capsys, "analyze", str(weights), *common, "--only", "hesian")[0] == 1
     weights.write_bytes(weights.read_bytes()[:1000])
     assert asked(capsys, "analyze", str(weights), *common)[0] == 3

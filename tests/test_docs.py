@@ -260,18 +260,25 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_every_command_of_the_tour_runs(tmp_path: Path):
-    page = ROOT / "docs/tour.md"
-    for name, text in fences(page, "arch"):
+@pytest.mark.parametrize(
+    ("page", "least", "written"),
+    [
+        ("tour", 9, ("found/best.arch", "found/report.html", "analysis/scores.json", "analysis/hessian.svg")),
+        ("analyses", 6, ("analysis/analysis.html", "comparison/comparison.html", "checkpoints/comparison.json")),
+    ],
+)
+def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str, ...], tmp_path: Path):
+    source = ROOT / f"docs/{page}.md"
+    for name, text in fences(source, "arch"):
         (tmp_path / name).write_text(text)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    pieces = re.findall(r"^```(sh|python)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
-    assert len(pieces) >= 9
+    pieces = re.findall(r"^```(sh|python)\n(.*?)^```$", source.read_text(encoding="utf-8"), re.M | re.S)
+    assert len(pieces) >= least
     for kind, text in pieces:
         program = ["bash", "-euc", text] if kind == "sh" else [sys.executable, "-c", text]
         done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=600)
         assert done.returncode == 0, f"{text}\n{done.stderr}"
-    for name in ("found/best.arch", "found/report.html", "analysis/scores.json", "analysis/hessian.svg"):
+    for name in written:
         assert (tmp_path / name).stat().st_size > 0, name
 
 

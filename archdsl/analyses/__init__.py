@@ -8,7 +8,7 @@ ANALYSES["hessian"].plot(results["hessian"], ax)
 from archdsl.analyses.contract import ANALYSES, Analysis, Observer, Sample
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import batches
-from archdsl.analyses.suite import measure_all, scores, standard_errors
+from archdsl.analyses.suite import check_compat, measure_all, scores, standard_errors, usual
 from archdsl.scores import SCORES, ScoreInfo
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "Sample",
     "ScoreInfo",
     "batches",
+    "check_compat",
     "measure_all",
     "scores",
     "standard_errors",
+    "usual",
 ]

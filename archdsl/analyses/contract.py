@@ -65,9 +65,15 @@ class Analysis:
         needs_units: whether `measure` takes the network's units.
         seeded: whether `measure` takes `seed`.
         needs_std: whether `measure` takes `std`, what each channel of the images was divided by.
+        needs_mean: whether it takes `mean`, what was taken from each channel before that.
+        compat: names of publications whose public code `measure` (or `observe`) imitates, taken as `compat`.
+        usual: it runs unless others are named; False for what takes long.
         observe: `(units, **options) -> observer`; analyses that have one share their forward passes.
         views: where there are several, the names `plot` takes as `view`, the usual one first; "surface" is drawn into
             axes of three dimensions.
+        overlaid: the views in which several networks share one axes; in others each has its own, side by side. An
+            analysis without views has the view "".
+        beside: whether `plot` takes `beside`, results drawn next to one, to share its scale with.
     """
 
     name: str
@@ -79,8 +85,13 @@ class Analysis:
     needs_units: bool = False
     seeded: bool = False
     needs_std: bool = False
+    needs_mean: bool = False
+    compat: tuple[str, ...] = ()
+    usual: bool = True
     observe: Callable[..., Observer] | None = None
     views: tuple[str, ...] = ()
+    overlaid: tuple[str, ...] = ()
+    beside: bool = False
 
     def __post_init__(self) -> None:
         missing = [name for name in self.scores if name not in SCORES]

@@ -130,4 +130,4 @@ def _map(value: Any, unit: Unit) -> Tensor | None:
         return None
     if value.dim() == 3 and value.shape[1] == unit.prefix + unit.grid[0] * unit.grid[1]:
         return grid_of(value, unit)
-    return value if value.dim() == 4 else None
+    return grid_of(value, unit) if value.dim() == 4 else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -93,6 +94,7 @@ def measure(
     batches: Sequence[Batch],
     units: Sequence[Unit],
     *,
+    compat: Literal["parkkim"] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> FourierResult:
     """The relative log amplitude of every unit's output, in one forward pass per batch.
@@ -105,13 +107,15 @@ def measure(
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W) and labels, on the model's device; labels are not looked at.
         units: `archdsl.model.units(model)`, or a choice of them.
+        compat: "parkkim": label the bins as the paper's public code does: without the Nyquist frequency, and stretched
+            so that the last one is called 1.0 pi, where it is 0.5 pi (4 x 4) to 0.96 pi (56 x 56).
         on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model.
         RunError: none has a map larger than 1 x 1, one gave no map, or numbers that are not finite.
     """
-    observer = FourierObserver(units)
+    observer = FourierObserver(units, compat)
     watch(model, batches, units, [observer], on_batch)
     return observer.result()
 
@@ -133,21 +137,29 @@ def diagonal(image: Tensor) -> Tensor:
     return diagonal
 
 
-def frequencies(grid: tuple[int, int]) -> Floats:
+def frequencies(grid: tuple[int, int], compat: Literal["parkkim"] | None = None) -> Floats:
     """Frequencies of a map's diagonal, in units of pi.
+
+    With `compat` the labels of the paper's public code: the bins below Nyquist, spread evenly from 0 to 1.
 
     >>> frequencies((8, 8)), frequencies((7, 7)).round(3), frequencies((1, 1))
     (array([0.  , 0.25, 0.5 , 0.75, 1.  ]), array([0.   , 0.286, 0.571, 0.857]), array([0.]))
+    >>> frequencies((8, 8), "parkkim").round(3)
+    array([0.   , 0.333, 0.667, 1.   ])
     """
     side = min(grid)
+    if compat is not None:
+        return np.linspace(0.0, 1.0, (side + 1) // 2)
     return np.asarray(np.arange(side // 2 + 1) * 2 / side, dtype=np.float64)
 
 
 class FourierObserver(Reduction):
     """Reduces every map to its mean log amplitudes as the forward pass goes by."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        super().__init__(units, [index for index, unit in enumerate(units) if min(unit.grid) > 1])
+    def __init__(self, units: Sequence[Unit], compat: Literal["parkkim"] | None = None) -> None:
+        self.compat = compat
+        least = 1 if compat is None else 2  # without its Nyquist frequency a map of 2 x 2 has none
+        super().__init__(units, [index for index, unit in enumerate(units) if min(unit.grid) > least])
         if not self.kept:
             raise RunError("no block has a map larger than 1 x 1, so there are no frequencies to measure")
 
@@ -170,9 +182,13 @@ class FourierObserver(Reduction):
     def _curves(self, rows: Sequence[Reduced]) -> tuple[UnitCurve, ...]:
         units = [self.units[index] for index in self.kept]
         return tuple(
-            UnitCurve(**place(unit), frequency=frequencies(unit.grid), after=row.after, before=row.before)
+            UnitCurve(
+                **place(unit), frequency=labels, after=row.after[: len(labels)],
+                before=None if row.before is None else row.before[: len(labels)],
+            )
             for unit, row in zip(units, rows, strict=True)
-        )
+            for labels in [frequencies(unit.grid, self.compat)]
+        )  # fmt: skip
 
 
 def _stage_ends(curves: Iterable[UnitCurve]) -> list[UnitCurve]:
@@ -202,6 +218,8 @@ ANALYSES.register("fourier")(
         plot=plot,
         sample=Sample("validation", augment=False, count=12, size=16),
         needs_units=True,
+        compat=("parkkim",),
         observe=FourierObserver,
+        views=("frequency", "depth"),
     )
 )

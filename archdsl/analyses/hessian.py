@@ -219,5 +219,6 @@ ANALYSES.register("hessian")(
         plot=plot,
         sample=Sample("train", augment=True, count=12, size=16),
         seeded=True,
+        overlaid=("",),
     )
 )

@@ -189,5 +189,7 @@ ANALYSES.register("landscape")(
         sample=Sample("train", augment=True, count=2, size=64),
         seeded=True,
         views=VIEWS,
+        overlaid=("line",),
+        beside=True,
     )
 )

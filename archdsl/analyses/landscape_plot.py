@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -29,6 +30,7 @@ def plot(
     label: str | None = None,
     color: str | None = None,
     view: View = "contour",
+    beside: Sequence[LandscapeResult] = (),
 ) -> None:
     """Draw the NLL around the weights; call it again on the same axes with a `color` to compare.
 
@@ -41,20 +43,22 @@ def plot(
         label: the network's name, for the legend.
         color: one colour for the whole network.
         view: which of the three.
+        beside: results that are drawn next to this one, on one scale with it.
 
     Raises:
         UsageError: a surface in axes that are flat.
     """
+    levels = _levels(np.stack([one.nll for one in (result, *beside)]))
     if view == "line":
         _lines(result, ax, label, color)
     elif view == "surface":
-        _surface(result, ax, label, color)
+        _surface(result, ax, label, color, levels)
     else:
-        _contours(result, ax, label, color)
+        _contours(result, ax, label, color, levels)
 
 
-def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
-    levels, steps = _levels(result.nll), result.steps
+def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str | None, levels: Floats) -> None:
+    steps = result.steps
     if color is None:
         from matplotlib.colors import LogNorm
 
@@ -98,7 +102,7 @@ def _lines(result: LandscapeResult, ax: Axes, label: str | None, color: str | No
     ax.legend(frameon=False, fontsize="small")
 
 
-def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
+def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | None, levels: Floats) -> None:
     if ax.name != "3d":
         raise UsageError("a surface needs axes in three dimensions", 'make them with projection="3d"')
     from matplotlib.colors import LogNorm
@@ -107,9 +111,11 @@ def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | 
     a, b = np.meshgrid(result.steps, result.steps)
     look: dict[str, Any] = {"color": color, "alpha": 0.5, "edgecolor": color}
     if color is None:
-        levels = _levels(result.nll)
         look = {"cmap": palette.DEPTH, "norm": LogNorm(levels[0], levels[-1]), "edgecolor": "white"}
     space.plot_surface(a, b, result.nll, rcount=60, ccount=60, lw=0.3, label=label, **look)
+    space.set_zlim(0 if levels[0] < 0.5 * levels[-1] else levels[0], levels[-1])
+    for axis in (space.xaxis, space.yaxis, space.zaxis):
+        axis.set_pane_color((1.0, 1.0, 1.0, 0.0))  # none, or a dark page shows grey walls
     space.set_xticks(_TICKS)
     space.set_yticks(_TICKS)
     space.set_xlabel("direction 1", labelpad=6)

@@ -36,9 +36,11 @@ class UnitLesion(Place):
 
     Attributes:
         correct: (B,) images that are right without it, per batch.
+        last: its block is the last one of its stage.
     """
 
     correct: Floats
+    last: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +68,14 @@ class LesionResult(MeansByKind):
         return mean_error((self.clean - unit.correct) / self.images, self.images)
 
     def by_batch(self) -> dict[str, Floats]:
-        """lesion_conv, lesion_msa, lesion_mlp: mean accuracy lost per unit of a kind, for the kinds there are."""
+        """lesion_conv, lesion_msa, lesion_mlp: mean accuracy lost per unit of a kind, for the kinds there are.
+
+        lesion_end_…: the same, of the units in the last blocks of the stages alone.
+        """
         lost: dict[str, list[Floats]] = {}
         for unit in self.units:
-            lost.setdefault(f"lesion_{unit.kind}", []).append((self.clean - unit.correct) / self.images)
+            for name in [f"lesion_{unit.kind}", *([f"lesion_end_{unit.kind}"] if unit.last else [])]:
+                lost.setdefault(name, []).append((self.clean - unit.correct) / self.images)
         return {name: np.mean(rows, axis=0) for name, rows in lost.items()}
 
 
@@ -117,8 +123,12 @@ def measure(
             if on_batch is not None:
                 on_batch(number, len(batches))
     table = np.array(correct, dtype=np.float64)  # (B, kept)
+    ends = {unit.block for unit in {unit.stage: unit for unit in units}.values()}  # of each stage the last one stays
     return LesionResult(
-        units=tuple(UnitLesion(**place(units[i]), correct=table[:, column]) for column, i in enumerate(kept)),
+        units=tuple(
+            UnitLesion(**place(units[i]), correct=table[:, column], last=units[i].block in ends)
+            for column, i in enumerate(kept)
+        ),
         clean=np.array(clean, dtype=np.float64),
         images=np.array([len(labels) for _, labels in batches], dtype=np.float64),
         notes=tuple(
@@ -203,7 +213,7 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
         )  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_xlabel("normalised depth")
-    ax.set_ylabel("accuracy lost without the block (percentage points)")
+    ax.set_ylabel("accuracy lost (percentage points)")
     kinds = sorted({unit.kind for unit in result.units})
     legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
 
@@ -211,7 +221,7 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
 ANALYSES.register("lesion")(
     Analysis(
         name="lesion",
-        scores=("lesion_conv", "lesion_msa", "lesion_mlp"),
+        scores=("lesion_conv", "lesion_msa", "lesion_mlp", "lesion_end_conv", "lesion_end_msa", "lesion_end_mlp"),
         result=LesionResult,
         measure=measure,
         plot=plot,

@@ -177,11 +177,15 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
 
     Call it again on the same axes to compare networks.
     """
-    color = color or palette.network(len(ax.containers))
+    number = len(ax.containers)
+    color = color or palette.network(number)
+    marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
     middle = result.frequency - 0.05
     accuracy, images = result.accuracy, result.images.sum()
     error = np.sqrt(accuracy * (1 - accuracy) / max(1.0, images - 1))
-    ax.errorbar(middle, 100 * accuracy, 100 * error, color=color, marker="o", ms=4, lw=1.3, elinewidth=0.9, label=label)
+    ax.errorbar(
+        middle, 100 * accuracy, 100 * error, color=color, marker=marker, ms=4, lw=1.3, elinewidth=0.9, label=label
+    )
     ax.axhline(100 * result.clean_accuracy, color=color, lw=0.9, ls=(0, (4, 3)), zorder=1)
     ax.annotate(
         "without noise", (1, 100 * result.clean_accuracy), (-3, 3), xycoords=("axes fraction", "data"),
@@ -204,5 +208,7 @@ ANALYSES.register("noise")(
         sample=Sample("validation", augment=False, count=8, size=64),
         seeded=True,
         needs_std=True,
+        compat=("parkkim",),
+        overlaid=("",),
     )
 )

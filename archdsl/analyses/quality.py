@@ -126,5 +126,6 @@ ANALYSES.register("quality")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=None, size=250),
+        overlaid=("",),
     )
 )

@@ -1,4 +1,4 @@
-"""A model and a data set in, all analyses (or those named) measured, sharing batches and forward passes."""
+"""A model and a data set in, the usual analyses (or those named) measured, sharing batches and forward passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archdsl.analyses.features import watch
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import sampled
 from archdsl.data.dataset import Dataset
-from archdsl.errors import ArchdslError, RunError, UsageError
+from archdsl.errors import ArchdslError, RunError, UnknownNameError, UsageError
 from archdsl.units import Unit
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ def measure_all(
     batches: int | None = None,
     size: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    compat: str | None = None,
     on_result: Callable[[str, Result], None] | None = None,
     on_failure: Callable[[str, ArchdslError], None] | None = None,
 ) -> dict[str, Result]:
@@ -41,12 +42,13 @@ def measure_all(
         model: in any mode; it comes back as it was.
         data: which split of it is looked at, and whether augmented, each analysis says (`Analysis.sample`).
         units: the network's blocks, for those analyses that look at them.
-        only: names of analyses; all by default.
+        only: names of analyses; by default all that do not take long (`Analysis.usual`).
         seed: of the batches and of whatever is random in an analysis.
         device: where the model is; found out by default.
         batches: how many, in place of each analysis's own number.
         size: images per batch, likewise.
         options: per analysis, further arguments of its `measure`: `{"hessian": {"k": 3}}`.
+        compat: "parkkim": measure as the public code of Park & Kim 2022 does, in the analyses where that differs.
         on_result: told each result as soon as it is there, so that an interrupted run loses none.
         on_failure: told of each analysis that this network cannot have (maps without frequencies, no block to take
             out), which is then left out; without it, that is an error.
@@ -55,13 +57,11 @@ def measure_all(
         Results by name, in the order asked for.
 
     Raises:
-        UnknownNameError: an analysis nobody registered.
+        UnknownNameError: an analysis nobody registered, or a `compat` that none of all knows.
         RunError, UsageError: an analysis failed, and there is no `on_failure`.
     """
-    options = options or {}
-    wanted = {name: ANALYSES[name] for name in (ANALYSES if only is None else only)}
-    for name in options:
-        ANALYSES[name]  # a typo is an error, not a silence
+    wanted = {name: ANALYSES[name] for name in (usual() if only is None else only)}
+    options = _options(options or {}, compat, data, seed)
     where = torch.device(device) if device is not None else device_of(model)
     drawn: dict[Sample, list[Batch]] = {}
     results: dict[str, Result] = {}
@@ -98,15 +98,22 @@ def measure_all(
                 done(name, attempt([name], observer.result))
     for name, analysis in wanted.items():
         if analysis.observe is None:
-            given = dict(options.get(name, {}))
-            if analysis.seeded:
-                given.setdefault("seed", seed)
-            if analysis.needs_std:
-                given.setdefault("std", data.std)
             positional = (units,) if analysis.needs_units else ()
-            measure = functools.partial(analysis.measure, model, images(analysis.sample), *positional, **given)
+            measure = functools.partial(analysis.measure, model, images(analysis.sample), *positional, **options[name])
             done(name, attempt([name], measure))
     return {name: results[name] for name in wanted if name in results}
+
+
+def usual() -> list[str]:
+    """Names of the analyses that run where none is named."""
+    return [name for name in ANALYSES if ANALYSES[name].usual]
+
+
+def check_compat(compat: str | None) -> None:
+    """Raises UnknownNameError where no analysis has such a variant."""
+    known = sorted({variant for name in ANALYSES for variant in ANALYSES[name].compat})
+    if compat is not None and compat not in known:
+        raise UnknownNameError("variant", compat, known)
 
 
 def scores(results: Mapping[str, Result]) -> dict[str, float]:
@@ -119,6 +126,26 @@ def standard_errors(results: Mapping[str, Result]) -> dict[str, float]:
     return {name: value for result in results.values() for name, value in result.standard_errors().items()}
 
 
+def _options(
+    given: Mapping[str, Mapping[str, Any]], compat: str | None, data: Dataset, seed: int
+) -> dict[str, dict[str, Any]]:
+    """What each analysis's `measure` is called with; what the caller gives comes first."""
+    check_compat(compat)
+    for name in given:
+        ANALYSES[name]  # a typo is an error, not a silence
+    found = {}
+    for name in ANALYSES:
+        analysis = ANALYSES[name]
+        usually: dict[str, Any] = {
+            **({"seed": seed} if analysis.seeded else {}),
+            **({"std": data.std} if analysis.needs_std else {}),
+            **({"mean": data.mean} if analysis.needs_mean else {}),
+            **({"compat": compat} if compat in analysis.compat else {}),
+        }
+        found[name] = usually | dict(given.get(name, {}))
+    return found
+
+
 def _shared(analyses: Iterable[Analysis]) -> dict[Sample, list[Analysis]]:
     """Those that only look on, by the images they want: one forward pass serves each group."""
     groups: dict[Sample, list[Analysis]] = {}
@@ -128,10 +155,10 @@ def _shared(analyses: Iterable[Analysis]) -> dict[Sample, list[Analysis]]:
     return groups
 
 
-def _observer(analysis: Analysis, units: Sequence[Unit], options: Mapping[str, Mapping[str, Any]]) -> Observer:
+def _observer(analysis: Analysis, units: Sequence[Unit], options: Mapping[str, dict[str, Any]]) -> Observer:
     if analysis.observe is None:
         raise TypeError(f"{analysis.name} does not only look on")
-    return analysis.observe(units, **options.get(analysis.name, {}))
+    return analysis.observe(units, **options[analysis.name])
 
 
 def _watch(

@@ -11,20 +11,9 @@ import typer
 import typer.core
 
 ORDER = (
-    "check",
-    "fmt",
-    "show",
-    "space",
-    "draw",
-    "diff",
-    "compile",
-    "train",
-    "analyze",
-    "search",
-    "report",
-    "bench",
-    "lsp",
-)
+    "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
+    "report", "bench", "lsp",
+)  # fmt: skip
 
 
 class Commands(typer.core.TyperGroup):

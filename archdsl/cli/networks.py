@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -220,6 +220,22 @@ def train(
     print(f"checkpoint: {result['checkpoint']}")
 
 
+Only: TypeAlias = Annotated[
+    str,
+    typer.Option("--only", metavar="NAMES", help="Analyses, with commas: hessian,fourier. Default: the usual ones."),
+]
+Batches: TypeAlias = Annotated[
+    int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of each analysis but quality.")
+]
+BatchSize: TypeAlias = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")
+]
+Compat: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--compat", metavar="NAME", help="parkkim: measure as the public code of arXiv 2202.06709 does."),
+]
+
+
 @app.command(epilog="Example:  archdsl analyze runs/resnet_18-fashion-1a2b3c4d-seed0/model.safetensors --only hessian")
 def analyze(
     file: Annotated[
@@ -229,32 +245,32 @@ def analyze(
         ),
     ],
     data: Data = None,
-    only: Annotated[str, typer.Option("--only", metavar="NAMES", help="Analyses, with commas: hessian,fourier.")] = "",
+    only: Only = "",
     epochs: Epochs = None,
     seed: Seed = 0,
     device: Device = "auto",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays and figures.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays, figures and the page.")
     ] = None,
-    batches: Annotated[
-        int | None, typer.Option("--batches", metavar="N", min=1, help="Batches of each analysis but quality.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option("--batch-size", metavar="N", min=1, help="Images in each of them.")
-    ] = None,
+    batches: Batches = None,
+    size: BatchSize = None,
+    compat: Compat = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
 ) -> None:
-    """Measure a trained network: curvature, frequencies, noise, lesions, likeness; writes scores, arrays, figures."""
+    """Measure a trained network: curvature, frequencies, noise, lesions, likeness; writes scores, arrays, a page.
+
+    What is finished is kept: the same command goes on where it was interrupted.
+    """
     from archdsl.analyze_spec import analyze as analyze_spec
     from archdsl.cli.progress import Bar
 
-    names = [name.strip() for name in only.split(",") if name.strip()]
     with Bar("training") as bar:
         result = analyze_spec(
-            _text_or_path(file), data=data, data_root=data_root, download=download, only=names, epochs=epochs,
-            seed=seed, device=device, out=out, batches=batches, size=size, on_step=bar.step, say=bar.say,
+            _text_or_path(file), data=data, data_root=data_root, download=download, only=names(only), epochs=epochs,
+            seed=seed, device=device, out=out, batches=batches, size=size, compat=compat, on_step=bar.step,
+            say=bar.say,
         )  # fmt: skip
     if json:
         print_json(result)
@@ -263,6 +279,11 @@ def analyze(
         error = result["standard_errors"].get(name)
         print(f"  {name:<20} {value:>12.5g}" + (f"  ± {error:.2g}" if error is not None else ""))
     print(f"{result['params']:,} parameters; arrays and figures in {result['folder']}")
+
+
+def names(text: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _text_or_path(file: str) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
-
 from archdsl.report.headline import headline
 from archdsl.report.layout import palette
-from archdsl.report.markup import Markup, element, raw
+from archdsl.report.markup import Markup, element
 from archdsl.report.results import Results
 from archdsl.report.sections.advice import advice
 from archdsl.report.sections.correlation import correlation
@@ -19,6 +15,7 @@ from archdsl.report.sections.progress import progress
 from archdsl.report.sections.ranking import ranking
 from archdsl.report.sections.reproduction import every_trial, reproduction
 from archdsl.report.sections.spectra import spectra
+from archdsl.report.shell import Live, document
 from archdsl.report.wording import number
 
 
@@ -36,26 +33,12 @@ def page(results: Results, *, live: bool = False) -> str:
         ("reproduction", "Reproduction", reproduction(results)),
         ("trials", "Trials", every_trial(results)),
     ]
-    links = [element("a", title, href=f"#{anchor}") for anchor, title, part in parts if part]
-    body = element(
-        "body",
-        _live() if live else None,
-        front(results, colours, live=live),
-        element("nav", links, aria_label="sections"),
-        element("main", [part for _, _, part in parts]),
-        element("div", id="tip", aria_hidden="true", hidden=True),
-        [element("script", raw(_asset(name))) for name in _scripts(live)],
-        data_best=_best(results) if live else None,
-        data_finished=live and results.finished,
-    )
-    return f"<!doctype html>\n{element('html', _head(results, live), body, lang='en')}\n"
+    title = f"{results.spec.name or 'search'}: archdsl search"
+    following = Live(_bar(), {"data_best": _best(results), "data_finished": results.finished}) if live else None
+    return document(title, str(headline(results)), front(results, colours, live=live), parts, following)
 
 
-def _scripts(live: bool) -> tuple[str, ...]:
-    return ("page.js", "live.js") if live else ("page.js",)
-
-
-def _live() -> Markup:
+def _bar() -> Markup:
     """The bar of a live page: what is new is said here, and the changes can be held."""
     button = element("button", "Pause", type="button", id="live-pause", hidden=True)
     return element(
@@ -66,29 +49,3 @@ def _live() -> Markup:
 def _best(results: Results) -> str:
     leader, score = next(iter(results.ranking()), None), results.primary.name
     return "" if leader is None else f"trial {leader.number}, {number(score, leader.score(score), unit=True, extra=1)}"
-
-
-def _head(results: Results, live: bool) -> Markup:
-    name = results.spec.name or "search"
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_policy(live)),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="description", content=str(headline(results))),
-        element("title", f"{name}: archdsl search"),
-        element("style", raw(_asset("style.css"))),
-    )
-
-
-def _policy(live: bool) -> str:
-    """Nothing from outside, and no script but ours, whatever a name or a spec may contain."""
-    digests = (hashlib.sha256(_asset(name).encode()).digest() for name in _scripts(live))
-    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    asks = "; connect-src 'self'" if live else ""
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'{asks}"
-
-
-def _asset(name: str) -> str:
-    return resources.files("archdsl.report").joinpath(name).read_text(encoding="utf-8")

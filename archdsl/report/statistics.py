@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95  # of every interval in the report
+_NORMAL = 1.959964  # the standard normal distribution's quantile for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,37 @@ def difference(left: Sequence[float], right: Sequence[float]) -> Interval:
     return around(gap, math.sqrt(va + vb), freedom, (a.n, b.n))
 
 
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean with Student's interval; NaN ends for fewer than two values.
+
+    >>> found = mean_interval([1.0, 2.0, 3.0])
+    >>> round(found.low, 3), found.value, round(found.high, 3)
+    (-0.484, 2.0, 4.484)
+    """
+    found = mean(values)
+    if found.n < 2:
+        return Interval(found.value, math.nan, math.nan, (found.n,))
+    if found.sd == 0:
+        return Interval(found.value, found.value, found.value, (found.n,), float(found.value == 0))
+    return around(found.value, found.sd / math.sqrt(found.n), found.n - 1, (found.n,))
+
+
+def normal_interval(value: float, error: float) -> Interval:
+    """A value with the interval of a known standard error; NaN ends where that is NaN.
+
+    >>> normal_interval(1.0, 0.0)
+    Interval(value=1.0, low=1.0, high=1.0, n=(1,))
+    """
+    half = _NORMAL * error
+    return Interval(value, value - half, value + half, (1,))
+
+
+def normal_difference(left: float, left_error: float, right: float, right_error: float) -> Interval:
+    """left - right with the interval of two standard errors, as if both were independent."""
+    found = normal_interval(left - right, math.hypot(left_error, right_error))
+    return Interval(found.value, found.low, found.high, (1, 1))
+
+
 def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:
     """Spearman's rho over pairs where both are finite; the interval is Bonett & Wright's (2000), from n = 4 on."""
     from scipy.stats import spearmanr  # half a second, and only a report needs it
@@ -85,7 +117,7 @@ def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:
         return Interval(rho, math.nan, math.nan, (n,))
     if abs(rho) > 1 - 1e-12:
         return Interval(rho, rho, rho, (n,))
-    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    half = _NORMAL * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return Interval(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), (n,))
 
 

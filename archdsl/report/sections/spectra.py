@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archdsl import palette
 from archdsl.errors import ArchdslError
+from archdsl.report.drawn import drawing
 from archdsl.report.layout import compact
-from archdsl.report.markup import Markup, element, fragment, raw
+from archdsl.report.markup import Markup, fragment
 from archdsl.report.parts import figure, note, section
 from archdsl.report.results import Finalist, Results
 from archdsl.report.sections.finalists import series
@@ -29,38 +27,6 @@ _NETWORK = {
     "all-m": palette.KINDS["msa"],
     "alternating": "#008765",
     "rival": palette.FAINT,
-}
-_VARIABLES = {
-    "#010203": "ink",
-    palette.INK: "ink",
-    palette.FAINT: "muted",
-    palette.BAND: "band",
-    palette.KINDS["conv"]: "conv",
-    palette.KINDS["msa"]: "msa",
-    palette.KINDS["mlp"]: "alternating",
-    "#008765": "alternating",
-    "#ffffff": "page",
-    "#000000": "ink",
-    "#e1e2e3": "grid",
-}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.edgecolor": palette.FAINT,
-    "axes.labelcolor": palette.FAINT,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "grid.color": "#e1e2e3",
-    "text.color": palette.INK,
-    "xtick.color": palette.FAINT,
-    "ytick.color": palette.FAINT,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
 }
 
 
@@ -153,44 +119,7 @@ def _figure(
 ) -> Markup:
     """A matplotlib drawing in the page's colours; one that cannot be drawn says so and leaves the page whole."""
     try:
-        drawing = _drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
+        drawn = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
     except (ArchdslError, ImportError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return note(f"{name}: the stored analysis cannot be drawn ({error})")
-    return figure(caption, drawing)
-
-
-def _drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: str, *, salt: str) -> Markup:
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    unique = "f" + hashlib.sha256(salt.encode("utf-8", "replace")).hexdigest()[:8]
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": unique}):
-        drawn = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(drawn)
-        draw(drawn)
-        out = io.StringIO()
-        drawn.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return inline(out.getvalue(), label, unique)
-
-
-def inline(text: str, label: str, unique: str) -> Markup:
-    """Matplotlib's SVG file as part of a page: no prologue, no links outward, no clashing ids, our colours and font."""
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", text)
-    text = text.replace("xlink:href=", "href=")
-    text = re.sub(r'\bid="', f'id="{unique}-', text)
-    text = re.sub(r'href="#', f'href="#{unique}-', text)
-    text = re.sub(r"url\(#", f"url(#{unique}-", text)
-    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
-    text = re.sub(r"font: (?:[a-z0-9]+ )*?([0-9.]+px) [^;\"]*", r"font-size: \1", text)
-    text = re.sub(r"(?<=: )#[0-9a-f]{6}\b", _colour, text)
-    attributes = element("svg", role="img", aria_label=label, class_="chart").removesuffix("></svg>")
-    return raw(attributes + text[len("<svg") :])
-
-
-def _colour(match: re.Match[str]) -> str:
-    """A variable where the colour has a meaning; any other, of a colour map, is lifted off a dark page."""
-    known = _VARIABLES.get(match[0])
-    return f"var(--{known})" if known else f"color-mix(in oklab, {match[0]} var(--keep), var(--ink))"
+    return figure(caption, drawn)

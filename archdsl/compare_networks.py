@@ -1,0 +1,222 @@
+"""`compare`: specs and checkpoints in; the same analyses of all of them, side by side, in a table and a page, out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from archdsl.analyses import ANALYSES, check_compat, quality
+from archdsl.analyses import batches as sample
+from archdsl.analyses.exact import device_of
+from archdsl.analysis_folder import Folder, network_digest
+from archdsl.architecture import digest, resolve_model
+from archdsl.data import Dataset
+from archdsl.errors import UsageError
+from archdsl.experiment import fit_to_data
+from archdsl.recipe import Recipe
+from archdsl.report.networks import Measured, Run, page, rows
+from archdsl.report.networks.document import documents
+from archdsl.sources import read_spec
+from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
+from archdsl.train_spec import Job, prepare, run
+
+PAGE = "comparison.html"
+
+
+def compare(
+    files: Sequence[str | Path], *, data: str | None = None, data_root: Path | None = None, download: bool = False,
+    only: Sequence[str] = (), epochs: int | None = None, seed: int = 0, seeds: int = 1, device: str = "auto",
+    out: Path | None = None, batches: int | None = None, size: int | None = None, compat: str | None = None,
+    on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure networks side by side: trained under one recipe and budget, or from the checkpoints given.
+
+    Specs are all trained by the recipe of the first of them, for as many epochs, from the same seeds. Checkpoints are
+    taken as they are; where recipes differ, the notes say so. All networks see the same images. What is finished is
+    kept in the folder, and the same command goes on from there.
+
+    Args:
+        files: two networks or more: specs, shipped names, checkpoints of `archdsl train`.
+        data: data set of all; by default the one that the first of the files names.
+        data_root, download: where torchvision's data sets lie, and whether to fetch them.
+        only: names of analyses; by default the usual ones.
+        epochs: in place of the recipe's.
+        seed: of the batches, and of the first training.
+        seeds: trainings of each spec, from `seed` on; with several, the intervals are over these, else over images.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        out: folder for the trainings, the analyses, `comparison.json` and `comparison.html`; by default
+            `runs/compare-NAMES`.
+        batches, size: how many batches of how many images, in place of each analysis's own numbers.
+        compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
+        on_step: for a progress display of the training.
+        say: is told what is being done.
+
+    Returns:
+        `networks`, the `table` with intervals and with the differences from the first network, `notes`, and the
+        `files` written.
+
+    Raises:
+        ArchdslError: a file, the data or an option is wrong, or a training or an analysis failed.
+    """
+    say = say or (lambda text: None)
+    if len(files) < 2:
+        raise UsageError("a comparison takes two networks or more", "archdsl compare A.arch B.arch")
+    if seeds < 1:
+        raise UsageError(f"{seeds} trainings of each network", "--seeds is from 1")
+    for name in only:
+        ANALYSES[name]
+    check_compat(compat)
+    options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
+    entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
+    home = Folder(out or Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80])
+    home.make()
+    found = [measured(entry, range(seed, seed + seeds), options, home.path, on_step, say) for entry in entries]
+    notes = differing_recipes(entries)
+    for note in notes:
+        say(note)
+    document = documents(found, rows(found)) | {
+        "notes": notes,
+        "data": entries[0].data.name,
+        "seed": seed,
+        "seeds": seeds,
+        "compat": compat,
+    }
+    home.write(PAGE, page(found, about(entries[0].data, options) | {"Recipe": found[0].recipe}, notes))
+    home.write("comparison.json", json.dumps(document, indent=1) + "\n")
+    return document | {"folder": str(home.path), "files": sorted(home.files)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A network of a comparison before it is trained and measured.
+
+    Attributes:
+        name: unlike the others'.
+        data: the same for all.
+        recipe: how it is, or was, trained; None where a checkpoint does not say.
+        source: a spec, to be trained; or a checkpoint's network.
+        file: as it was named.
+        said: what a spec itself says of its training.
+    """
+
+    name: str
+    data: Dataset
+    recipe: Recipe | None
+    source: Job | Subject
+    file: str
+    said: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A folder's name: equal for the same network, recipe and data."""
+        if isinstance(self.source, Job):
+            content: Any = [self.source.architecture.hash, self.source.recipe.model_dump(mode="json"), self.data.digest]
+        else:
+            content = network_digest(self.source.network, self.source.structure)
+        return f"{self.name}-{digest(content)[:8]}"
+
+
+def enter(
+    files: Sequence[str | Path], *, data: str | None, data_root: Path | None, download: bool, epochs: int | None,
+    seed: int, device: str,
+) -> list[Entry]:  # fmt: skip
+    """The networks of the files on one data set, all specs with the recipe of the first, names told apart.
+
+    Raises:
+        ArchdslError: a file is wrong, or does not fit the data.
+    """
+    made: list[Entry] = []
+    for file in files:
+        jobs = [entry.source for entry in made if isinstance(entry.source, Job)]
+        known = made[0].data if made else None
+        if Path(file).suffix == ".safetensors":
+            subject = of_checkpoint(
+                Path(file), data=known or data, data_root=data_root, download=download, device=device
+            )
+            made.append(Entry(subject.name, subject.data, subject.recipe, subject, str(file)))
+        elif jobs:
+            made.append(_matched(file, jobs[0]))
+        else:
+            job = prepare(
+                file, data=known.name if known else data, data_root=data_root, download=download, epochs=epochs,
+                seed=seed, device=device,
+            )  # fmt: skip
+            made.append(Entry(job.architecture.name, job.data, job.recipe, job, str(file)))
+    return _named(made)
+
+
+def _matched(file: str | Path, like: Job) -> Entry:
+    """A spec on the data of another and with its recipe."""
+    source = read_spec(file)
+    spec = fit_to_data(source.spec(), like.data, source.path)
+    job = dataclasses.replace(like, architecture=resolve_model(spec, source.text, source.path))
+    return Entry(job.architecture.name, like.data, like.recipe, job, str(file), dict(spec.train))
+
+
+def _named(entries: list[Entry]) -> list[Entry]:
+    """Names that tell the networks apart: the files' where the networks' own do not."""
+    names = [entry.name for entry in entries]
+    if len(set(names)) < len(names):
+        names = [Path(entry.file).stem if "\n" not in entry.file else entry.name for entry in entries]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({number})" for number, name in enumerate(names, start=1)]
+    return [dataclasses.replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
+
+
+def differing_recipes(entries: Sequence[Entry]) -> list[str]:
+    """A sentence for each network that was not, or does not ask to be, trained as the first one is."""
+    notes = []
+    common = entries[0].recipe
+    for entry in entries:
+        if isinstance(entry.source, Job):
+            used = entry.source.recipe.model_dump()
+            other = {name: value for name, value in entry.said.items() if name != "epochs" and used[name] != value}
+            if other:
+                listed = ", ".join(f"{name}={value}" for name, value in other.items())
+                notes.append(f"{entry.name} asks for {listed}, but is trained as {entries[0].name} is")
+        if entry.recipe is None:
+            notes.append(f"{entry.name}: its file does not say how it was trained")
+        elif common is not None and entry.recipe != common:
+            mine, theirs = entry.recipe.model_dump(), common.model_dump()
+            listed = ", ".join(f"{n}={mine[n]}, not {theirs[n]}" for n in mine if mine[n] != theirs[n])
+            notes.append(
+                f"{entry.name} was not trained as {entries[0].name} was ({listed}): differences may be the recipe's"
+            )
+    return notes
+
+
+def measured(
+    entry: Entry, seeds: Sequence[int], options: Options, home: Path, on_step: Callable[[int, int], None] | None,
+    say: Say,
+) -> Measured:  # fmt: skip
+    """A network trained from each seed (a checkpoint: taken as it is), analysed and tested.
+
+    Raises:
+        ArchdslError: a training or an analysis failed.
+    """
+    runs: list[Run] = []
+    subject: Subject
+    for seed in seeds if isinstance(entry.source, Job) else [None]:
+        place = home / (entry.key if seed is None else f"{entry.key}-seed{seed}")
+        checkpoint = entry.file
+        if isinstance(entry.source, Job):
+            checkpoint = str(place / "model.safetensors")
+            say(f"{entry.name}, seed {seed}: training (or taking it from {checkpoint})")
+            network, _ = run(dataclasses.replace(entry.source, seed=seed or 0), Path(checkpoint), on_step=on_step)
+            subject = of_network(network, entry.data, entry.recipe)
+        else:
+            subject = entry.source
+        results = measure(subject, options, Folder(place / "analysis"), lambda text: say(f"{entry.name}: {text}"))
+        test = quality.measure(
+            subject.network,
+            sample(entry.data, count=None, size=250, augment=False, split="test", device=device_of(subject.network)),
+        )
+        runs.append(Run(seed, results, test.scores(), test.standard_errors(), checkpoint))
+    return Measured(
+        name=entry.name, params=subject.params, macs=subject.macs, layout=tuple(map(tuple, subject.layout)),
+        kinds=subject.kinds, hash=subject.hash, runs=tuple(runs),
+        recipe="" if entry.recipe is None else ", ".join(f"{k}={v}" for k, v in entry.recipe.model_dump().items()),
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""Measured networks to the table of findings: loss landscape, frequencies, where blocks belong, quality, robustness.
+
+The table of Park & Kim 2022 (arXiv 2202.06709) with measured numbers in place of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archdsl.report.networks.measured import Estimate, Measured
+from archdsl.report.statistics import Interval
+from archdsl.scores import SCORES, ScoreInfo
+
+GROUPS: Final[dict[str, str]] = {
+    "training": "Quality",
+    "hessian": "Loss landscape",
+    "landscape": "Loss landscape",
+    "fourier": "Fourier behaviour",
+    "variance": "Fourier behaviour",
+    "noise": "Fourier behaviour",
+    "lesion": "Where each kind of block belongs",
+    "corruption": "Robustness",
+}
+ORDER: Final = (*dict.fromkeys(GROUPS.values()), "Others")
+_TEST = "test_"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finding.
+
+    Attributes:
+        group: heading it stands under.
+        score: its name; of the test split `test_…`.
+        info: what the score is.
+        estimates: one per network; None where a network has no such score.
+        differences: of each network but the first, that minus the first.
+    """
+
+    group: str
+    score: str
+    info: ScoreInfo
+    estimates: tuple[Estimate | None, ...]
+    differences: tuple[Interval | None, ...]
+
+
+def rows(networks: Sequence[Measured]) -> list[Row]:
+    """All scores that any of the networks has, by group, in the order of `archdsl.scores`."""
+    have = {name for network in networks for run in network.runs for name in run.scores()}
+    known = [
+        name
+        for score in SCORES
+        for name in (f"{_TEST}{score}", score)  # the test split first: nobody chose anything by it
+        if name in have
+    ]
+    found = [_row(name, networks) for name in known]
+    return sorted(found, key=lambda row: ORDER.index(row.group))
+
+
+def information(score: str) -> ScoreInfo:
+    """What a score is, those of the test split among them."""
+    if not score.startswith(_TEST):
+        return SCORES[score]
+    info = SCORES[score.removeprefix(_TEST)]
+    return ScoreInfo(info.source, info.direction, info.unit, f"{info.what}, test split")
+
+
+def _row(score: str, networks: Sequence[Measured]) -> Row:
+    info = information(score)
+    first, *others = networks
+    return Row(
+        group=GROUPS.get(info.source, ORDER[-1]),
+        score=score,
+        info=info,
+        estimates=tuple(network.estimate(score) for network in networks),
+        differences=tuple(other.against(first, score) for other in others),
+    )

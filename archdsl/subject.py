@@ -1,0 +1,237 @@
+"""What is analysed: a checkpoint, a trained spec or any PyTorch module in; the network with its blocks and data out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from archdsl import __version__, analyses
+from archdsl.analyses import ANALYSES, Result
+from archdsl.analyses.exact import device_of
+from archdsl.analysis_folder import Folder, Identity, network_digest
+from archdsl.data import Dataset, load
+from archdsl.device import pick_device
+from archdsl.errors import ArchdslError, DataError
+from archdsl.experiment import DEFAULT_DATA
+from archdsl.model import Network
+from archdsl.recipe import Recipe
+from archdsl.train_spec import DATA_KEY, RECIPE_KEY, restore
+from archdsl.units import Unit
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to be measured.
+
+    Attributes:
+        name: what readers see it called.
+        network: on its device, in eval mode.
+        units: its blocks.
+        data: the images.
+        layout: block labels of each stage.
+        params: trainable parameters.
+        macs: of one image; None where nobody counted them.
+        weight_decay: of the loss whose curvature is measured.
+        hash: of the spec, or "".
+        recipe: how it was trained, where that is known.
+        structure: text that, with the weights, says what the network computes.
+    """
+
+    name: str
+    network: nn.Module
+    units: tuple[Unit, ...]
+    data: Dataset
+    layout: list[list[str]]
+    params: int
+    macs: int | None
+    weight_decay: float
+    hash: str
+    recipe: Recipe | None
+    structure: str = field(repr=False)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What each label does to the map; the attention half of a block counts before the other."""
+        found: dict[str, str] = {}
+        for unit in self.units:
+            if found.get(unit.label) != "msa":
+                found[unit.label] = unit.kind
+        return found
+
+
+def of_network(network: Network, data: Dataset, recipe: Recipe | None) -> Subject:
+    """A compiled network.
+
+    Raises:
+        DataError: it takes other images, or has other classes, than the data set.
+    """
+    architecture = network.architecture
+    check_fit(network, data)
+    return Subject(
+        name=architecture.name, network=network, units=architecture.units, data=data, layout=architecture.layout,
+        params=architecture.params, macs=architecture.macs,
+        weight_decay=(recipe or Recipe()).weight_decay, hash=architecture.hash, recipe=recipe,
+        structure=architecture.hash,
+    )  # fmt: skip
+
+
+def of_checkpoint(
+    path: Path, *, data: str | Dataset | None, data_root: Path | None = None, download: bool = False,
+    device: str = "auto",
+) -> Subject:  # fmt: skip
+    """A checkpoint of `archdsl train` or of an export, on the data it was trained on, or other.
+
+    Raises:
+        ArchdslError: the file or the data is wrong, or they do not fit together.
+    """
+    pick_device(device)
+    network, metadata = restore(path, device)
+    if not isinstance(data, Dataset):
+        data = load(data or metadata.get(DATA_KEY, DEFAULT_DATA), root=data_root, download=download)
+    recipe = Recipe.model_validate_json(metadata[RECIPE_KEY]) if RECIPE_KEY in metadata else None
+    return of_network(network, data, recipe)
+
+
+def check_fit(network: nn.Module, data: Dataset) -> None:
+    """Raises DataError where a network cannot look at the images, or has fewer outputs than they have classes."""
+    shape = "x".join(map(str, data.input))
+    architecture = getattr(network, "architecture", None)
+    taken = getattr(architecture, "input", data.input)
+    if tuple(taken) != tuple(data.input):
+        raise DataError(
+            f"the network takes images of {'x'.join(map(str, taken))}, those of '{data.name}' are {shape}",
+            "name other data with --data",
+        )
+    probe = torch.zeros(2, *data.input, device=device_of(network))
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            logits: Any = network(probe)
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(
+            f"the network does not take the images of '{data.name}', {shape}: {reason}",
+            "name data of the size it was made for, such as imagefolder:PATH@224",
+        ) from error
+    finally:
+        for module, training in modes:
+            module.training = training
+    if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != 2:
+        found = f"a tensor {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+        raise DataError(f"the network gives {found} for 2 images", "it has to give logits (B, classes)")
+    if logits.shape[1] < data.classes:
+        raise DataError(
+            f"the network has {logits.shape[1]} outputs, the data set '{data.name}' {data.classes} classes",
+            "measure it on the data it was trained for",
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a subject is measured.
+
+    Attributes:
+        only: names of analyses; empty for the usual ones.
+        seed: of the batches and of whatever is random in an analysis.
+        batches, size: in place of each analysis's own numbers.
+        compat: public code that is imitated.
+        device: where.
+    """
+
+    only: tuple[str, ...] = ()
+    seed: int = 0
+    batches: int | None = None
+    size: int | None = None
+    compat: str | None = None
+    device: str = "auto"
+
+
+def measure(subject: Subject, options: Options, folder: Folder | None, say: Say) -> dict[str, Result]:
+    """The analyses of a subject: those the folder already holds are read, the others measured and kept at once.
+
+    Raises:
+        ArchdslError: an analysis that was named failed; unnamed ones are left out, unless all are.
+    """
+    names = list(options.only) or analyses.usual()
+    identities = identity(subject, options, names) if folder is not None else {}
+    found: dict[str, Result] = {}
+    if folder is not None:
+        folder.make()
+        for name in names:
+            result = folder.kept(name, identities[name])
+            if result is not None:
+                say(f"{name}: kept from before")
+                found[name] = result
+    failures: list[ArchdslError] = []
+
+    def keep(name: str, result: Result) -> None:
+        found[name] = result
+        if folder is not None:
+            folder.keep(name, result, identities[name])
+        say(f"{name}: done")
+        for note in getattr(result, "notes", ()):
+            say(f"{name}: {note}")
+
+    def leave_out(name: str, error: ArchdslError) -> None:
+        failures.append(error)
+        say(f"{name}: left out: {error.message}")
+
+    try:
+        analyses.measure_all(
+            subject.network, subject.data, units=subject.units, only=[name for name in names if name not in found],
+            seed=options.seed, device=pick_device(options.device), batches=options.batches, size=options.size,
+            options={name: {"weight_decay": subject.weight_decay} for name in ("hessian", "landscape")},
+            compat=options.compat, on_result=keep, on_failure=None if options.only else leave_out,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        if folder is not None and found:
+            say(f"interrupted; {', '.join(found)} are kept in {folder.path}, and the same command goes on from there")
+        raise
+    if failures and not found:
+        raise failures[0]
+    return {name: found[name] for name in names if name in found}
+
+
+def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[str, Identity]:
+    """For each analysis, what a stored result must agree in, to be this one."""
+    data = subject.data
+    common = {
+        "archdsl": __version__,
+        "torch": str(torch.__version__),
+        "network": network_digest(subject.network, subject.structure),
+        "blocks": [list(unit) for unit in subject.units],
+        "data": data.digest,
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "weight_decay": subject.weight_decay,
+        "seed": options.seed,
+        "batches": options.batches,
+        "batch_size": options.size,
+    }
+    return {
+        name: common | {"compat": options.compat if options.compat in ANALYSES[name].compat else None} for name in names
+    }
+
+
+def about(data: Dataset, options: Options) -> dict[str, str]:
+    """The facts of a measuring that a page states."""
+    shape = "×".join(map(str, data.input))
+    batches = "" if options.batches is None else f"{options.batches} batches"
+    size = "" if options.size is None else f"{options.size} images each"
+    return {
+        "Data": f"{data.name}, {shape}, {data.classes} classes",
+        "Seed": str(options.seed),
+        "Batches": ", ".join(part for part in (batches, size) if part),
+        "Measured as": "" if options.compat is None else f"the public code of {options.compat} does",
+        "Data digest": data.digest[:12],
+        "archdsl": __version__,
+        "PyTorch": str(torch.__version__),
+    }

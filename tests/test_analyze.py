@@ -1,0 +1,277 @@
+"""`analyze` of a spec's checkpoint and of any module: what is kept, what is found, what is written, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from small_networks import hybrid, one_thread  # noqa: F401
+from torch import nn
+
+import archdsl
+from archdsl import analysis_folder
+from archdsl.analysis_folder import network_digest
+from archdsl.cli.main import run
+from archdsl.data import load
+from archdsl.errors import DataError, RunError, UnknownNameError, UsageError
+from archdsl.modules import candidates, find_units, guess_kind
+
+SPEC = "model tiny stem patch(4, k=4) stage(4, heads=1, head_dim=4)[C M] train(epochs=1, batch=32)"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, little: Path) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.arch").write_text(SPEC)
+    archdsl.train(folder / "tiny.arch", data=f"npz:{little}", device="cpu", out=folder / "tiny.safetensors")
+    return folder / "tiny.safetensors"
+
+
+def analyze(weights: Path, little: Path, out: Path, **options: Any) -> tuple[dict[str, Any], list[str]]:
+    """The result, and what was said."""
+    said: list[str] = []
+    options = {"only": ["quality", "fourier"], "batches": 2, "size": 8} | options
+    found = archdsl.analyze(weights, data=f"npz:{little}", device="cpu", out=out, say=said.append, **options)
+    return found, said
+
+
+def test_what_is_finished_is_kept_as_long_as_nothing_changes(weights: Path, little: Path, tmp_path: Path) -> None:
+    first, said = analyze(weights, little, tmp_path)
+    assert {"quality: done", "fourier: done"} <= set(said)
+    stamp = (tmp_path / "fourier.json").stat().st_mtime_ns
+    again, said = analyze(weights, little, tmp_path)
+    assert said == ["quality: kept from before", "fourier: kept from before"]
+    assert again == first
+    assert (tmp_path / "fourier.json").stat().st_mtime_ns == stamp
+    for changed in ({"seed": 1}, {"size": 4}, {"compat": "parkkim"}):
+        assert "fourier: done" in analyze(weights, little, tmp_path, **changed)[1]
+    analyze(weights, little, tmp_path)
+    for name in ("fourier.json", "quality.json"):  # cut short, as by a power failure
+        path = tmp_path / name
+        path.write_text(path.read_text()[:-40])
+    (tmp_path / "fourier-depth.svg").unlink()
+    assert {"quality: done", "fourier: done"} <= set(analyze(weights, little, tmp_path)[1])
+    (tmp_path / "fourier-depth.svg").unlink()  # of a kept result, its figure is drawn again
+    assert "fourier: kept from before" in analyze(weights, little, tmp_path)[1]
+    assert (tmp_path / "fourier-depth.svg").stat().st_size > 1000
+
+
+def test_the_digest_is_of_structure_and_weights() -> None:
+    model = hybrid()
+    one = network_digest(model, "a")
+    assert one == network_digest(model, "a")
+    assert one != network_digest(model, "b")
+    with torch.no_grad():
+        model.head.bias[0] += 1e-12
+    assert one != network_digest(model, "a")
+    assert network_digest(nn.BatchNorm2d(2), "") != network_digest(nn.BatchNorm2d(3), "")  # counters have no shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_an_analysis_that_is_killed_goes_on_where_it_was(
+    blow: signal.Signals, weights: Path, little: Path, tmp_path: Path
+) -> None:
+    command = [
+        *(sys.executable, "-m", "archdsl", "analyze", str(weights), "--data", f"npz:{little}", "--device", "cpu"),
+        *("--only", "fourier,quality,landscape", "--batches", "12", "--batch-size", "4", "--out", str(tmp_path)),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (tmp_path / "quality.json").exists():
+        time.sleep(0.02)
+    process.send_signal(blow)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0, "it was over before the blow"
+    assert not (tmp_path / "landscape.json").exists()
+    assert not (tmp_path / "scores.json").exists()
+    if blow is signal.SIGINT:
+        assert process.returncode in (3, 130)  # as the Click that Typer brings has it
+        assert "are kept in" in errors
+        assert "Traceback" not in errors
+    stamps = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "quality: kept from before" in done.stderr
+    assert "landscape: done" in done.stderr
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in stamps} == stamps
+    assert {"landscape_rise", "high_freq", "accuracy"} <= set(
+        json.loads((tmp_path / "scores.json").read_text())["scores"]
+    )
+
+
+def test_the_variant_of_a_paper(
+    weights: Path, little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["analyze", str(weights), "--data", f"npz:{little}", "--device", "cpu", "--only", "fourier,noise"]
+    common += ["--batches", "2", "--out", str(tmp_path), "--json"]
+    assert run([*common, "--compat", "parkkim"]) == 0
+    assert json.loads(capsys.readouterr().out)["compat"] == "parkkim"
+    with np.load(tmp_path / "fourier.npz", allow_pickle=False) as arrays:
+        assert np.allclose(arrays["units.0.frequency"], np.linspace(0, 1, 4))  # of 7 x 7, in truth 0 to 0.857
+    assert run([*common, "--compat", "parkim"]) == 1
+    assert "did you mean 'parkkim'?" in capsys.readouterr().err
+
+
+class Plain(nn.Module):
+    """Two blocks in a list, and a head."""
+
+    def __init__(self, broken: float = 0.0) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 4, 4)
+        self.parts = nn.ModuleList([Convs(), Mixer()])
+        self.head = nn.Linear(8, 10)
+        self.broken = broken
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for part in self.parts:
+            x = part(x)
+        return self.head(x.mean((2, 3))) + self.broken
+
+
+class Convs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.two(torch.relu(self.one(x)))
+
+
+class Mixer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mlp = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.flatten(2).mT
+        tokens = tokens + self.mlp(self.attention(tokens, tokens, tokens)[0])
+        return tokens.mT.reshape(x.shape)
+
+
+def test_any_module(little: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Plain().train()
+    options: dict[str, Any] = {"data": f"npz:{little}", "only": ["fourier", "lesion"], "batches": 2, "device": "cpu"}
+    found = archdsl.analyze(model, **options)
+    assert {"high_freq", "smoothing_contrast", "lesion_conv", "lesion_msa"} <= set(found["scores"])
+    assert "files" not in found  # nothing is written unless a folder is named
+    assert model.training
+    named = archdsl.analyze(model, blocks=["parts.0", model.parts[1]], **options)
+    assert named["scores"] == found["scores"]
+    said = archdsl.analyze(model, blocks={"parts.0": "mlp"}, **options, out=tmp_path)
+    assert set(said["scores"]) == {"high_freq", "lesion_mlp", "lesion_end_mlp"}
+    assert (tmp_path / "analysis.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("blocks", "error", "text"),
+    [
+        (["part.0"], UsageError, "no block 'part.0'"),
+        ([nn.Linear(2, 2)], UsageError, "class Linear is no part"),
+        ({"parts.0": "attention"}, UsageError, "said to be 'attention'"),
+        (["head"], UsageError, r"'head' gives a tensor \(2, 10\)"),
+        (["parts.1.attention.out_proj"], UsageError, "was not run"),
+        ([], UsageError, "no blocks are found"),
+    ],
+)
+def test_wrong_blocks(blocks: Any, error: type[Exception], text: str, little: Path) -> None:
+    with pytest.raises(error, match=text):
+        archdsl.analyze(Plain(), blocks=blocks, data=f"npz:{little}", device="cpu")
+
+
+def test_modules_that_do_not_fit_the_data(little: Path) -> None:
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "only": ["quality"]}
+    with pytest.raises(DataError, match="does not take the images"):
+        archdsl.analyze(timm.create_model("resnet10t", num_classes=10), **options)
+    model = Plain()
+    model.head = nn.Linear(8, 4)
+    with pytest.raises(DataError, match="4 outputs"):
+        archdsl.analyze(model, **options)
+    with pytest.raises(UsageError, match="no blocks are found"):
+        archdsl.analyze(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), **options)
+    with pytest.raises(RunError, match="not finite"):
+        archdsl.analyze(Plain(broken=float("nan")), **options)
+    with pytest.raises(UnknownNameError, match="unknown analysis 'qualty'"):
+        archdsl.analyze(Plain(), data=f"npz:{little}", only=["qualty"])
+
+
+def test_one_image_is_enough_where_it_can_be(weights: Path, little: Path, tmp_path: Path) -> None:
+    found, said = analyze(weights, little, tmp_path, only=[], batches=1, size=1)
+    assert {"high_freq", "variance_change_msa", "lambda_max", "landscape_rise", "noise_tilt"} <= set(found["scores"])
+    assert any("cka: left out: a batch of 1 images is too small" in text for text in said)
+    assert not {"high_freq", "lambda_max"} & set(found["standard_errors"])
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "count", "stages", "labels", "first"),
+    [
+        ("resnet10t", 32, 4, 4, "C", "layer1.0"),
+        ("vit_tiny_patch16_224", 224, 12, 1, "M", "blocks.0"),
+        ("test_mambaout", 64, 4, 4, "C", "stages.0.blocks.0"),
+        ("test_convnext", 64, 4, 4, "C", "stages.0.blocks.0"),
+        ("swin_tiny_patch4_window7_224", 224, 12, 4, "M", "layers.0.blocks.0"),
+    ],
+)
+def test_the_blocks_of_timms_models(name: str, size: int, count: int, stages: int, labels: str, first: str) -> None:
+    if name not in timm.list_models():
+        pytest.skip(f"this timm has no {name}")
+    units = find_units(timm.create_model(name, num_classes=10), _images(size), None)
+    assert units[0].path == first
+    assert {unit.label for unit in units} == set(labels)
+    assert len({unit.stage for unit in units}) == stages
+    assert len(units) >= count
+    if name.startswith("swin"):
+        assert all(unit.channels_last for unit in units)
+    if name.startswith("vit"):
+        assert (units[0].grid, units[0].prefix) == ((14, 14), 1)
+
+
+def _images(size: int) -> Any:
+    from archdsl.data.dataset import Dataset, Split
+
+    split = Split(torch.zeros(4, 3, size, size, dtype=torch.uint8), torch.arange(4))
+    return Dataset("nothing", 4, split, split, split, (0.5,) * 3, (0.3,) * 3, True, "0" * 64)
+
+
+def test_kinds_are_guessed_by_what_is_inside() -> None:
+    assert [guess_kind(part) for part in (Convs(), Mixer(), nn.Sequential(nn.Linear(2, 2)))] == ["conv", "msa", "mlp"]
+    assert candidates(nn.Sequential(nn.Sequential(Convs(), Convs()), nn.Conv2d(8, 8, 1))) == ["0.0", "0.1"]
+
+
+def test_channels_last_maps_are_the_same_maps() -> None:
+    class Last(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.permute(0, 2, 3, 1)
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.turn, self.head = nn.Conv2d(1, 6, 3, padding=1), Last(), nn.Linear(6, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.turn(self.block(x)).mean((1, 2)))
+
+    from archdsl.analyses import fourier
+
+    model, data = Whole(), load("fashion")
+    units = find_units(model, data, {"block": "conv", "turn": "conv"})
+    assert [unit.channels_last for unit in units] == [False, True]
+    found = fourier.measure(model, [(torch.rand(3, 1, 28, 28), torch.zeros(3))], units)
+    assert np.allclose(found.units[0].after, found.units[1].after)
+
+
+def test_arrays_are_named_by_their_path() -> None:
+    found = analysis_folder.arrays({"a": [[1, 2], [3, 4]], "b": {"c": 1.5, "d": "text", "e": True}, "f": [{"g": [1]}]})
+    assert {name: array.shape for name, array in found.items()} == {"a": (2, 2), "b.c": (), "f.0.g": (1,)}
