@@ -70,7 +70,9 @@ def trainings(scale: Scale, data: Dataset) -> list[Training]:
         for seed in range(scale.seeds)
         for training in sorted(
             (
-                Training(name, networks[name], share, seed, scale.recipe_for(share), analyses, share == 1 and name in PATHS)
+                Training(
+                    name, networks[name], share, seed, scale.recipe_for(share), analyses, share == 1 and name in PATHS
+                )
                 for name, share, analyses in wanted
             ),
             key=lambda training: -training.effort,
