@@ -94,8 +94,8 @@ def _landscape(scarce: float) -> list[Claim]:
     nep, ape = ({when: e.score(when, name) for when in ("hessian", "hessian_early")} for name in ("nep", "log_ape"))
     rise = e.score("landscape", "landscape_rise")
     found = [
-        Claim("flat", part, "ViT’s loss landscape is flatter than ResNet’s", "mean rise of the NLL over the unit disc of the landscape", "nats",
-              _smaller("vit", "resnet", rise)),
+        Claim("flat", part, "ViT’s loss landscape is flatter than ResNet’s",
+              "mean rise of the NLL over the unit disc of the landscape", "nats", _smaller("vit", "resnet", rise)),
     ]  # fmt: skip
     for when, said in (("hessian_early", _EARLY), ("hessian", _LATE)):
         tail = when.removeprefix("hessian").replace("_", "-") or "-late"
@@ -115,7 +115,7 @@ def _landscape(scarce: float) -> list[Claim]:
               _two("vit_gap", "local_vit", early)),
         Claim("local-accuracy", part, "Local attention is more accurate than global attention", _ACCURACY, "percent",
               _two("local_vit", "vit_gap", e.quality("test", "accuracy"))),
-        Claim("no-overfitting", part, "ViT’s weakness on few images is no overfitting: it fits the training images worse than ResNet",
+        Claim("no-overfitting", part, "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet",
               "NLL on the training images", "nats", _two("vit", "resnet", e.quality("train", "nll"))),
     ]  # fmt: skip
     return found
@@ -165,7 +165,7 @@ def _placement() -> list[Claim]:
               _two("alternet", "alternet_front", e.quality("test", "accuracy"))),
         Claim("end-nll", part, "The same by the loss", "test NLL", "nats",
               _smaller("alternet", "alternet_front", e.quality("test", "nll"))),
-        Claim("lesion", part, "In AlterNet an MSA block at the end of a stage matters more than the Conv block before it",
+        Claim("lesion", part, "AlterNet’s MSA blocks at a stage’s end matter more than the Conv blocks before them",
               "accuracy lost without the one less accuracy lost without the other", "percent",
               lambda records: e.single(records, NETWORKS["alternet"], "alternet", e.end_against_middle)),
     ]  # fmt: skip

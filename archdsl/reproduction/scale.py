@@ -63,8 +63,8 @@ class Scale:
     def recipe_for(self, share: float) -> Recipe:
         """The recipe on a share of the data: epochs grow with its inverse square root.
 
-        Equal epochs would leave a tenth of the data a tenth of the steps, and untrained networks; equal steps would show
-        every image ten times as often. This is half-way between, and the same for all networks.
+        Equal epochs would leave a tenth of the data a tenth of the steps, and untrained networks; equal steps would
+        show every image ten times as often. This is half-way between, and the same for all networks.
         """
         return self.recipe.model_copy(update={"epochs": round(self.recipe.epochs * share**-0.5)})
 

@@ -96,7 +96,8 @@ def _record(
         "training_seconds": round(result.seconds, 1),
     }  # fmt: skip
     record |= {name: {"accuracy": m.accuracy, "nll": m.nll, "ece": m.ece} for name, m in quality.items()}
-    record["notes"] = notes = []
+    notes: list[str] = []
+    record["notes"] = notes
     record["analyses"] = _measure(network, task, training, part, training.analyses, device, notes)
     if "hessian" in training.analyses:
         early = _load(training, _snapshot(task, warmed_up(training.recipe)), device)
@@ -155,7 +156,10 @@ def _measure(
     network: Network, task: Job, training: Training, part: Dataset, names: tuple[str, ...], device: torch.device,
     notes: list[str],
 ) -> dict[str, Any]:  # fmt: skip
-    """Results as plain data; what this network cannot have is left out, with a note. Images are drawn from seed 0 for all; directions of a landscape from the training's."""
+    """Results as plain data; what this network cannot have is left out, with a note.
+
+    Images are drawn from seed 0 for all; directions of a landscape from the training's seed.
+    """
     options: dict[str, dict[str, Any]] = {
         "hessian": {"weight_decay": training.recipe.weight_decay},
         "landscape": {"weight_decay": training.recipe.weight_decay, "seed": training.seed},

@@ -15,8 +15,8 @@ RULE: Final = (
     "For every claim there is a number per seed, positive where the paper is right: the difference of two networks "
     "trained with the same seed, or the share of blocks that do what the paper says, less one half. Student’s 95 % "
     "interval of its mean over the seeds decides. Seen: the interval lies above 0. Not seen: it lies below 0, the "
-    "opposite was found. Unclear here: it holds 0, or there are fewer than three seeds. Claims are judged one by one, so "
-    "of twenty that were all empty, one would be decided by chance."
+    "opposite was found. Unclear here: it holds 0, or there are fewer than three seeds. Claims are judged one by one, "
+    "so of twenty that were all empty, one would be decided by chance."
 )
 
 

@@ -43,7 +43,7 @@ _VARIABLES = {
     "#000000": "ink",
     "#e1e2e3": "grid",
 }
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -153,19 +153,19 @@ def _figure(
 ) -> Markup:
     """A matplotlib drawing in the page's colours; one that cannot be drawn says so and leaves the page whole."""
     try:
-        drawing = _drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
+        drawing = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
     except (ArchdslError, ImportError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return note(f"{name}: the stored analysis cannot be drawn ({error})")
     return figure(caption, drawing)
 
 
-def _drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: str, *, salt: str) -> Markup:
+def drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: str, *, salt: str) -> Markup:
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     unique = "f" + hashlib.sha256(salt.encode("utf-8", "replace")).hexdigest()[:8]
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": unique}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": unique}):
         drawn = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(drawn)
         draw(drawn)
