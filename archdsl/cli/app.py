@@ -23,6 +23,7 @@ ORDER = (
     "search",
     "report",
     "bench",
+    "reproduce",
     "lsp",
 )
 

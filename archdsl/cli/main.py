@@ -8,7 +8,7 @@ import sys
 import typer
 
 # Each adds its commands to the application.
-from archdsl.cli import bench_screens, editor, formatting, networks, pictures, searching, specs  # noqa: F401
+from archdsl.cli import bench_screens, editor, formatting, networks, pictures, reproducing, searching, specs  # noqa: F401
 from archdsl.cli.app import app, print_json
 from archdsl.errors import ArchdslError, SpecError
 

@@ -44,7 +44,7 @@ def page(results: Results, *, live: bool = False) -> str:
         element("nav", links, aria_label="sections"),
         element("main", [part for _, _, part in parts]),
         element("div", id="tip", aria_hidden="true", hidden=True),
-        [element("script", raw(_asset(name))) for name in _scripts(live)],
+        [element("script", raw(asset(name))) for name in _scripts(live)],
         data_best=_best(results) if live else None,
         data_finished=live and results.finished,
     )
@@ -78,17 +78,18 @@ def _head(results: Results, live: bool) -> Markup:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="description", content=str(headline(results))),
         element("title", f"{name}: archdsl search"),
-        element("style", raw(_asset("style.css"))),
+        element("style", raw(asset("style.css"))),
     )
 
 
 def _policy(live: bool) -> str:
     """Nothing from outside, and no script but ours, whatever a name or a spec may contain."""
-    digests = (hashlib.sha256(_asset(name).encode()).digest() for name in _scripts(live))
+    digests = (hashlib.sha256(asset(name).encode()).digest() for name in _scripts(live))
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     asks = "; connect-src 'self'" if live else ""
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'{asks}"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the page's, as text."""
     return resources.files("archdsl.report").joinpath(name).read_text(encoding="utf-8")

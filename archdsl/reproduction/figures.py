@@ -11,7 +11,7 @@ import numpy as np
 from archdsl import palette
 from archdsl.analyses import ANALYSES
 from archdsl.report.wording import listing
-from archdsl.reproduction.evidence import Records
+from archdsl.reproduction.evidence import Record, Records
 from archdsl.reproduction.pooling import pooled
 from archdsl.reproduction.scale import NETWORKS
 from archdsl.reproduction.verdict import estimate
@@ -81,8 +81,8 @@ def _landscapes(records: Records) -> Plot | None:
     return Plot(
         "landscapes", "Figure 1. Loss landscapes, and the ways to their centres",
         "Left and middle: the NLL around the trained weights along two random directions, mean over seeds and "
-        "directions; each map has its own scale. Right: the way of the weights from the start (at angle 0 and radius 1) "
-        "to the end (in the centre), a line per seed: the length of what is left to go, and its angle to the whole way.",
+        "directions; each map has its own scale. Right: the way of the weights from the start (angle 0, radius 1) to "
+        "the end (the centre), a line per seed: the length of what is left to go, and its angle to the whole way.",
         (12.5, 3.7), draw,
     )  # fmt: skip
 
@@ -121,9 +121,9 @@ def _frequencies(records: Records) -> Plot | None:
 
     return Plot(
         "frequencies", "Figure 2. Feature maps and noise by frequency",
-        "Left and middle: relative log amplitude of every block’s output, from the centre of the spectrum to its corner, "
-        "from the first block to the last. Right: what noise of one band of frequencies, of the same strength in all "
-        "bands, takes from the accuracy on validation images.",
+        "Left and middle: relative log amplitude of every block’s output, from the centre of the spectrum to its "
+        "corner, from the first block to the last. Right: what noise of one band of frequencies, of the same strength "
+        "in all bands, takes from the accuracy on validation images.",
         (12.5, 3.7), draw,
     )  # fmt: skip
 
@@ -140,8 +140,8 @@ def _constraints(records: Records) -> Plot | None:
     shown = [(name, 1.0, COLOURS[name]) for name in ("vit", "vit_gap", "local_vit")]
     return _hessian(
         records, shown, "constraints", "Figure 6. Hessian eigenvalues under constraints",
-        "The same for ViT, for ViT with global average pooling in place of its class token, and for that with attention "
-        "to neighbourhoods of 3 × 3",
+        "The same for ViT, for ViT with global average pooling in place of its class token, and for that with "
+        "attention to neighbourhoods of 3 × 3",
     )  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def _hessian(
         return None
 
     def draw(figure: Figure) -> None:
-        rows = figure.subfigures(2, 1)
+        rows: Any = figure.subfigures(2, 1)
         for row, (when, said) in zip(
             rows, (("hessian_early", "after the warm-up"), ("hessian", "at the end")), strict=True
         ):
@@ -169,9 +169,14 @@ def _hessian(
     return Plot(name, title, f"{said}add up to 1, so the left one is the share of negative ones.", (10.5, 6.2), draw)
 
 
+def _fit(record: Record) -> tuple[float, float]:
+    """NLL on the training images, test error in per cent."""
+    return record.content["train"]["nll"], 100 * (1 - record.content["test"]["accuracy"])
+
+
 def _fits(records: Records) -> Plot | None:
     points = [
-        (name, share, [(r.content["train"]["nll"], 100 * (1 - r.content["test"]["accuracy"])) for r in records.of(name, share)])
+        (name, share, [_fit(record) for record in records.of(name, share)])
         for name in NETWORKS for share in records.shares(name)
     ]  # fmt: skip
     if not points:
@@ -205,14 +210,14 @@ def _fits(records: Records) -> Plot | None:
 _DEPTH: Final = {
     "fourier": (
         "amplitudes", "Figure 8. High-frequency amplitude through the network", ("vit", "resnet", "alternet"),
-        "Relative log amplitude at the highest frequency of each block’s map against depth; MSA blocks shaded, changes of "
-        "resolution dashed. The paper finds that it falls over shaded blocks and rises over others.",
+        "Relative log amplitude at the highest frequency of each block’s map against depth; MSA blocks shaded, changes "
+        "of resolution dashed. The paper finds that it falls over shaded blocks and rises over others.",
         {"view": "depth", "frequency": 1.0},
     ),
     "variance": (
         "variances", "Feature-map variance through the network", ("vit", "resnet", "alternet"),
-        "Variance of each block’s output over its pixels against depth. The paper finds that it falls over MSA blocks and "
-        "rises over others.", {},
+        "Variance of each block’s output over its pixels against depth. The paper finds that it falls over MSA blocks "
+        "and rises over others.", {},
     ),
     "lesion": (
         "lesions", "Accuracy lost without single blocks", ("resnet", "alternet"),
@@ -266,7 +271,7 @@ def _regimes(records: Records) -> Plot | None:
     names = listing([NETWORKS[name] for name in shown])
     return Plot(
         "regimes", "AlterNet and ResNet on less data",
-        f"Test accuracy of {names}: mean over the seeds with its 95 % interval. MSA first, AlterNet with its MSA blocks at "
-        "the beginning of the stages, was trained on all images alone.",
+        f"Test accuracy of {names}: mean over the seeds with its 95 % interval. MSA first, AlterNet with its MSA "
+        "blocks at the beginning of the stages, was trained on all images alone.",
         (6.6, 4.0), draw,
     )  # fmt: skip

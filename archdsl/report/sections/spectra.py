@@ -153,13 +153,14 @@ def _figure(
 ) -> Markup:
     """A matplotlib drawing in the page's colours; one that cannot be drawn says so and leaves the page whole."""
     try:
-        drawing = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
+        drawn = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
     except (ArchdslError, ImportError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return note(f"{name}: the stored analysis cannot be drawn ({error})")
-    return figure(caption, drawing)
+    return figure(caption, drawn)
 
 
 def drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: str, *, salt: str) -> Markup:
+    """A matplotlib drawing of so many inches as part of a page; `salt` tells its ids from those of others."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

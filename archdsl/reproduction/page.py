@@ -1,0 +1,134 @@
+"""The pieces of a rerun's page in; an HTML page that stands alone out, and Markdown with figures beside it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from archdsl.files import write_atomically
+from archdsl.language import parse
+from archdsl.report import parts
+from archdsl.report.markup import Markup, element, raw
+from archdsl.report.page import asset
+from archdsl.report.sections.spectra import STYLE, drawing, inline
+from archdsl.reproduction.content import Drawing, Heading, Paragraph, Piece, Table, content, headline
+from archdsl.reproduction.figures import Plot
+
+TITLE = "The paper, rerun"
+
+
+def write_pages(results: dict[str, Any], folder: Path) -> list[Path]:
+    """Write `report.html`, `index.md` and its SVG files.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    pieces = content(results)
+    written = [write_atomically(folder / "report.html", html(pieces, headline(results)))]
+    for piece in pieces:
+        if isinstance(piece, Plot):
+            written.append(write_atomically(folder / f"{piece.name}.svg", standalone(piece)))
+        elif isinstance(piece, Drawing):
+            written.append(write_atomically(folder / f"{piece.name}.svg", _picture(piece)))
+    written.append(write_atomically(folder / "index.md", markdown(pieces)))
+    return written
+
+
+# ---------------------------------------------------------------- HTML
+
+
+def html(pieces: Iterable[Piece], said: str) -> str:
+    """The page with style and drawings inside, light or dark as the reader's system is; it fetches nothing."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element(
+            "meta",
+            http_equiv="Content-Security-Policy",
+            content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+        ),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{TITLE}: archdsl"),
+        element("style", raw(asset("style.css"))),
+    )
+    front = element("header", element("h1", TITLE), element("p", said, class_="headline"))
+    body = element("body", front, element("main", [_html(piece) for piece in pieces]))
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _html(piece: Piece) -> Markup:
+    match piece:
+        case Heading(text):
+            return element("h2", text, class_="part")
+        case Paragraph(text):
+            return element("p", text, class_="note")
+        case Table(caption, head, rows):
+            cells = [parts.head_cell(cell) for cell in head]
+            body = [element("tr", parts.row_head(row[0]), [element("td", cell) for cell in row[1:]]) for row in rows]
+            return parts.table(caption, [element("tr", cells)], body)
+        case Drawing(name, title, _):
+            return parts.figure(title, inline(_picture(piece), f"The blocks of {title}", f"d{name}"))
+        case Plot():
+            drawn = drawing(piece.size, piece.draw, piece.title, salt=piece.name)
+            return parts.figure(f"{piece.title}. {piece.caption}", drawn)
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def markdown(pieces: Iterable[Piece]) -> str:
+    """The page for the documentation site, and for any reader of Markdown."""
+    return "\n\n".join([f"# {TITLE}", *(_markdown(piece) for piece in pieces)]) + "\n"
+
+
+def _markdown(piece: Piece) -> str:
+    match piece:
+        case Heading(text):
+            return f"## {text}"
+        case Paragraph(text):
+            return _safe(text)
+        case Table(caption, head, rows):
+            lines = [head, ("---",) * len(head), *rows]
+            return "\n".join([f"**{_safe(caption)}**\n", *(f"| {' | '.join(map(_safe, row))} |" for row in lines)])
+        case Drawing(name, title, _):
+            return f"![The blocks of {_safe(title)}]({name}.svg)"
+        case Plot():
+            title = _safe(piece.title)
+            return f"![{title}]({piece.name}.svg)\n\n**{title}.** {_safe(piece.caption)}"
+
+
+def _safe(text: str) -> str:
+    """Text that means nothing to Markdown."""
+    for mark in ("\\", "|", "*", "_", "<", "["):
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+# ---------------------------------------------------------------- files
+
+
+def standalone(plot: Plot) -> bytes:
+    """A figure as an SVG file on white, the same bytes on every run."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    white: dict[Any, Any] = {"figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": plot.name}
+    with matplotlib.rc_context({**STYLE, **white}):
+        figure = Figure(figsize=plot.size, layout="constrained")
+        FigureCanvasSVG(figure)
+        plot.draw(figure)
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return out.getvalue()
+
+
+def _picture(piece: Drawing) -> str:
+    from archdsl.drawing import sheet
+    from archdsl.drawing.members import look
+    from archdsl.drawing.save import svg
+
+    return svg(sheet(look(parse(piece.spec))))
