@@ -14,12 +14,20 @@ from archdsl.reproduction.evidence import Records
 from archdsl.reproduction.figures import Plot, figures
 from archdsl.reproduction.verdict import RULE
 
+_PICTURED = ("resnet", "vit", "alternet")
 PAPER = "Park & Kim, How Do Vision Transformers Work? (ICLR 2022, arXiv 2202.06709)"
 
 
 @dataclass(frozen=True)
 class Heading:
     """The title of a part."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What came out, in a sentence."""
 
     text: str
 
@@ -49,7 +57,15 @@ class Drawing:
     spec: str
 
 
-Piece = Heading | Paragraph | Table | Plot | Drawing
+@dataclass(frozen=True)
+class Drawings:
+    """Pictures of networks side by side, under one caption."""
+
+    title: str
+    drawings: tuple[Drawing, ...]
+
+
+Piece = Heading | Lead | Paragraph | Table | Plot | Drawings
 
 
 def content(results: dict[str, Any]) -> list[Piece]:
@@ -81,11 +97,11 @@ def headline(results: dict[str, Any]) -> str:
 def _summary(results: dict[str, Any]) -> Iterator[Piece]:
     data, seeds = results["data"], results["seeds"]
     shape = "×".join(map(str, data["input"]))
+    yield Lead(headline(results))
     yield Paragraph(
         f"{PAPER}, rerun with archdsl: {plural(len(results['networks']), 'network')} of about "
         f"{short(fmean(n['params'] for n in results['networks']))} parameters, trained from scratch on "
-        f"{data['train']:,} images of {shape} ({data['name'].partition(':')[0]}), {plural(len(seeds), 'seed')} each. "
-        + headline(results)
+        f"{data['train']:,} images of {shape} ({data['name'].partition(':')[0]}), {plural(len(seeds), 'seed')} each."
     )
     yield Paragraph(
         "The paper trains networks of 5 to 40 million parameters for 300 epochs on CIFAR-100 and ImageNet. "
@@ -156,16 +172,15 @@ def _of(unit: str) -> str:
 
 def _in_order(drawn: list[Plot], networks: list[dict[str, Any]]) -> Iterator[Piece]:
     """The figures, the architectures in third place."""
-    pictures = [n for n in networks if n["name"] in ("resnet", "vit", "alternet")]
+    pictures = [Drawing(n["name"], n["title"], n["spec"]) for n in networks if n["name"] in _PICTURED]
     for plot in drawn:
         yield plot
         if plot.name == "frequencies":
-            yield Paragraph(
-                "Figure 3. The architectures: a CNN, a canonical Transformer, and the alternating pattern, stages that "
-                "end with an MSA block."
+            yield Drawings(
+                "Figure 3. The architectures: a CNN, a canonical Transformer, and the alternating pattern, whose "
+                "stages end with an MSA block.",
+                tuple(pictures),
             )
-            for network in pictures:
-                yield Drawing(network["name"], network["title"], network["spec"])
 
 
 def _method(results: dict[str, Any]) -> Iterator[Piece]:
@@ -181,7 +196,7 @@ def _method(results: dict[str, Any]) -> Iterator[Piece]:
         f"AdamW, {recipe['epochs']} epochs of batches of {recipe['batch']}, peak learning rate {recipe['lr']:g} after "
         f"a warm-up of {recipe['warmup']:.0%}, weight decay {recipe['weight_decay']:g}, no label smoothing, so that "
         f"the loss that is measured is the one that was trained. Shares of {shares} are stratified and drawn from the "
-        "seed; epochs grow with the inverse square root of the share. MSA first has narrower heads than AlterNet, since "
+        "seed; epochs grow with the inverse square root of the share. MSA first has narrower heads than AlterNet, as "
         "its stages need a downsampling layer that takes parameters. The Hessian is that of NLL and weight decay on "
         "augmented images; noise has the same strength in all bands, where that of the paper’s public code grows with "
         "the frequency; the landscape shows the NLL without the L2 term. What each analysis does: docs/scores.md."

@@ -28,7 +28,7 @@ COLOURS: Final = {
     "alternet": "#e69f00",
     "alternet_front": "#56b4e9",
 }
-_SCARCE = "#8a3b00"  # of ViT on few images
+_SCARCE = "#009e73"  # of ViT on few images
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,9 @@ def _fits(records: Records) -> Plot | None:
                         color=palette.FAINT,
                     )  # fmt: skip
         axes.set_xscale("log")
+        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            formatter(lambda value, _position: f"{value:g}")
+        axes.tick_params(axis="x", which="minor", labelsize="x-small")
         axes.set_xlabel("NLL on the training images (nats)")
         axes.set_ylabel("test error (%)")
         axes.legend(frameon=False, fontsize="small")
