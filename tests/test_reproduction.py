@@ -217,6 +217,7 @@ def tiny(tmp_path: Path) -> str:
     return f"npz:{tmp_path / 'tiny.npz'}"
 
 
+@pytest.mark.slow
 def test_the_command_trains_goes_on_and_draws(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     command = ["reproduce", "--quick", "--data", tiny, "--run", str(folder), "--workers", "1", "--device", "cpu"]
@@ -261,6 +262,7 @@ def without_times(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if "seconds" not in name}
 
 
+@pytest.mark.slow
 def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: Path) -> None:
     data = load(tiny)
     (training,) = [t for t in trainings(QUICK, data) if t.network == "vit_gap"]
