@@ -266,7 +266,7 @@ def without_times(content: dict[str, Any]) -> dict[str, Any]:
 def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: Path) -> None:
     data = load(tiny)
     (training,) = [t for t in trainings(QUICK, data) if t.network == "vit_gap"]
-    task = job(training, tmp_path, 1, 4)
+    task = job(training, Folder(tmp_path, Plan.of(replace(QUICK, batches=1, size=4), data)))
     first = carry_out(task, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
     from archdsl.study.candidate import seeded
@@ -319,9 +319,10 @@ def test_the_full_networks_train_on_colour_images(network: str, tmp_path: Path) 
     labels = np.arange(24) % 2
     np.savez(tmp_path / "c.npz", x_train=images, y_train=labels, x_test=images[:4], y_test=labels[:4])
     data = load(f"npz:{tmp_path / 'c.npz'}")
-    scale = replace(FULL, seeds=1).with_(seeds=1, epochs=1)
+    scale = replace(FULL, batches=1, size=2).with_(seeds=1, epochs=1)
+    folder = Folder(tmp_path / "run", Plan.of(scale, data))
     (training,) = [t for t in trainings(scale, data) if t.network == network and t.share == 1]
-    found = carry_out(job(training, tmp_path, 1, 2), data, torch.device("cpu"))
+    found = carry_out(job(training, folder), data, torch.device("cpu"))
     assert found["epochs"] == 1
     assert math.isfinite(found["test"]["nll"])
     assert {name.removesuffix("_early") for name in found["analyses"]} == set(training.analyses)

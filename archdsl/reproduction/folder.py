@@ -46,17 +46,14 @@ class Folder:
     def record(self, training: Training) -> dict[str, Any] | None:
         """What is known of a training; None where it is not done, or its file is broken, and it is trained again."""
         try:
-            found = json.loads(self._file(training).read_text(encoding="utf-8"))
+            found = json.loads(self.file(training).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         known = isinstance(found, dict) and found.get("hash") == training.architecture.hash
         return found if known and found.get("epochs") == training.recipe.epochs and "test" in found else None
 
-    def keep(self, training: Training, record: dict[str, Any]) -> None:
-        """Write a training's record, its numbers to float32's digits."""
-        write_atomically(self._file(training), json.dumps(rounded(record)) + "\n")
-
-    def _file(self, training: Training) -> Path:
+    def file(self, training: Training) -> Path:
+        """Where a training's record is kept."""
         return self.path / "records" / f"{training.name}.json"
 
     def _claim(self) -> None:

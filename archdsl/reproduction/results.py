@@ -18,10 +18,9 @@ from archdsl.reproduction.scale import NETWORKS, Scale
 
 
 def assemble(
-    scale: Scale, plan: Plan, data: Dataset, contents: list[dict[str, Any]], device: torch.device, workers: int
+    scale: Scale, plan: Plan, data: Dataset, records: list[dict[str, Any]], device: torch.device, workers: int
 ) -> dict[str, Any]:
     """The document that `results.json` holds, and from which page and figures are made."""
-    records = [rounded(content) for content in contents]
     networks = {name: scale.network(name, data) for name in NETWORKS}
     return {
         "reproduction": FORMAT,
@@ -33,8 +32,8 @@ def assemble(
         },
         "machine": machine(device),
         "workers": workers,
-        "seconds": rounded(sum(content["seconds"] for content in contents)),
-        "cpu_seconds": rounded(sum(content["cpu_seconds"] for content in contents)),
+        "seconds": rounded(sum(content["seconds"] for content in records)),
+        "cpu_seconds": rounded(sum(content["cpu_seconds"] for content in records)),
         "networks": [
             {"name": n, "title": NETWORKS[n], "params": a.params, "macs": a.macs, "hash": a.hash, "spec": write(a)}
             for n, a in networks.items()

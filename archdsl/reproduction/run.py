@@ -52,14 +52,13 @@ def train_all(
     failed = ""
     try:
         for training in todo:
-            pool.submit(job(training, folder.work, scale.batches, scale.size))
+            pool.submit(job(training, folder))
         for training in todo:
             record = pool.take()
             failed = record.get("failed") or record.get("died") or ""
             if failed:
                 say(f"{training.name} failed: {failed}")
             else:
-                folder.keep(training, record)
                 records[training.name] = record
                 progress.tell(training, record)
             done += training.effort

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from archdsl.analyses import measure_all
 from archdsl.data import Dataset
 from archdsl.data.dataset import Split, hold_out
 from archdsl.errors import RunError
+from archdsl.files import write_atomically
 from archdsl.model import Network
+from archdsl.reproduction.folder import Folder, rounded
 from archdsl.reproduction.plan import POINTS, Training
 from archdsl.reproduction.scale import warmed_up
 from archdsl.study.candidate import seeded
@@ -28,25 +31,33 @@ from archdsl.training import Epoch, TrainResult, evaluate, train
 
 @dataclass(frozen=True)
 class Job(Task):
-    """A training as the worker pool takes it; `checkpoint` lies in a folder of its own, which is emptied at the end."""
+    """A training as the worker pool takes it.
+
+    Attributes:
+        checkpoint: lies in a folder of its own, which is emptied at the end.
+        record: the file to which the record goes; by the worker, so that none waits for a slower training to be kept.
+        batches, size: of the analyses, in place of their own.
+    """
 
     training: Training | None = None
+    record: Path = Path()
     batches: int | None = None
     size: int | None = None
 
 
-def job(training: Training, folder: Path, batches: int | None, size: int | None) -> Job:
-    """The job of a training whose files lie under `folder`."""
-    state = folder / training.name / "state.safetensors"
+def job(training: Training, folder: Folder) -> Job:
+    """The job of a training in a run's folder."""
+    plan, state = folder.plan, folder.work / training.name / "state.safetensors"
     return Job(
-        training.architecture, training.recipe, training.seed, state, training=training, batches=batches, size=size
-    )
+        training.architecture, training.recipe, training.seed, state, training=training, record=folder.file(training),
+        batches=plan.batches, size=plan.size,
+    )  # fmt: skip
 
 
 def carry_out(
     task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Train and measure; the result is the record, or `{"failed": reason}`."""
+    """Train and measure; the result is the record, which is in its file by then, or `{"failed": reason}`."""
     if not isinstance(task, Job) or task.training is None:
         raise TypeError("not a job of the reproduction")
     began, computed = time.perf_counter(), time.process_time()
@@ -55,12 +66,13 @@ def carry_out(
         record = _record(task, task.training, part, data, device, on_step)
     except RunError as error:
         return {"failed": error.message}
+    record["seconds"] = round(time.perf_counter() - began, 1)
+    record["cpu_seconds"] = round(time.process_time() - computed, 1)  # of all threads; tells on a loaded machine, too
+    record = rounded(record)
+    write_atomically(task.record, json.dumps(record) + "\n")
     for file in task.checkpoint.parent.glob("*.safetensors"):
         file.unlink()
-    return record | {
-        "seconds": round(time.perf_counter() - began, 1),
-        "cpu_seconds": round(time.process_time() - computed, 1),  # of all threads; tells on a loaded machine, too
-    }
+    return record
 
 
 def subset(data: Dataset, share: float, seed: int) -> Dataset:
