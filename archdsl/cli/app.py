@@ -12,7 +12,7 @@ import typer.core
 
 ORDER = (
     "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
-    "report", "bench", "lsp",
+    "report", "bench", "reproduce", "lsp",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from archdsl.cli import (  # noqa: F401
     formatting,
     networks,
     pictures,
+    reproducing,
     searching,
     specs,
 )

@@ -28,7 +28,7 @@ _VARIABLES = {
     "#000000": "ink",
     "#e1e2e3": "grid",
 }
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -56,7 +56,7 @@ def drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: st
     from matplotlib.figure import Figure
 
     unique = "f" + hashlib.sha256(salt.encode("utf-8", "replace")).hexdigest()[:8]
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": unique}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": unique}):
         drawn = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(drawn)
         draw(drawn)

@@ -46,7 +46,7 @@ def document(title: str, description: str, front: Markup, parts: Sequence[Part],
         element("nav", links, aria_label="sections"),
         element("main", [part for _, _, part in parts]),
         element("div", id="tip", aria_hidden="true", hidden=True),
-        [element("script", raw(_asset(name))) for name in scripts],
+        [element("script", raw(asset(name))) for name in scripts],
         **({} if live is None else live.facts),
     )
     head = _head(title, description, _policy(scripts, asks=live is not None))
@@ -62,17 +62,18 @@ def _head(title: str, description: str, policy: str) -> Markup:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="description", content=description),
         element("title", title),
-        element("style", raw(_asset("style.css"))),
+        element("style", raw(asset("style.css"))),
     )
 
 
 def _policy(scripts: Sequence[str], *, asks: bool) -> str:
     """Nothing from outside, and no script but ours, whatever a name or a spec may contain."""
-    digests = (hashlib.sha256(_asset(name).encode()).digest() for name in scripts)
+    digests = (hashlib.sha256(asset(name).encode()).digest() for name in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     server = "; connect-src 'self'" if asks else ""
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}; base-uri 'none'{server}"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the page's, as text."""
     return resources.files("archdsl.report").joinpath(name).read_text(encoding="utf-8")
