@@ -231,3 +231,9 @@ def analysed(document: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
             notes=(),
         ).to_json()
     return document
+
+
+def trial(number: int, stages: str, accuracy: float) -> dict[str, Any]:
+    """A complete trial: `CCM CM` and its accuracy."""
+    placed = [list(stage) for stage in stages.split()]
+    return {"number": number, "state": "complete", "layout": placed, "decisions": {}, "scores": {"accuracy": accuracy}}
