@@ -213,9 +213,9 @@ class _Lowering:
         return tuple(found.values())
 
     def _requirements(self, stages: int) -> tuple[ir.Condition, ...]:
-        blocks = {*ir.STRUCTURES} - {"sequence"} | {
-            name for name in self.state.known() if name not in self.state.scope.lets or self._is_block(name)
-        }
+        known = set(self.state.known())
+        no_blocks = {name for name in self.state.scope.lets if not self._is_block(name, known)}
+        blocks = {*ir.STRUCTURES} - {"sequence"} | known - no_blocks
         conditions = []
         for statement in self.statements:
             if statement.condition is not None:
@@ -223,12 +223,12 @@ class _Lowering:
                     conditions.append(lower_condition(statement.condition, self.state.scope, blocks, stages))
         return tuple(conditions)
 
-    def _is_block(self, name: str) -> bool:
+    def _is_block(self, name: str, known: set[str]) -> bool:
         """Whether a `let` names a single block."""
         for _ in range(len(self.state.scope.lets) + 1):
             let = self.state.scope.lets.get(name)
             if let is None:
-                return name in self.state.known()
+                return name in known
             if let.items is None or len(let.items) != 1 or not isinstance(let.items[0], syntax.BlockCall):
                 return False
             name = let.items[0].name

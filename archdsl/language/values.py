@@ -122,12 +122,14 @@ def lower_value(
         Mistake: with the place and the remedy.
         TooMuch: lets multiply it beyond measure.
     """
+    scope.step(value.span)
+    if isinstance(value, syntax.Number) and not value.suffixed:  # most are
+        return value.value
 
     def lower(inner: syntax.Value, name: str) -> ir.Value:
         with scope.deeper(inner.span):
             return lower_value(inner, scope, name, suffixes=suffixes, real_holes=real_holes)
 
-    scope.step(value.span)
     match value:
         case syntax.Number(number, span, suffixed):
             if suffixed and not suffixes:
