@@ -68,11 +68,11 @@ def carry_out(
         return {"failed": error.message}
     record["seconds"] = round(time.perf_counter() - began, 1)
     record["cpu_seconds"] = round(time.process_time() - computed, 1)  # of all threads; tells on a loaded machine, too
-    record = rounded(record)
-    write_atomically(task.record, json.dumps(record) + "\n")
+    kept: dict[str, Any] = rounded(record)
+    write_atomically(task.record, json.dumps(kept) + "\n")
     for file in task.checkpoint.parent.glob("*.safetensors"):
         file.unlink()
-    return record
+    return kept
 
 
 def subset(data: Dataset, share: float, seed: int) -> Dataset:
