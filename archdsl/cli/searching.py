@@ -70,6 +70,10 @@ def search(
             "naswot, params or macs. See 'archdsl bench screens' for what they are worth.",
         ),
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", metavar="DIR", help="Take trainings from this folder, and keep new ones there."),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -88,7 +92,7 @@ def search(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
-        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen,
+        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen, cache=cache,
         watch=Watches(SearchView(), make(log or [])),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip

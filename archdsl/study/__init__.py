@@ -52,7 +52,8 @@ def search(
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
     trial_timeout: float | None = None, storage: str | None = None, study: str | None = None,
-    screen: str | None = None, watch: Watch | None = None, command: str | None = None,
+    screen: str | None = None, cache: Path | None = None, watch: Watch | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
 
@@ -82,6 +83,8 @@ def search(
         study: its name there; by default that of the run's folder.
         screen: trains only members that score as well as the better half of the space before any training (`supernet`,
             `synflow`, …); `docs/screens.md` says which are worth it. Baselines are trained all the same.
+        cache: a folder that several searches share: a training found there (same network, recipe, data, seed, versions,
+            kind of device, threads) is taken from there, and new ones are kept there. The results are the same.
         watch: is told what happens.
         command: how to call this search in the report.
 
@@ -135,6 +138,7 @@ def search(
         deadline = None if timeout is None else time.monotonic() + timeout
         source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
         pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
+        caches = (folder.path / "cache", *(() if cache is None else (cache,)))
         admits: Admits = timing.admits
         admission = None
         if screen is not None:
@@ -144,11 +148,12 @@ def search(
         if storage is None:
             runner = Runner(
                 spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=admits,
-                timing=timing,
+                timing=timing, caches=caches,
             )  # fmt: skip
         else:
             name = study or folder.path.name
-            place = Place(storage, name, *source_of_data, device, folder.path / "checkpoints", timeout, trial_timeout)
+            checkpoints = folder.path / "checkpoints"
+            place = Place(storage, name, *source_of_data, device, checkpoints, timeout, trial_timeout, caches)
             runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch, timing=timing)
             watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
         facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}

@@ -51,6 +51,7 @@ class Place:
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         checkpoints: folder for the states of networks.
         seconds: for which nothing new is begun after; trial_timeout: seconds of one training.
+        caches: folders of trainings that are not done again, see `archdsl.study.cache`.
     """
 
     url: str
@@ -61,6 +62,7 @@ class Place:
     checkpoints: Path
     seconds: float | None = None
     trial_timeout: float | None = None
+    caches: tuple[Path, ...] = ()
 
     def open(self, plan: Plan) -> tuple[optuna.Study, Ledger]:
         """The study and its claims; both are made where they are absent."""
@@ -91,7 +93,7 @@ class Shared:
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.place, self.budget, self.watch, self.timing = place, budget, watch, timing
-        self.caches: tuple[Path, ...] = ()
+        self.caches = place.caches
         ledger = Ledger(open_engine(place.url), place.study)
         there = Plan.model_validate_json(ledger.begin(plan.model_dump_json(), budget))
         if differences := plan.differences(there, besides=("workers", "finalist_seeds")):
@@ -262,7 +264,7 @@ def _work(place: Place, plan: Plan, budget: int) -> None:
         timing = Timing(spec, plan.objectives, Latencies(device, place.checkpoints / f"latency-{os.getpid()}.json"))
         Worker(
             spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline, admits=timing.admits,
-            timing=timing,
+            timing=timing, caches=place.caches,
         ).run()  # fmt: skip
     except ArchdslError as error:
         print(f"worker: {error}", file=sys.stderr, flush=True)

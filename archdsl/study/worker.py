@@ -68,15 +68,16 @@ class Worker:
         name: of the worker, in its records.
         deadline: `time.monotonic()` after which nothing more is begun.
         admits: a filter before training; timing: gives trained networks their latency.
+        caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, budget: int, study: optuna.Study, ledger: Ledger, pool: Pool,
         checkpoints: Path, *, name: str | None = None, deadline: float | None = None, admits: Admits | None = None,
-        timing: Timing | None = None,
+        timing: Timing | None = None, caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.study, self.ledger, self.pool = spec, plan, study, ledger, pool
-        self.checkpoints, self.deadline, self.timing = checkpoints, deadline, timing
+        self.checkpoints, self.deadline, self.timing, self.caches = checkpoints, deadline, timing, caches
         self.name = name or worker_name(os.getpid())
         self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
         self.budget = budget
@@ -226,6 +227,7 @@ class Worker:
             architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
             self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
             tuple(name for name, _ in self.plan.objectives), until=None if claim.number < YARDSTICKS else until,
+            caches=self.caches,
         )  # fmt: skip
 
 
