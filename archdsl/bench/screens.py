@@ -191,6 +191,8 @@ def correlate(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     0.5
     """
     known = ~np.isnan(left)
+    if not known.any():
+        return 0.0
     a, b = ranks(left[known]), ranks(right[known])
     a, b = a - a.mean(), b - b.mean()
     scale = math.sqrt(float(a @ a) * float(b @ b))
