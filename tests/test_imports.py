@@ -25,7 +25,7 @@ ORDER = (
     "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "architecture", "language", "sources", "space",
     "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "latency", "pretrained", "export", "timm_models", "data", "experiment",
     "training", "corruptions", "analyses", "report", "study", "train_spec", "analysis_folder", "subject",
-    "analyze_spec", "compare_networks", "cli",
+    "analyze_spec", "compare_networks", "reproduction", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
     "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "conditions", "blocks", "architecture",
