@@ -32,6 +32,7 @@ SPACES = {
     "conditional": "stage({32|64}) [{C|M}*{1..3} {C|M(heads={2|4})|} {C {C|M}|M}]",
     "required": "stage[{C|M}*6] require count(M) >= 2 require count(M) <= 4",
 }
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 ONE, TWO = (("accuracy", "maximize"),), (("accuracy", "maximize"), ("params", "minimize"))
 Score = Callable[[Architecture], float]
 
@@ -65,7 +66,9 @@ def search(
 
 @pytest.mark.parametrize("objectives", [ONE, TWO], ids=["one objective", "two objectives"])
 @pytest.mark.parametrize("space_name", SPACES)
-@pytest.mark.parametrize("name", list(SAMPLERS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "gp" else name for name in SAMPLERS]
+)
 def test_the_contract_of_a_sampler(name: str, space_name: str, objectives: tuple[tuple[str, str], ...]):
     """Any space, one or two objectives: members that fit and differ, the same seed the same, also when resumed."""
     text = SPACES[space_name]
@@ -114,21 +117,37 @@ def test_buildup_follows_the_rule():
         return len(msas & good) - 0.5 * len(msas - good)
 
     found, _, _ = search("stage[{C|M}*3] stage(32)[{C|M}*4]", "buildup", 7, score=score)
-    assert layouts(found)[:3] == ["CCC|CCCC", "MMM|MMMM", "CMC|CMCM"]  # the baselines
-    # Better: kept. The next place would stand beside it; the one before that is no better, so on to the stage before.
-    assert layouts(found)[3:6] == ["CCC|CCCM", "CCM|CCCM", "MCM|CCCM"]
+    assert layouts(found) == [
+        "CCC|CCCC", "MMM|MMMM", "CMC|CMCM",  # the baselines
+        "CCC|CCCM",  # better, and kept; an MSA right before it would not alternate
+        "CCC|CMCM",  # no better: on to the end of the stage before
+        "CCM|CCCM",  # better, and kept
+        "MCM|CCCM",  # no better, and there is no stage before
+    ]  # fmt: skip
 
 
 def test_buildup_keeps_alternating_while_it_helps():
-    found, _, _ = search("stage[{C|M}*3] stage(32)[{C|M}*4]", "buildup", 6, score=attention)
-    # CMC|CMCM is a baseline; from there the rule goes on at the end of the stage before.
-    assert layouts(found)[3:] == ["CCC|CCCM", "CCC|CMCM", "CCM|CMCM"]
+    found, _, _ = search("stage[{C|M}*3] stage(32)[{C|M}*4]", "buildup", 7, score=attention)
+    assert layouts(found)[3:] == ["CCC|CCCM", "CCC|CMCM", "CCM|CMCM", "MCM|CMCM"]
 
 
 def test_buildup_passes_over_what_does_not_fit():
-    """The requirement asks for two MSAs: the rule adds them from the end until it is met, without a training."""
-    found, _, _ = search("stage[{C|M}*5] require count(M) >= 2 require count(M) <= 2", "buildup", 2)
-    assert layouts(found)[-1] == "CCMCM" or "CCMCM" in layouts(found)
+    """The requirement asks for two MSAs: the rule adds them from the end, alternating, before its first training."""
+    found, _, _ = search("stage[{C|M}*5] require count(M) == 2", "buildup", 2)
+    assert layouts(found) == ["CMCMC", "CCMCM"]  # the one baseline that fits, then the rule
+
+
+def test_buildup_goes_on_while_other_workers_train():
+    """With nothing known yet, what follows under either outcome is proposed, each once."""
+    spec = parse("stage[{C|M}*3] stage(32)[{C|M}*4]")
+    study = optuna.create_study(direction="maximize")
+    proposer = Proposer(spec, "buildup", 0, study, History(ONE), 9)
+    busy: list[Architecture] = []
+    for _ in range(7):
+        proposal = proposer.propose({key_of(member) for member in busy})
+        assert proposal is not None
+        busy.append(proposal[1])
+    assert layouts(busy)[3:] == ["CCC|CCCM", "CCC|CMCM", "CCM|CMCM", "MCM|CMCM"]
 
 
 def test_buildup_needs_places_for_attention():

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from archdsl import ir, space
-from archdsl.architecture import Architecture
+from archdsl import ir
+from archdsl.architecture import Architecture, Misfit, resolve
 from archdsl.errors import UsageError
+from archdsl.space.enumeration import is_feasible
 from archdsl.study.baselines import placements
 from archdsl.study.parameters import parameters
 from archdsl.study.samplers import SAMPLERS, Setting
@@ -82,14 +83,17 @@ class Buildup(Evolution):
             place, further = stages[0][0], (stages[0][1:], *stages[1:])
             grown = self._with((*kept, place))
             if grown is None or (current is not None and not _is_a_step(current, grown)):
-                if current is None:  # nothing fits yet: a requirement may ask for more MSAs than these
-                    kept = (*kept, place)
                 stages = further
                 continue
-            before = -math.inf if current is None else ended.get(self._key(current))
+            if not is_feasible(self.spec, grown):
+                if not self._fits(current):  # a requirement may ask for more MSAs than these
+                    kept, current = (*kept, place), grown
+                stages = further
+                continue
+            before = ended.get(self._key(current)) if current is not None and self._fits(current) else -math.inf
             after = ended.get(self._key(grown))
             if before is None or after is None:
-                yield from (member for member in (current, grown) if member is not None)
+                yield from (member for member in (current, grown) if member is not None and self._fits(member))
                 # Other workers have them in training: what follows if this one is kept, and what if not.
                 yield from self.rule((*kept, place), further, ended)
                 yield from self.rule(kept, stages[1:], ended)
@@ -100,12 +104,17 @@ class Buildup(Evolution):
                 stages = stages[1:]
 
     def _with(self, kept: Sequence[str]) -> Architecture | None:
-        """The member with MSAs at these places alone."""
+        """The network with MSAs at these places alone, whatever is required of it; None where it does not fit."""
         choices = self.conv | {name: self.msa[name] for name in kept}
-        return space.attempt(
-            self.spec,
-            lambda hole: choices.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0),
-        )
+        try:
+            return resolve(
+                self.spec, lambda hole: choices.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0)
+            )
+        except Misfit:
+            return None
+
+    def _fits(self, network: Architecture | None) -> bool:
+        return network is not None and is_feasible(self.spec, network)
 
     def _key(self, member: Architecture) -> frozenset[tuple[str, object]]:
         return signature(parameters(self.spec, member))
