@@ -8,13 +8,13 @@ from others that are decided alike (Abío et al. 2012, doi:10.1613/jair.3653).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from archdsl.effort import TooLarge, spend
+from archdsl.space import joining
 from archdsl.space.conditions import Form
 from archdsl.space.formulas import Formula, atoms, shifted, truth
 from archdsl.space.graph import Graph, least_and_most
-from archdsl.space.joining import Halves
 
 MAX_STEPS = 1_500_000
 # Steps of `effort`: a step that joins sums, one that moves them on, one that only adds within a segment, and packing an
@@ -75,6 +75,11 @@ class Counting:
     def unpacked(self, sums: int) -> list[int]:
         """The sum of each form."""
         return [(sums >> offset) & mask for offset, mask, _, _ in self._fields]
+
+    def _columns(self, many: Collection[int]) -> joining.Sums:
+        return joining.Sums(
+            [[(sums >> offset) & mask for sums in many] for offset, mask, *_ in self._fields], len(many)
+        )
 
     def _pack(self, sums: Sequence[int]) -> int:
         return sum(value << offset for value, offset in zip(sums, self._offsets, strict=False))
@@ -220,13 +225,11 @@ class Counting:
                 }
                 for node, sums in self.forward[self.middle].items()
             }
-        halves = Halves(self.formula, self._work)
+        halves = joining.Halves(self.formula, self._work)
         found = {}
         for node, sums in self.forward[self.middle].items():
             after = self.backward[self.middle].get(node, {})
-            ways = halves.joined(
-                [self.unpacked(before) for before in sums], [(self.unpacked(s), ways) for s, ways in after.items()]
-            )
+            ways = halves.joined(self._columns(sums), self._columns(after), list(after.values()))
             found[node] = dict(zip(sums, ways, strict=True))
         return found
 

@@ -1,4 +1,7 @@
-"""How much lies below upper bounds in several dimensions: weighted points, exactly, and without looking at pairs."""
+"""How much lies below upper bounds in several dimensions: weighted points, exactly, and without looking at pairs.
+
+For many points `archdsl.space.arrays` does the same.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import prod
 
-from archdsl.space.plane import below_in_plane
-
 Point = Sequence[int]
-LAYERS = 64
-MANY = 5_000  # points and bounds from which on NumPy is worth loading
 
 
 def below(points: Sequence[tuple[Point, int]], bounds: Sequence[Point]) -> list[int]:
@@ -33,50 +32,12 @@ def below(points: Sequence[tuple[Point, int]], bounds: Sequence[Point]) -> list[
         keys = [key for key, _ in ordered]
         sums = [0, *accumulate(weight for _, weight in ordered)]
         return [sums[bisect_right(keys, bound[0])] for bound in bounds]
-    if dimensions == 2 and len(points) + len(bounds) > MANY and _is_small(points):
-        return below_in_plane(points, bounds)
-    if _is_layered(points, bounds):
-        return _by_layers(points, bounds)
     return _swept(points, bounds)
-
-
-def _is_layered(points: Sequence[tuple[Point, int]], bounds: Sequence[Point]) -> bool:
-    """Whether it is quicker to look at each value of the last dimension by itself: many points, few values."""
-    return (
-        len(bounds[0]) > 2
-        and len(points) + len(bounds) > MANY
-        and min(len({bound[-1] for bound in bounds}), len({point[-1] for point, _ in points})) <= LAYERS
-    )
-
-
-def _by_layers(points: Sequence[tuple[Point, int]], bounds: Sequence[Point]) -> list[int]:
-    """The bounds that reach as far in the last dimension are answered together, from the points up to there."""
-    values = sorted({point[-1] for point, _ in points})
-    layers: dict[int, list[int]] = {}
-    for number, bound in enumerate(bounds):
-        layers.setdefault(bisect_right(values, bound[-1]), []).append(number)
-    answers = [0] * len(bounds)
-    for reach, numbers in layers.items():
-        inside = [(point[:-1], weight) for point, weight in points if reach and point[-1] <= values[reach - 1]]
-        found = below(inside, [bounds[number][:-1] for number in numbers]) if inside else [0] * len(numbers)
-        for number, answer in zip(numbers, found, strict=True):
-            answers[number] = answer
-    return answers
-
-
-def _is_small(points: Sequence[tuple[Point, int]]) -> bool:
-    """Whether coordinates are integers for NumPy."""
-    return all(abs(x) < 2**61 for point, _ in points for x in point)
 
 
 def steps(points: Sequence[tuple[Point, int]], bounds: Sequence[Point]) -> int:
     """About how many steps `below` takes."""
     dimensions = len(bounds[0]) if bounds else 0
-    if dimensions == 2 and len(points) + len(bounds) > MANY:
-        return 2 * (len(points) + len(bounds))
-    if dimensions > 2 and _is_layered(points, bounds):
-        layers = min(len({bound[-1] for bound in bounds}), len({point[-1] for point, _ in points}))
-        return layers * steps([(point[:-1], weight) for point, weight in points], [bound[:-1] for bound in bounds])
     widths = [len({point[d] for point, _ in points}).bit_length() for d in range(1, dimensions)]
     return (len(points) + len(bounds)) * prod(widths)
 

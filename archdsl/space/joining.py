@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from archdsl.space import arrays
+from archdsl.space.arrays import LARGEST
 from archdsl.space.dominance import below, steps
 from archdsl.space.formulas import Box, Boxes, Formula, TooManyBoxes, boxes, truth
 from archdsl.space.pairs import completed
 
 MAX_BOXES = 200
 SMALL = 5_000  # steps up to which NumPy is not worth loading
+MANY = 5_000  # sums before and after the middle, likewise
 PAIRS_PER_STEP = 40  # how many pairs NumPy compares in the time of one step
-LARGEST = 2**61  # sums from here on are not for NumPy
 
-Sums = Sequence[Sequence[int]]
+Row: TypeAlias = Sequence[int]  # the sum of each form
+
+
+class Sums:
+    """Sums on one side of the middle.
+
+    Args:
+        columns: of each form the values.
+        length: how many sums there are.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[int]], length: int) -> None:
+        self.columns, self.length = columns, length
+
+    @functools.cached_property
+    def rows(self) -> Sequence[Row]:
+        """The sums, a value for each form."""
+        return list(zip(*self.columns, strict=True)) if self.columns else [()] * self.length
+
+    @functools.cached_property
+    def is_small(self) -> bool:
+        """Whether they are for NumPy."""
+        return all(max(column, default=0) < LARGEST for column in self.columns)
 
 
 class Halves:
@@ -33,39 +58,63 @@ class Halves:
         except TooManyBoxes:
             self._boxes = None
 
-    def joined(self, before: Sums, after: Sequence[tuple[Sequence[int], int]]) -> list[int]:
+    def joined(self, before: Sums, after: Sums, ways: Sequence[int]) -> list[int]:
         """For each sum before the middle in how many ways it goes on to satisfy the formula.
 
         Args:
-            before: of each form what was added so far.
-            after: of each form what may still be added, and in how many ways.
+            before: what was added so far.
+            after: what may still be added.
+            ways: in how many ways that is.
         """
-        if not after:
-            return [0] * len(before)
-        pairs = len(before) * len(after) // PAIRS_PER_STEP
-        asked = (_Question.of(box, weight, before, after) for box, weight in (self._boxes or {}).items())
+        if not after.length:
+            return [0] * before.length
+        pairs = before.length * after.length // PAIRS_PER_STEP
+        is_small = before.is_small and after.is_small
+        if is_small and self._boxes is not None and before.length + after.length > MANY:
+            found = self._by_arrays(self._boxes, before, after, ways, pairs)
+            if found is not None:
+                return found
+        points = list(zip(after.rows, ways, strict=True))
+        asked = (_Question.of(box, weight, before.rows, points) for box, weight in (self._boxes or {}).items())
         questions = [question for question in asked if question is not None]
         effort = sum(steps(question.points, question.bounds) for question in questions)
         if self._boxes is None or SMALL < pairs < effort:
             self._work(pairs)
-            if _is_small(before, [sums for sums, _ in after]):
-                return completed(self.formula, before, [sums for sums, _ in after], [ways for _, ways in after])
+            if is_small:
+                return completed(self.formula, before.rows, after.rows, ways)
         if self._boxes is None:
-            return [sum(ways for sums, ways in after if self._holds(one, sums)) for one in before]
+            return [sum(number for sums, number in points if self._holds(one, sums)) for one in before.rows]
         self._work(effort)
-        totals = [0] * len(before)
+        totals = [0] * before.length
         for question in questions:
             for asker, inside in zip(question.askers, below(question.points, question.bounds), strict=True):
                 totals[asker] += question.weight * inside
         return totals
 
-    def _holds(self, before: Sequence[int], after: Sequence[int]) -> bool:
+    def _by_arrays(
+        self, boxes: Boxes, before: Sums, after: Sums, ways: Sequence[int], pairs: int
+    ) -> list[int] | None:  # fmt: skip
+        """The same for many sums; None where it takes longer than another way."""
+        import numpy as np
+
+        left, right = (arrays.integers(sums.columns, sums.length) for sums in (before, after))
+        asked = ((arrays.question(box, left, right), weight) for box, weight in boxes.items())
+        questions = [(question, weight) for question, weight in asked if question is not None]
+        each = [question.steps for question, _ in questions]
+        effort = sum(number for number in each if number is not None)
+        if None in each or SMALL < pairs < effort:
+            return None
+        self._work(effort)
+        weights = arrays.limbs(ways)
+        total = np.zeros((len(weights) + 2, before.length), dtype=np.int64)
+        for question, factor in questions:
+            found = arrays.below(question.points, weights[:, question.inside], question.bounds)
+            arrays.add(total, question.askers, factor, found)
+        return arrays.whole(total)
+
+    def _holds(self, before: Row, after: Row) -> bool:
         total = [a + b for a, b in zip(before, after, strict=True)]
         return truth(self.formula, total, total) is True
-
-
-def _is_small(*many: Sums) -> bool:
-    return all(value < LARGEST for sums in many for row in sums for value in row)
 
 
 class _Question(NamedTuple):
@@ -84,7 +133,7 @@ class _Question(NamedTuple):
     weight: int
 
     @classmethod
-    def of(cls, box: Box, weight: int, before: Sums, after: Sequence[tuple[Sequence[int], int]]) -> _Question | None:
+    def of(cls, box: Box, weight: int, before: Sequence[Row], after: Sequence[tuple[Row, int]]) -> _Question | None:
         """None where nothing lies in the box."""
         least = {form: min(p[form] for p, _ in after) for form, _ in box}
         askers = list(range(len(before)))
