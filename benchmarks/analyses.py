@@ -34,10 +34,9 @@ from archdsl.model import compile
 SPEC = """
 model twenty
 input 1x28x28
-stem conv(32, k=3) bn relu
-stage(32, heads=4) [C C C C C C M]
-stage(64, heads=4) [C C C C C C M]
-stage(96, heads=4) [C C C C C M]
+stem patch(32, k=2)
+stage(32, heads=4) [C C C C M C C C C M]
+stage(64, heads=4) [C C C C M C C C C M]
 """
 LIMIT = 1.2
 
