@@ -9,6 +9,7 @@ import typer
 
 # Each adds its commands to the application.
 from archdsl.cli import (  # noqa: F401
+    bench_samplers,
     bench_screens,
     comparing,
     editor,

@@ -1,0 +1,158 @@
+"""Simulated searches of a table in, what each sampler is worth out: trainings until a best network, and regret."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archdsl.bench.simulation import Simulated, simulate
+from archdsl.bench.table import Table
+from archdsl.errors import UsageError
+from archdsl.report.statistics import Interval, mean_interval
+from archdsl.scores import info
+
+BEST = 0.01  # of the networks, by the mean over the table's seeds
+AT = (10, 25, 50, 100)  # trainings after which regret is stated
+YARDSTICK = "random"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the table knows and a search does not.
+
+    Attributes:
+        merit: of each network, by hash: the mean score over all seeds, turned so that more is better.
+        best: hashes of the best networks.
+    """
+
+    merit: Mapping[str, float]
+    best: frozenset[str]
+
+
+def truth_of(table: Table, objective: tuple[str, str]) -> Truth:
+    """The truth about a score.
+
+    Raises:
+        UsageError: the table does not hold it for every network.
+    """
+    sign = 1.0 if objective[1] == "maximize" else -1.0
+    merit = {key: sign * value for key, value in table.mean(objective[0]).items()}
+    if len(merit) < len(table.by_hash):
+        raise UsageError(f"the table does not hold '{objective[0]}' for every network", "choose another --objective")
+    count = max(1, math.ceil(BEST * len(merit)))
+    return Truth(merit, frozenset(sorted(merit, key=lambda key: -merit[key])[:count]))
+
+
+def objective_of(table: Table, score: str) -> tuple[str, str]:
+    """(score, direction) for a score's name.
+
+    Raises:
+        UnknownNameError: there is no such score.
+        UsageError: neither way is better for it.
+    """
+    direction = info(score).direction
+    if direction is None:
+        raise UsageError(f"neither way is better for '{score}'", "choose another --objective")
+    truth_of(table, (score, direction))
+    return score, direction
+
+
+def first_best(search: Simulated, truth: Truth) -> int | None:
+    """How many trainings it took until one of the best was among those trained; None where none was."""
+    return next((n for n, key in enumerate(search.hashes, 1) if key in truth.best), None)
+
+
+def regrets(search: Simulated, truth: Truth, direction: str) -> list[float]:
+    """After each training: how far the network that looks best, by its one training, is from the truly best."""
+    sign = 1.0 if direction == "maximize" else -1.0
+    top, seen, found = max(truth.merit.values()), -math.inf, []
+    recommended = search.hashes[0]
+    for key, told in zip(search.hashes, search.told, strict=True):
+        if sign * told > seen:
+            seen, recommended = sign * told, key
+        found.append(top - truth.merit[recommended])
+    return found
+
+
+def compare(
+    table: Table, samplers: Sequence[str], *, seeds: int = 50, budget: int = 100, score: str = "accuracy",
+    on_search: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Search a table with every sampler on many seeds.
+
+    Args:
+        table: a space trained whole.
+        samplers: their names.
+        seeds: searches of each, seeds 0 to seeds - 1.
+        budget: networks trained in each, at most all there are.
+        score: what guides the search and is searched for.
+        on_search: told (done, in all) after each search.
+    """
+    if seeds < 1 or budget < 1:
+        raise UsageError("--seeds and --budget are 1 or more")
+    objective = objective_of(table, score)
+    truth = truth_of(table, objective)
+    budget = min(budget, len(table.by_hash))
+    found: dict[str, Any] = {}
+    for place, name in enumerate(samplers):
+        searches = []
+        for seed in range(seeds):
+            searches.append(simulate(table, name, seed, budget, objective))
+            if on_search is not None:
+                on_search(place * seeds + seed + 1, len(samplers) * seeds)
+        found[name] = summarise(searches, truth, objective[1])
+    for name, entry in found.items():
+        if YARDSTICK in found and name != YARDSTICK:
+            entry["minus_random"] = against(entry, found[YARDSTICK])
+    return {
+        "networks": len(table.by_hash), "best": len(truth.best), "seeds": seeds, "budget": budget,
+        "objective": {"name": objective[0], "direction": objective[1]},
+        "random_in_theory": median_of_draws(len(table.by_hash), len(truth.best)),
+        "samplers": found,
+    }  # fmt: skip
+
+
+def summarise(searches: Sequence[Simulated], truth: Truth, direction: str) -> dict[str, Any]:
+    """The figures of one sampler."""
+    firsts = [first_best(search, truth) for search in searches]
+    curves = [regrets(search, truth, direction) for search in searches]
+    median = statistics.median(math.inf if first is None else first for first in firsts)
+    length = min(map(len, curves))
+    return {
+        "first_best": firsts,
+        "median_first_best": None if math.isinf(median) else median,
+        "regret": [statistics.fmean(curve[n] for curve in curves) for n in range(length)],
+        "regret_at": {n: _plain(mean_interval([curve[n - 1] for curve in curves])) for n in AT if n <= length},
+        "regrets_at": {n: [curve[n - 1] for curve in curves] for n in AT if n <= length},
+        "wasted": statistics.fmean(search.wasted for search in searches),
+    }
+
+
+def against(entry: Mapping[str, Any], yardstick: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """Regret minus the yardstick's, in pairs of searches of the same seed, which see the same trainings."""
+    return {
+        n: _plain(mean_interval([a - b for a, b in zip(values, yardstick["regrets_at"][n], strict=True)]))
+        for n, values in entry["regrets_at"].items()
+        if n in yardstick["regrets_at"]
+    }
+
+
+def median_of_draws(networks: int, best: int) -> int:
+    """How many draws without repetition hit one of the best in half of all cases.
+
+    >>> median_of_draws(256, 3)
+    53
+    """
+    missed = 1.0
+    for n in range(networks):
+        missed *= max(0, networks - n - best) / (networks - n)
+        if missed <= 0.5:
+            return n + 1
+    return networks
+
+
+def _plain(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
