@@ -37,7 +37,7 @@
     document.dispatchEvent(new Event("renewed"));
     take(place);
     const now = fresh.body.dataset.best;
-    say(fresh.body.dataset.finished ? "The search has finished." : now !== best ? `New best: ${now}` : state.textContent);
+    say("finished" in fresh.body.dataset ? "The search has finished." : now !== best ? `New best: ${now}` : state.textContent);
     best = now;
   };
   const ask = async () => {

@@ -87,7 +87,7 @@ class Watches(Watch):
                 self.trackers.remove(tracker)
                 log.debug("%s failed", tracker, exc_info=True)
                 name = next((name for name in TRACKERS if type(tracker) is TRACKERS[name]), "log")
-                self.view.say(f"{name} is left out from here on: {str(error).strip().splitlines()[:1] or type(error)}")
+                self.view.say(f"{name} is left out from here on: {first_line(error)}")
 
     def say(self, text: str) -> None:
         """See `Watch`."""
@@ -123,6 +123,11 @@ class Watches(Watch):
 
 
 # ---------------------------------------------------------------- what trackers have in common
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a program says, or what it is."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def curves(record: dict[str, Any]) -> dict[str, list[float]]:

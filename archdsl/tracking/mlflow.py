@@ -14,7 +14,7 @@ from typing import Any
 
 from archdsl.errors import RunError
 from archdsl.study.watch import layout_text
-from archdsl.tracking import FILES, TRACKERS, Tracker, curves, needed, scores, trainings
+from archdsl.tracking import FILES, TRACKERS, Tracker, curves, first_line, needed, scores, trainings
 
 PARENT, NAME = "mlflow.parentRunId", "archdsl.name"  # tags: of what a run is part, and what it holds
 SEARCH = "search"
@@ -51,8 +51,9 @@ class MLflow(Tracker):
             if SEARCH not in self.runs:
                 self._log(SEARCH, params=_flat(plan), metrics=[])
         except Exception as error:  # MLflow's own, its database's or its server's: all mean that it cannot be used
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise RunError(f"MLflow at '{place}' cannot be used: {first}", "check MLFLOW_TRACKING_URI") from None
+            raise RunError(
+                f"MLflow at '{place}' cannot be used: {first_line(error)}", "check MLFLOW_TRACKING_URI"
+            ) from None
 
     def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
         """A network's run; of a promoted one, the run it has gets the further epochs."""
