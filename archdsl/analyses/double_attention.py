@@ -13,9 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Pairs of positions worked on at once; there are half a dozen such matrices.
 _PAIRS = {"cpu": 2**18, "cuda": 2**25}
+
+# What a forward pass may choose from; around it only the slow one with second derivatives is allowed.
+_FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 class Attention(Function):
@@ -26,12 +30,13 @@ class Attention(Function):
         """By the fused kernel."""
         ctx.save_for_backward(q, k, v, mask)
         ctx.scale = scale
-        return F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
+        with sdpa_kernel(_FUSED):
+            return F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         """Differentiable once more."""
-        found = _Backward.apply(g, *ctx.saved_tensors, ctx.scale, ctx.needs_input_grad[3])  # type: ignore[no-untyped-call]
+        found = _Backward.apply(g, *ctx.saved_tensors, ctx.scale, ctx.needs_input_grad[3])
         return (*found, None)
 
 
@@ -63,7 +68,7 @@ class _Backward(Function):
         return to_q, to_k, to_v, to_mask
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, a: Tensor | None, b: Tensor | None, c: Tensor | None, m: Tensor | None) -> Any:
         """Gradients of the sum of products of the four gradients with directions a, b, c, m of q, k, v and the mask.
 
@@ -126,11 +131,11 @@ def _centre(rows: Tensor, P: Tensor) -> Tensor:
 
 def _spread(rows: Tensor, mask: Tensor, part: slice, heads: int) -> None:
     """Add a mask (B or 1, heads or 1, N, N), or its part, to (b heads, N, N)."""
-    rows.unflatten(0, (-1, heads)).add_(mask if mask.shape[0] == 1 else mask[part])
+    rows.view(-1, heads, *rows.shape[1:]).add_(mask if mask.shape[0] == 1 else mask[part])
 
 
 def _add(total: Tensor | None, part: slice, rows: Tensor, heads: int) -> None:
     """Add (b heads, N, N), summed where the mask was spread, to what the mask gets."""
     if total is not None:
         piece = total if total.shape[0] == 1 else total[part]
-        piece += rows.unflatten(0, (-1, heads)).sum_to_size(piece.shape)
+        piece += rows.view(-1, heads, *rows.shape[1:]).sum_to_size(piece.shape)

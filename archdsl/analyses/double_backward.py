@@ -43,7 +43,7 @@ def _conv2d(
     if input.dim() != 4 or isinstance(padding, str):
         return NotImplemented
     how = (_pair(stride), _pair(padding), _pair(dilation), False, [0, 0], groups)
-    y: Tensor = _Convolution.apply(input, weight, how)  # type: ignore[no-untyped-call]
+    y: Tensor = _Convolution.apply(input, weight, how)
     return y if bias is None else y + bias.view(-1, 1, 1)
 
 
@@ -64,7 +64,7 @@ class _Convolution(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         wanted = list(ctx.needs_input_grad[:2])
-        return (*_ConvolutionBackward.apply(g, *ctx.saved_tensors, ctx.how, wanted), None)  # type: ignore[no-untyped-call]
+        return (*_ConvolutionBackward.apply(g, *ctx.saved_tensors, ctx.how, wanted), None)
 
 
 class _ConvolutionBackward(Function):
@@ -81,7 +81,7 @@ class _ConvolutionBackward(Function):
         return torch.ops.aten.convolution_backward(g, x, weight, None, *how, [*wanted, False])[:2]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, a: Tensor | None, b: Tensor | None) -> Any:
         g, x, weight = ctx.saved_tensors
         gradient = torch.ops.aten.convolution_backward
@@ -123,7 +123,7 @@ def _attention(
             attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill_(~attn_mask, -math.inf)
         attn_mask = attn_mask[(None,) * (4 - attn_mask.dim())]
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    return Attention.apply(query, key, value, attn_mask, factor)  # type: ignore[no-untyped-call]
+    return Attention.apply(query, key, value, attn_mask, factor)
 
 
 _RULES: dict[Any, Callable[..., Any]] = {
