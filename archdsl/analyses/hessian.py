@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.double_backward import DoubleBackward
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.hessian_plot import plot
 from archdsl.analyses.lanczos import Extremes, Operator, top
@@ -153,10 +154,11 @@ def hessian(
 
     The graph of the gradient is built here, once, and lives as long as the returned function: a product is then one
     pass backward through it. (`torch.func`'s second derivatives of an affine LayerNorm are wrong, hence
-    `autograd.grad` twice; fused attention has no second derivative, hence the plain one.)
+    `autograd.grad` twice; fused attention has no second derivative, hence `DoubleBackward`, and the plain one where
+    that has no rule.)
     """
     images, labels = batch
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
         loss = F.cross_entropy(model(images), labels)
         gradient = torch.autograd.grad(loss, params, create_graph=True, allow_unused=True)
     shapes = [p.shape for p in params]

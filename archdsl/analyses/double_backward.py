@@ -1,0 +1,133 @@
+"""A forward pass in, the same pass with cheap second derivatives out: what a Hessian-vector product costs.
+
+PyTorch derives its backward formulas by general rules. A convolution's then becomes one whose kernels are as large as
+the map, attention keeps a dozen matrices of all pairs of positions, and BatchNorm in eval mode is derived as if it
+computed statistics. The rules here give first and second derivatives outright, and none beyond.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import Function, once_differentiable
+from torch.overrides import TorchFunctionMode
+
+from archdsl.analyses.double_attention import Attention
+
+
+class DoubleBackward(TorchFunctionMode):
+    """While it lasts, convolutions, attention and BatchNorm in eval mode are computed by the rules of this file.
+
+    What a rule does not cover (strings as padding, dropout in attention, …) stays PyTorch's own.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Called for every function of PyTorch."""
+        kwargs = kwargs or {}
+        rule = _RULES.get(func)
+        result = NotImplemented if rule is None else rule(*args, **kwargs)
+        return func(*args, **kwargs) if result is NotImplemented else result
+
+
+def _conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Any:  # fmt: skip
+    if input.dim() != 4 or isinstance(padding, str):
+        return NotImplemented
+    how = (_pair(stride), _pair(padding), _pair(dilation), False, [0, 0], groups)
+    y: Tensor = _Convolution.apply(input, weight, how)
+    return y if bias is None else y + bias.view(-1, 1, 1)
+
+
+def _pair(value: int | list[int] | tuple[int, ...]) -> list[int]:
+    pair = [value] if isinstance(value, int) else list(value)
+    return pair if len(pair) == 2 else pair * 2
+
+
+class _Convolution(Function):
+    """Convolution c(x, w), which is linear in the image x and in the weight w."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, how: Any) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.how = how
+        return torch.convolution(x, weight, None, *how)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        wanted = list(ctx.needs_input_grad[:2])
+        return (*_ConvolutionBackward.apply(g, *ctx.saved_tensors, ctx.how, wanted), None)
+
+
+class _ConvolutionBackward(Function):
+    """The gradients of <g, c(x, w)> with respect to x and w.
+
+    Their products with directions (a, b) add up to <g, c(a, w) + c(x, b)>, from which the second derivatives are read.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, x: Tensor, weight: Tensor, how: Any, wanted: list[bool]) -> Any:
+        ctx.save_for_backward(g, x, weight)
+        ctx.set_materialize_grads(False)
+        ctx.how = how
+        return torch.ops.aten.convolution_backward(g, x, weight, None, *how, [*wanted, False])[:2]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, a: Tensor | None, b: Tensor | None) -> Any:
+        g, x, weight = ctx.saved_tensors
+        gradient = torch.ops.aten.convolution_backward
+        to_g, to_x, to_weight = None, None, None
+        if a is not None:
+            to_g = torch.convolution(a, weight, None, *ctx.how)
+            if ctx.needs_input_grad[2]:
+                to_weight = gradient(g, a, weight, None, *ctx.how, [False, True, False])[1]
+        if b is not None:
+            more = torch.convolution(x, b, None, *ctx.how)
+            to_g = more if to_g is None else to_g.add_(more)
+            if ctx.needs_input_grad[1]:
+                to_x = gradient(g, x, b, None, *ctx.how, [True, False, False])[0]
+        return to_g, to_x, to_weight, None, None
+
+
+def _batch_norm(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Any:  # fmt: skip
+    """With fixed statistics it is a factor and a term per channel."""
+    if training or running_mean is None or running_var is None:
+        return NotImplemented
+    scale = (running_var + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    shift = -running_mean * scale if bias is None else bias - running_mean * scale
+    shape = (-1,) + (1,) * (input.dim() - 2)
+    return input * scale.view(shape) + shift.view(shape)
+
+
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+) -> Any:  # fmt: skip
+    if query.dim() != 4 or dropout_p or is_causal or enable_gqa:
+        return NotImplemented
+    if attn_mask is not None:
+        if attn_mask.dtype == torch.bool:
+            attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill_(~attn_mask, -math.inf)
+        attn_mask = attn_mask[(None,) * (4 - attn_mask.dim())]
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    return Attention.apply(query, key, value, attn_mask, factor)
+
+
+_RULES: dict[Any, Callable[..., Any]] = {
+    F.conv2d: _conv2d,
+    F.batch_norm: _batch_norm,
+    F.scaled_dot_product_attention: _attention,
+}
