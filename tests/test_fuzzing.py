@@ -69,6 +69,9 @@ FOUND = [
     "stage[residual[{conv|norm}*999]] require params*macs<=1",
     "".join(f"block b{i}(k={{1|3}})=b{i + 1}(k=k) b{i + 1}\n" for i in range(14))
     + "block b14(k=3)=conv(k=k) stage[b0]",
+    "stage[conv({1..10000}*99)*260]",
+    "stage[" + " ".join(f"C*({{1..{9000 + i}}}//9999)" for i in range(260)) + "]",
+    "stage[" + " ".join(f"conv({{1..99}}*{{1..99}}-{i})" for i in range(260)) + "]",
     # ---- messages ----
     "stage[C]\u3000",
     "stage[C\u202e]",

@@ -12,7 +12,7 @@ from archdsl.blocks import Block
 from archdsl.errors import Span, did_you_mean
 from archdsl.language import syntax
 from archdsl.language.state import State
-from archdsl.language.values import Mistake, lower_value, possible
+from archdsl.language.values import Mistake, lower_value, pattern
 
 STAGE_ONLY = ("width", "stride", "down")
 DOWN = ("patch", "conv", "pool")
@@ -97,15 +97,20 @@ def read_value(state: State, value: syntax.Value, hole: str, real_holes: bool = 
 
 def check_type(state: State, model: Any, name: str, value: ir.Value, span: Span) -> None:
     """Note a mistake when a constant that the value can become does not fit the argument."""
-    for constant in _telling(value):
-        if found := misfit(model, name, constant, type(constant).__name__):
-            state.mistake(found[0], span, found[1])
-            return
+    if not isinstance(value, ir.Node):
+        found = misfit(model, name, value, type(value).__name__)
+    elif (key := (model, name, pattern(value))) in state.misfits:
+        found = state.misfits[key]
+    else:
+        all_found = (misfit(model, name, c, type(c).__name__) for c in _telling(state, value, span))
+        found = state.misfits[key] = next(filter(None, all_found), None)
+    if found:
+        state.mistake(found[0], span, found[1])
 
 
 def check_stage_argument(state: State, name: str, given: Given) -> None:
     """Note a mistake when `width`, `stride` or `down` of a stage cannot be what it is given."""
-    for value in possible(given.value):
+    for value in state.possible(given.value, given.span):
         if name == "down":
             if value not in DOWN:
                 help = did_you_mean(str(value), DOWN)
@@ -156,11 +161,11 @@ def name_span(argument: syntax.Argument) -> Span:
     return span if argument.name is None else Span(span.line, span.column, span.line, span.column + len(argument.name))
 
 
-def _telling(value: ir.Value) -> list[ir.Scalar]:
+def _telling(state: State, value: ir.Value, span: Span) -> list[ir.Scalar]:
     """The constants whose fit tells whether all fit that a value can become: the ends of ranges, all of the others."""
     match value:
         case ir.IntRange() | ir.FloatRange():
             return [value.low, value.high]
         case ir.Pick():
-            return [constant for option in value.options for constant in _telling(option)]
-    return possible(value)
+            return [constant for option in value.options for constant in _telling(state, option, span)]
+    return state.possible(value, span)

@@ -11,7 +11,7 @@ from archdsl.language import syntax
 from archdsl.language.calls import Context, check_type
 from archdsl.language.sequences import lower_items
 from archdsl.language.state import State
-from archdsl.language.values import RESERVED, Mistake, lower_value, possible
+from archdsl.language.values import RESERVED, Mistake, lower_value
 
 # What a block itself is asked for, by these names.
 _TAKEN = {name for cls in (Block, Composite, Defined) for name in vars(cls) if not name.startswith("_")}
@@ -112,7 +112,8 @@ def _parameter(state: State, parameter: syntax.Parameter) -> ir.ParameterSpec:
         return ir.ParameterSpec(name=parameter.name, required=parameter.name not in FROM_STAGE, at=parameter.span)
     value = lower_value(parameter.default, state.scope, parameter.name)
     if isinstance(value, ir.Node):
-        constants = possible(value)  # the holes belong to each use, see `holes_of_defaults`
+        # The holes belong to each use, see `holes_of_defaults`.
+        constants = state.possible(value, parameter.default.span)
         if not constants:
             raise Mistake("a default is a constant or a hole", parameter.default.span, "for example: k=3 or k={3|5}")
         value = constants[0]

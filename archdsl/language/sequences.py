@@ -14,7 +14,7 @@ from archdsl.language import syntax
 from archdsl.language.calls import STAGE_ONLY, Context, Given, check_type, equals_default, merge, read_arguments
 from archdsl.language.state import Plain, State
 from archdsl.language.syntax_errors import STATEMENTS
-from archdsl.language.values import Mistake, let_path, lower_value, possible
+from archdsl.language.values import Mistake, let_path, lower_value
 
 MAX_LISTED = 40
 
@@ -158,7 +158,7 @@ def _choice(state: State, choice: syntax.Choice, context: Context, place: _Place
 
 def _repeat(state: State, item: syntax.Repeat, context: Context, place: _Place) -> Iterator[ir.Item]:
     times = lower_value(item.times, state.scope, f"{place()}.times")
-    counts = possible(times)
+    counts = state.possible(times, item.times.span)
     bad = [c for c in counts if type(c) is not int or c < 0]
     help = "for example C*3 or C*{1..3}"
     if bad:

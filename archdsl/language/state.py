@@ -11,11 +11,12 @@ from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.defined import define
 from archdsl.errors import Diagnostic, Span
-from archdsl.language.values import Mistake, Scope, TooMuch
+from archdsl.language.values import Mistake, Scope, TooMuch, pattern, possible
 
 MAX_BLOCKS = 10_000
 MAX_MISTAKES = 50
 MAX_KNOWN = 256
+WAYS_PER_STEP = 4  # to decide the holes of a value, worked out in the time of a step
 # Blocks read before: an editor reads a file at every key, and making a class takes longer than all the rest.
 _KNOWN: dict[Any, type[Block]] = {}
 
@@ -44,6 +45,8 @@ class State:
         emitted: blocks written out so far.
         holey: for each composite block of the file whether there are holes in it.
         plain: blocks that stand without arguments, by name and surroundings.
+        constants: what values with holes can become, by their pattern.
+        misfits: by block, argument and pattern, why such a value does not fit, None where it does.
         prelude: gives the definition of a block that the prelude has; raises KeyError for others.
     """
 
@@ -59,6 +62,8 @@ class State:
     emitted: int = 0
     plain: dict[tuple[str, int, int], Plain] = field(default_factory=dict)
     holey: dict[str, bool] = field(default_factory=dict)
+    constants: dict[str, list[ir.Scalar]] = field(default_factory=dict)
+    misfits: dict[tuple[Any, str, str], tuple[str, str | None] | None] = field(default_factory=dict)
 
     def enter(self, name: str, definition: ir.BlockDefinition) -> type[Block]:
         """Take a composite block into use; one that was read before is the same class."""
@@ -103,6 +108,20 @@ class State:
             )
         if not probe:
             self.emitted += count
+
+    def possible(self, value: ir.Value, span: Span | None) -> list[ir.Scalar]:
+        """As `values.possible`; values that are written alike are worked out once.
+
+        Raises:
+            TooMuch: there are too many of them.
+        """
+        if not isinstance(value, ir.Node):
+            return [value]
+        key = pattern(value)
+        if key not in self.constants:
+            self.constants[key], ways = possible(value)
+            self.scope.step(span, ways // WAYS_PER_STEP)
+        return self.constants[key]
 
     def mistake(self, message: str, span: Span | None, help: str | None = None) -> None:
         """Note one mistake."""

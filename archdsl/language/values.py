@@ -10,6 +10,7 @@ from archdsl import ir
 from archdsl.arguments import bounded
 from archdsl.errors import Diagnostic, Span
 from archdsl.language import syntax
+from archdsl.wording import write_value
 
 VARIABLES = ("width", "in", "stride", "classes")
 RESERVED = ("true", "false", "none", *VARIABLES)
@@ -93,13 +94,13 @@ class Scope:
         finally:
             self.depth -= 1
 
-    def step(self, span: Span) -> None:
-        """Count one piece of the text.
+    def step(self, span: Span | None, pieces: int = 1) -> None:
+        """Count one piece of the text, or work that takes as long as several.
 
         Raises:
             TooMuch: lets that use each other twice, or repeats of repeats, make it endless.
         """
-        self.steps += 1
+        self.steps += pieces
         if self.steps > MAX_STEPS:
             raise TooMuch(
                 "written out, this is too long", span, "lets or repeats multiply each other; use fewer of them"
@@ -230,18 +231,25 @@ def _range(
     return low if low == high else ir.IntRange(name=hole, low=low, high=high, step=step, at=value.span)
 
 
-def possible(value: ir.Value) -> list[ir.Scalar]:
-    """Every constant a value can become, in the order of the text, whatever its holes decide.
+def pattern(value: ir.Value) -> str:
+    """A value as text, the same for values that differ in nothing but the names of their holes."""
+    numbers: dict[str, int] = {}
+    return f"{write_value(value)} {[numbers.setdefault(hole.name, len(numbers)) for hole in ir.holes_in(value)]}"
+
+
+def possible(value: ir.Value) -> tuple[list[ir.Scalar], int]:
+    """Every constant a value can become, in the order of the text, and in how many ways; whatever its holes decide.
 
     What depends on a variable or on a real hole is left out; so is everything when there is too much of it.
     """
+    count = 0
     found: dict[tuple[type, ir.Scalar], ir.Scalar] = {}
-    for count, (constant, _) in enumerate(_outcomes(value, {})):
+    for count, (constant, _) in enumerate(_outcomes(value, {}), start=1):
         if count > MAX_OPTIONS:
-            return []
+            return [], count
         if constant is not _UNKNOWN:
             found.setdefault((type(constant), constant), constant)
-    return list(found.values())
+    return list(found.values()), count
 
 
 _UNKNOWN = "?"  # no name of the language is written like this

@@ -8,6 +8,7 @@ from others that are decided alike (Abío et al. 2012, doi:10.1613/jair.3653).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 
 from archdsl.effort import TooLarge, spend
@@ -59,6 +60,7 @@ class Counting:
         self._offsets = [sum(self._bits[:i]) for i in range(len(forms) + 1)]
         self._bounds = [sorted({a.bound for a in atoms(self.formula) if a.form == i}) for i in range(len(forms))]
         self._settled: dict[int, int] = {}
+        self._truths: dict[tuple[int, ...], bool | None] = {}
         # Of each form: where it is packed, and the least and the most it is compared with.
         self._fields = [
             (offset, (1 << bits) - 1, bounds[0] if bounds else most, bounds[-1] if bounds else -1)
@@ -108,24 +110,31 @@ class Counting:
                 break
         else:
             return sums  # every comparison is still open; most sums leave here
-        low = self.unpacked(sums)
-        changed = False
-        for form, bounds in enumerate(self._bounds):
-            value, cell = low[form], 0
-            for bound in bounds:
-                if value > bound:
-                    cell = bound + 1
-                    continue
-                if value + spread[form] > bound:
-                    cell = value  # it is still open on which side of this bound it ends
-                break
-            if cell != value:
-                low[form], changed = max(0, cell), True
-        high = [a + b for a, b in zip(low, spread, strict=True)]
-        known = truth(self.formula, low, high)
+        low = 0
+        decided: list[int] = []
+        for (offset, mask, _, _), more, bounds in zip(self._fields, spread, self._bounds, strict=True):
+            value = (sums >> offset) & mask
+            # The bounds up to `first` are exceeded, those from `last` on are kept to whatever is still to come.
+            first, last = bisect_left(bounds, value), bisect_left(bounds, value + more)
+            if first == last:
+                value = bounds[first - 1] + 1 if first and bounds[first - 1] >= 0 else 0
+            low |= value << offset
+            decided += first, last
+        known = self._known(tuple(decided))
         if known is None:
-            return self._pack(low) if changed else sums
-        return self._settled.setdefault(node, self._pack(low)) if known else None
+            return low
+        return self._settled.setdefault(node, low) if known else None
+
+    def _known(self, decided: tuple[int, ...]) -> bool | None:
+        """What the formula is where of each form so many bounds are exceeded, and those from another number on kept."""
+        if decided not in self._truths:
+            low, high = [], []
+            for bounds, first, last in zip(self._bounds, decided[::2], decided[1::2], strict=True):
+                # Any sums between the same bounds will do.
+                low.append(bounds[first] if first < len(bounds) else bounds[-1] + 1 if bounds else 0)
+                high.append(bounds[last] if last < len(bounds) else bounds[-1] + 1 if bounds else 0)
+            self._truths[decided] = truth(self.formula, low, high)
+        return self._truths[decided]
 
     def _work(self, steps: int, each: float = STEP) -> None:
         spend(each * steps)
