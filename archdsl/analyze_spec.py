@@ -22,7 +22,7 @@ PAGE = "analysis.html"
 def analyze(
     file: str | Path | nn.Module, *, blocks: Sequence[str | nn.Module] | Mapping[str, str] | None = None,
     data: str | None = None, data_root: Path | None = None, download: bool = False, only: Sequence[str] = (),
-    epochs: int | None = None, seed: int = 0, device: str = "auto", out: Path | None = None,
+    epochs: int | None = None, seed: int = 0, device: str = "auto", out: str | Path | None = None,
     batches: int | None = None, size: int | None = None, compat: str | None = None,
     on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -61,20 +61,20 @@ def analyze(
     for name in only:
         ANALYSES[name]
     check_compat(compat)
-    place = out
+    place = None if out is None else Path(out)
     if isinstance(file, nn.Module):
         from archdsl.modules import of_module
 
         subject = of_module(file, blocks, data=data, data_root=data_root, download=download, device=device, say=say)
     elif Path(file).suffix == ".safetensors":
         subject = of_checkpoint(Path(file), data=data, data_root=data_root, download=download, device=device)
-        place = out or Path(file).parent / "analysis"
+        place = place or Path(file).parent / "analysis"
     else:
         job = prepare(file, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
         say(f"training {job.architecture.name} on {job.data.name} (or taking it from {job.checkpoint})")
         network, _ = run(job, job.checkpoint, on_step=on_step)
         subject = of_network(network, job.data, job.recipe)
-        place = out or job.checkpoint.parent / "analysis"
+        place = place or job.checkpoint.parent / "analysis"
     options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
     folder = None if place is None else Folder(place)
     results = measure(subject, options, folder, say)

@@ -29,7 +29,7 @@ PAGE = "comparison.html"
 def compare(
     files: Sequence[str | Path], *, data: str | None = None, data_root: Path | None = None, download: bool = False,
     only: Sequence[str] = (), epochs: int | None = None, seed: int = 0, seeds: int = 1, device: str = "auto",
-    out: Path | None = None, batches: int | None = None, size: int | None = None, compat: str | None = None,
+    out: str | Path | None = None, batches: int | None = None, size: int | None = None, compat: str | None = None,
     on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure networks side by side: trained under one recipe and budget, or from the checkpoints given.
@@ -71,7 +71,9 @@ def compare(
     check_compat(compat)
     options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
     entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
-    home = Folder(out or Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80])
+    home = Folder(
+        Path(out) if out is not None else Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80]
+    )
     home.make()
     found = [measured(entry, range(seed, seed + seeds), options, home.path, on_step, say) for entry in entries]
     notes = differing_recipes(entries)

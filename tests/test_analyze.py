@@ -170,7 +170,7 @@ def test_any_module(little: Path, tmp_path: Path) -> None:
     assert model.training
     named = archdsl.analyze(model, blocks=["parts.0", model.parts[1]], **options)
     assert named["scores"] == found["scores"]
-    said = archdsl.analyze(model, blocks={"parts.0": "mlp"}, **options, out=tmp_path)
+    said = archdsl.analyze(model, blocks={"parts.0": "mlp"}, **options, out=str(tmp_path))
     assert set(said["scores"]) == {"high_freq", "lesion_mlp", "lesion_end_mlp"}
     assert (tmp_path / "analysis.html").stat().st_size > 10_000
 
