@@ -188,7 +188,7 @@ def test_numbers_of_noise_and_lesion() -> None:
     noise = NoiseResult(frequency, correct, np.array([80.0]), np.array([100.0]), 0.1, ())
     assert kept_at_high_frequencies(Record(record("vit", 0, noise=noise.to_json()))) == pytest.approx(30 / 80)
     units = tuple(
-        UnitLesion(f"b{i}", "C", kind, stage, (4, 4), np.array([right]))  # type: ignore[arg-type]
+        UnitLesion(f"b{i}", "C", kind, stage, (4, 4), np.array([right]), last=kind == "msa")  # type: ignore[arg-type]
         for i, (kind, stage, right) in enumerate([("conv", 1, 10), ("msa", 2, 10), ("conv", 2, 70.0), ("msa", 2, 50.0)])
     )
     lesion = LesionResult(units, np.array([80.0]), np.array([100.0]), ())
