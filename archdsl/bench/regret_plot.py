@@ -47,7 +47,10 @@ def draw(result: dict[str, Any], stem: Path) -> list[Path]:
 
 
 def _trainings(axes: Axes, budget: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_xlim(0, budget)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("networks trained")
     axes.spines[["top", "right"]].set_visible(False)
 
