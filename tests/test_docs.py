@@ -282,6 +282,20 @@ def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str,
         assert (tmp_path / name).stat().st_size > 0, name
 
 
+@pytest.mark.slow
+def test_the_search_of_the_report_page_runs(tmp_path: Path):
+    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_report_live.py` run those."""
+    (_, text), *others = fences(ROOT / "docs/report.md", "sh")
+    assert [other.startswith("pip install 'archdsl[") for _, other in others] == [True, True]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-euc", text], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "found/report.html"
+    page = (tmp_path / "found/report.html").read_text(encoding="utf-8")
+    for title in re.findall(r"^\| ([A-Z]\w+) \|", (ROOT / "docs/report.md").read_text(encoding="utf-8"), re.M):
+        assert f">{title}</a>" in page, title
+
+
 def test_the_blocks_of_the_contributing_page_work():
     """`add a block` as a few lines of the prelude, and as one whole file, which registers and leaves again."""
     import torch

@@ -1,19 +1,20 @@
-"""The report's scales, words, colours and spectra."""
+"""The report's scales, words, colours and spectra, and the size of the page."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
+import numpy as np
 import pytest
 from report_page import changed, check
 from report_results import analysed, results, trial
 
 from archdsl import report
+from archdsl.analyses.fourier import FourierResult
+from archdsl.analyses.hessian import HessianResult
 from archdsl.report import chart, layout, wording
 from archdsl.report.results import read
-from archdsl.report.sections import spectra
 from archdsl.report.sections.finalists import series
 
 
@@ -58,43 +59,6 @@ def test_colours_follow_the_label() -> None:
     assert layout.palette(document) == {"C": "conv", "M": "msa", "T": "other1", "X": "other2"}
 
 
-class FakeResult:
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> dict[str, Any]:
-        return document
-
-
-class FakeAnalysis:
-    result = FakeResult
-
-    @staticmethod
-    def plot(
-        result: dict[str, Any], ax: Any, *, label: str | None = None, color: str | None = None, view: str = ""
-    ) -> None:
-        ax = ax if hasattr(ax, "plot") else ax[0]
-        ax.plot(result["x"], result["y"], label=label, color=color)
-        ax.set_xlabel("frequency <&>")
-        if label:
-            ax.legend()
-
-
-def test_spectra_come_in_the_pages_colours_and_without_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectra, "_analysis", lambda name: FakeAnalysis)
-
-    def analyse(document: dict[str, Any]) -> None:
-        for finalist in document["finalists"]:
-            finalist.update(hessian={"x": [0, 1], "y": [1, 2]}, fourier={"x": [0, 1], "y": [1, 2]})
-
-    document = changed(analyse)
-    page = check(document)
-    assert "Inside the finalists" in page.text
-    text = report.render(document)
-    assert "http" not in text.replace("http-equiv", "")
-    assert "var(--conv)" in text
-    assert "DejaVu" not in text
-    assert text == report.render(document)
-
-
 def test_the_real_spectra_are_drawn_in_the_pages_colours() -> None:
     document = analysed(results(trials=8))
     page = check(document)
@@ -107,7 +71,34 @@ def test_the_real_spectra_are_drawn_in_the_pages_colours() -> None:
     assert not left, "a colour of its own would not follow the page into the dark"
 
 
-def test_a_spectrum_that_cannot_be_drawn_leaves_the_page_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectra, "_analysis", lambda name: FakeAnalysis)
+def test_a_spectrum_that_cannot_be_drawn_leaves_the_page_whole() -> None:
     page = check(changed(lambda d: d["finalists"][0].update(hessian={"nonsense": 1})))
     assert "Hessian: the stored analysis cannot be drawn" in page.text
+
+
+def test_the_numbers_of_the_spectra_stand_in_tables() -> None:
+    document = analysed(results(trials=8))
+    text = check(document).text
+    found = document["finalists"][0]
+    eigenvalues = np.ravel(HessianResult.from_json(found["hessian"]).eigenvalues)
+    shown = [f"{value:.2f}".replace("-", "−") for value in np.percentile(eigenvalues, (0, 50, 100))]
+    row = text.split("95th Largest", 1)[1].split("all C")[0]
+    assert row.split()[:2] == ["found", "60"]
+    assert [value for value in shown if value not in row.split()] == []
+    unit = FourierResult.from_json(found["fourier"]).units[0]
+    first = text.split("all M, 1.0 π alternating, 0.5 π alternating, 1.0 π", 1)[1].split()
+    assert first[:3] == [unit.path, f"{unit.label}:", f"{unit.at(0.5):.2f}".replace("-", "−")]
+
+
+def test_drawings_have_the_pages_font_and_come_out_the_same_each_time() -> None:
+    document = analysed(results(trials=8))
+    text = report.render(document)
+    assert "http" not in text.replace("http-equiv", "")
+    assert "var(--conv)" in text
+    assert "DejaVu" not in text
+    assert text == report.render(document)
+
+
+@pytest.mark.parametrize(("trials", "most"), [(50, 1_500_000), (500, 2_000_000)])
+def test_the_page_stays_small(trials: int, most: int) -> None:
+    assert len(report.render(analysed(results(trials=trials, blocks=20))).encode()) < most

@@ -102,6 +102,15 @@ def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
         snapshot(tmp_path)
 
 
+def test_a_search_that_keeps_its_records_in_a_database_says_so(
+    searched: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "study.json").write_bytes((searched[0] / "study.json").read_bytes())
+    with pytest.raises(StudyError, match="no records of its search yet") as caught:
+        snapshot(tmp_path)
+    assert "--storage" in str(caught.value.help)
+
+
 def test_a_damaged_journal_is_an_error_with_a_remedy(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     run, _ = searched
     (tmp_path / "study.json").write_bytes((run / "study.json").read_bytes())

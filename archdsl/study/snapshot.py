@@ -36,6 +36,11 @@ def snapshot(run: Path) -> dict[str, Any]:
         StudyError: this is no run's folder, or a file in it cannot be read.
     """
     if not is_outdated(run):
+        if (run / PLAN).exists() and not (run / FILE).exists():
+            raise StudyError(
+                f"'{run}' holds no records of its search yet",
+                "one with --storage keeps them in its database until it ends; optuna-dashboard shows them there",
+            )
         return report.load(run)
     try:
         plan = Plan.model_validate_json((run / PLAN).read_text(encoding="utf-8"))

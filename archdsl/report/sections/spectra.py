@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from archdsl import palette
 from archdsl.errors import ArchdslError
 from archdsl.report.drawn import drawing
 from archdsl.report.layout import compact
-from archdsl.report.markup import Markup, fragment
-from archdsl.report.parts import figure, note, section
+from archdsl.report.markup import Child, Markup, fragment
+from archdsl.report.parts import figure, note, plain_table, section
 from archdsl.report.results import Finalist, Results
 from archdsl.report.sections.finalists import series
-from archdsl.report.wording import listing, number, words
+from archdsl.report.wording import MISSING, listing, number, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS_AT_MOST = 4
+PERCENTILES = (0, 5, 50, 95, 100)
+FREQUENCIES = (0.5, 1.0)  # of pi
 # Colours of the plots, and what stands for them in the page's style sheet; the networks' own are only marks.
 _NETWORK = {
     "winner": "#010203",
@@ -59,7 +64,19 @@ def _hessian(results: Results) -> Markup:
         "Largest eigenvalues of the loss Hessian, pooled over mini-batches. Large positive ones: a sharp minimum; "
         "negative ones: not convex there. Sharpness is a weak sign of accuracy and varies with the recipe."
     )
-    return _figure((9.6, 3.2), draw, f"Hessian spectra of {listing(names)}. {said}", caption, found, "Hessian")
+    label = f"Hessian spectra of {listing(names)}. {said}"
+    return _figure((9.6, 3.2), draw, _eigenvalues, label, caption, found, "Hessian")
+
+
+def _eigenvalues(found: list[Finalist]) -> Markup:
+    """The spread of each spectrum in numbers."""
+    rows: list[list[Child]] = []
+    for finalist in found:
+        values = np.ravel(_result("hessian", finalist.hessian).eigenvalues)
+        spread = [number("lambda_max", float(value), extra=1) for value in np.percentile(values, PERCENTILES)]
+        rows.append([finalist.title, values.size, number("nep", float((values < 0).mean())), *spread])
+    heads = ("Network", "Eigenvalues", "Negative, %", "Smallest", "5th percentile", "Median", "95th", "Largest")
+    return plain_table("Eigenvalues of the loss Hessian, pooled over mini-batches.", heads, rows)
 
 
 def _fourier(results: Results) -> Markup:
@@ -91,7 +108,31 @@ def _fourier(results: Results) -> Markup:
         "changes of resolution dashed. A block that smooths lowers the high frequencies."
     )
     spoken = f"Fourier curves of the blocks of {names}. Smoothing contrast: {', '.join(contrasts)}"
-    return _figure((9.8, 5.4), draw, spoken, caption, found, "Fourier")
+    return _figure((9.8, 5.4), draw, _amplitudes, spoken, caption, found, "Fourier")
+
+
+def _amplitudes(found: list[Finalist]) -> Markup:
+    """Every block's curve at two frequencies, a row per place."""
+    curves = {f.title: {unit.path: unit for unit in _result("fourier", f.fourier).units} for f in found}
+    places = sorted({path for units in curves.values() for path in units}, key=_natural)
+    rows = [
+        [
+            path,
+            *(
+                f"{units[path].label}: {number('high_freq', units[path].at(frequency))}" if path in units else MISSING
+                for units in curves.values()
+                for frequency in FREQUENCIES
+            ),
+        ]
+        for path in places
+    ]
+    heads = ["Block", *(f"{title}, {frequency} π" for title in curves for frequency in FREQUENCIES)]
+    return plain_table("Relative log amplitude of each block’s output, in nats.", heads, rows)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Numbers in a path in the order of numbers: block9 before block10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path)]
 
 
 def _score(finalist: Finalist, name: str) -> str:
@@ -112,6 +153,7 @@ def _result(name: str, document: dict[str, Any] | None) -> Any:
 def _figure(
     size: tuple[float, float],
     draw: Callable[[Figure], None],
+    numbers: Callable[[list[Finalist]], Markup],
     label: str,
     caption: str,
     found: list[Finalist],
@@ -120,6 +162,7 @@ def _figure(
     """A matplotlib drawing in the page's colours; one that cannot be drawn says so and leaves the page whole."""
     try:
         drawn = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
+        table = numbers(found)
     except (ArchdslError, ImportError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return note(f"{name}: the stored analysis cannot be drawn ({error})")
-    return figure(caption, drawn)
+    return figure(caption, drawn, numbers=table)
