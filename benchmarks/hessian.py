@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archdsl.analyses import batches, hessian
+from archdsl.analyses.curvature import LossHessian
 from archdsl.data import load
 from archdsl.recipe import Recipe
 from archdsl.training import train
@@ -93,7 +94,7 @@ def power(model: nn.Module, batch: Batch, tol: float, *, rebuild: bool) -> tuple
     params = list(model.parameters())
     size = sum(p.numel() for p in params)
     generator = torch.Generator().manual_seed(0)
-    product = None if rebuild else hessian.hessian(model, batch, params)[1]
+    product = None if rebuild else LossHessian(model, batch, params)
     found: list[Tensor] = []
     values, products = [], 0
     for _ in range(K):
@@ -101,7 +102,7 @@ def power(model: nn.Module, batch: Batch, tol: float, *, rebuild: bool) -> tuple
         for _ in range(MOST):
             vector = vector - sum(((v @ vector) * v for v in found), torch.zeros(()))
             vector = vector / vector.norm()
-            image = (product or hessian.hessian(model, batch, params)[1])(vector)
+            image = (product or LossHessian(model, batch, params))(vector)
             products += 1
             last, value = value, float(vector @ image)
             vector, direction = image, vector
@@ -142,7 +143,7 @@ def gradients_per_product(model: nn.Module, batch: Batch, rounds: int) -> dict[s
     """What a product costs in gradients: as training computes them (fused attention), and with plain attention."""
     params = list(model.parameters())
     vector = torch.randn(sum(p.numel() for p in params))
-    _, product = hessian.hessian(model, batch, params)
+    product = LossHessian(model, batch, params)
 
     def gradient() -> None:
         torch.autograd.grad(F.cross_entropy(model(batch[0]), batch[1]), params)
@@ -155,7 +156,7 @@ def gradients_per_product(model: nn.Module, batch: Batch, rounds: int) -> dict[s
         "gradient": gradient,
         "gradient, plain attention": plain,
         "product": lambda: product(vector),
-        "product, graph rebuilt": lambda: hessian.hessian(model, batch, params)[1](vector),
+        "product, graph rebuilt": lambda: LossHessian(model, batch, params)(vector),
     }
     interleaved(sides, 2)  # warm
     seconds = {name: (statistics.median(s), min(s)) for name, s in interleaved(sides, rounds).items()}

@@ -10,18 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.double_backward import DoubleBackward
+from archdsl.analyses.curvature import LossHessian, check_loss, check_symmetry, trained
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.hessian_plot import plot
-from archdsl.analyses.lanczos import Extremes, Operator, top
+from archdsl.analyses.lanczos import Extremes, top
 from archdsl.analyses.result import Floats, Result, jackknife
-from archdsl.errors import RunError, UsageError
+from archdsl.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,81 +116,23 @@ def measure(
         UsageError: k is below 1 or above the number of parameters, or the batches are unusable.
         RunError: the loss is not finite, the Hessian not symmetric, or memory ran out.
     """
-    params = [p for p in model.parameters() if p.requires_grad]
-    size = sum(p.numel() for p in params)
     check_batches(model, batches)
+    params = trained(model)
+    size = sum(p.numel() for p in params)
     if not 1 <= k <= size:
-        raise UsageError(
-            f"{k} eigenvalues asked of a Hessian of {size} x {size}",
-            f"k lies between 1 and {size}" if size else "the model has no parameter that requires a gradient",
-        )
+        raise UsageError(f"{k} eigenvalues asked of a Hessian of {size} x {size}", f"k lies between 1 and {size}")
     rows: list[tuple[float, Extremes]] = []
     with held_still(model), memory_guard("the Hessian spectrum"):
         for number, batch in enumerate(batches, start=1):
-            loss, product = hessian(model, batch, params, weight_decay)
-            if not np.isfinite(loss):
-                raise RunError(
-                    f"the loss of batch {number} is {loss}, so it has no Hessian",
-                    "was the network trained with too high a learning rate?",
-                )
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
-            start = torch.randn(size, generator=generator).to(params[0])
-            found = top(product, start, k, tol=tol, limit=limit)
-            del product  # and with it the graph, before the next one is built
-            _check_symmetry(found, number, start.dtype)
-            rows.append((loss, found))
+            hessian = LossHessian(model, batch, params, weight_decay)
+            check_loss(hessian.loss, number)
+            found = top(hessian, hessian.start(seed * 1_000_003 + number), k, tol=tol, limit=limit)
+            check_symmetry(found.krylov.asymmetry, number, params[0].dtype)
+            rows.append((hessian.loss, found))
+            del hessian  # and with it the graph, before the next one is built
             if on_batch is not None:
                 on_batch(number, len(batches))
     return _collect(rows, size, len(batches[0][0]), weight_decay)
-
-
-def hessian(
-    model: nn.Module, batch: Batch, params: Sequence[nn.Parameter], weight_decay: float = 0.0
-) -> tuple[float, Operator]:
-    """The loss of a batch, and v -> Hv with its Hessian; v and Hv are flat, in the order of `params`.
-
-    The graph of the gradient is built here, once, and lives as long as the returned function: a product is then one
-    pass backward through it. (`torch.func`'s second derivatives of an affine LayerNorm are wrong, hence
-    `autograd.grad` twice; fused attention has no second derivative, hence `DoubleBackward`, and the plain one where
-    that has no rule.)
-    """
-    images, labels = batch
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
-        loss = F.cross_entropy(model(images), labels)
-        gradient = torch.autograd.grad(loss, params, create_graph=True, allow_unused=True)
-    shapes = [p.shape for p in params]
-    sizes = [p.numel() for p in params]
-    # Parameters the loss does not depend on, or only linearly, have no second derivative.
-    curved = [index for index, entry in enumerate(gradient) if entry is not None and entry.requires_grad]
-    outputs = [gradient[index] for index in curved]
-
-    def product(vector: Tensor) -> Tensor:
-        parts = torch.split(vector, sizes)
-        directions = [parts[index].view(shapes[index]) for index in curved]
-        found = (
-            torch.autograd.grad(outputs, params, directions, retain_graph=True, allow_unused=True)
-            if outputs
-            else [None] * len(params)
-        )
-        flat = torch.cat(
-            [torch.zeros_like(v) if h is None else h.reshape(-1) for h, v in zip(found, parts, strict=True)]
-        )
-        return flat.add_(vector, alpha=weight_decay)
-
-    penalty = 0.5 * weight_decay * sum(float(p.detach().double().square().sum()) for p in params)
-    return float(loss.detach()) + penalty, product
-
-
-def _check_symmetry(found: Extremes, number: int, dtype: torch.dtype) -> None:
-    """Every run probes its own Hessian: an unsymmetric one has no spectrum to report."""
-    asymmetry, bound = found.krylov.asymmetry, float(torch.finfo(dtype).eps) ** 0.5
-    if not asymmetry <= bound:
-        raise RunError(
-            f"the Hessian of batch {number} is not symmetric: |u.Hv - v.Hu| / (|u| |Hv|) is {asymmetry:.1e}, "
-            f"above {bound:.1e}",
-            "some layer's second derivative is wrong or random: a custom autograd function, dropout that ignores eval "
-            "mode, or half precision inside",
-        )
 
 
 def _collect(rows: Sequence[tuple[float, Extremes]], params: int, images: int, weight_decay: float) -> HessianResult:

@@ -23,6 +23,8 @@ Operator = Callable[[Tensor], Tensor]
 # Multiples of the machine epsilon below which, relative to the operator's norm, a number is rounding.
 ROUNDING = 32.0
 
+_BLOCK = 8  # vectors of a basis allocated at once
+
 
 @dataclass(frozen=True)
 class Krylov:
@@ -126,18 +128,15 @@ def lanczos(operator: Operator, start: Tensor, settled: Callable[[Krylov], bool]
     """
     size, epsilon = start.numel(), float(torch.finfo(start.dtype).eps)
     generator = torch.Generator().manual_seed(0)  # for restarts; CPU: the same draws on every device
-    basis = start.new_empty(min(limit, size, 24), size)
-    basis[0] = start / _norm(start)
+    basis = _Basis(start / _norm(start))
     diagonal: list[float] = []
     offdiagonal: list[float] = []
     norm = asymmetry = 0.0
     last = min(limit, size)
     for step in range(1, last + 1):
-        rest = operator(basis[step - 1])
-        overlaps = _overlaps(basis[:step], rest)
-        rest = rest - basis[:step].T @ overlaps.to(rest)
-        fixup = basis[:step] @ rest  # twice is enough (Parlett 1998, 6.9)
-        rest = rest - basis[:step].T @ fixup
+        rest = operator(basis.last)
+        rest, overlaps = basis.reject(rest)
+        rest, _ = basis.reject(rest)  # twice is enough (Parlett 1998, 6.9)
         # One transfer for all that the host needs to know of this step.
         reached, *along = torch.cat([_norm(rest)[None], overlaps]).tolist()
         if not np.isfinite(reached):
@@ -156,17 +155,45 @@ def lanczos(operator: Operator, start: Tensor, settled: Callable[[Krylov], bool]
         )
         if step == last or settled(run):
             return run
-        if step == len(basis):
-            basis = torch.cat([basis, basis.new_empty(min(step, last - step), size)])
-        basis[step] = _orthogonal(basis[:step], generator) if closed else rest / reached
+        basis.append(_orthogonal(basis, generator) if closed else rest / reached)
     raise AssertionError("unreachable: the last step returns")
 
 
-def _orthogonal(basis: Tensor, generator: torch.Generator) -> Tensor:
-    """A random unit vector orthogonal to the rows of `basis`."""
-    vector = torch.randn(basis.shape[1], generator=generator, dtype=torch.float64).to(basis)
+class _Basis:
+    """Orthonormal vectors (n,), in blocks, so that one more needs no copy of those there are."""
+
+    def __init__(self, first: Tensor) -> None:
+        self.blocks: list[Tensor] = []
+        self.count = 0
+        self.append(first)
+
+    def append(self, vector: Tensor) -> None:
+        place = self.count % _BLOCK
+        if place == 0:
+            self.blocks.append(vector.new_empty(_BLOCK, len(vector)))
+        self.last = self.blocks[-1][place]
+        self.last.copy_(vector)
+        self.count += 1
+
+    def reject(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """What is left of a vector outside the space they span, and its products with each of them in float64."""
+        found = []
+        for number, block in enumerate(self.blocks):
+            rows = block[: self.count - number * _BLOCK]
+            found.append(_overlaps(rows, vector))
+        overlaps = torch.cat(found)
+        for number, block in enumerate(self.blocks):
+            rows = block[: self.count - number * _BLOCK]
+            part = overlaps[number * _BLOCK : number * _BLOCK + len(rows)]
+            vector = torch.addmv(vector, rows.T, part.to(vector), alpha=-1)
+        return vector, overlaps
+
+
+def _orthogonal(basis: _Basis, generator: torch.Generator) -> Tensor:
+    """A random unit vector orthogonal to all of the basis."""
+    vector = torch.randn(len(basis.last), generator=generator, dtype=torch.float64).to(basis.last)
     for _ in range(3):  # more than twice: what is left may be small when the basis is nearly full
-        vector = vector - basis.T @ (basis @ vector)
+        vector, _ = basis.reject(vector)
         vector = vector / _norm(vector)
     return vector
 

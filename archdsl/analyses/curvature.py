@@ -1,0 +1,123 @@
+"""A model and a batch in, the Hessian of its loss out: as an operator on flat vectors, whole or of some parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from archdsl.analyses.double_backward import DoubleBackward
+from archdsl.analyses.exact import Batch
+from archdsl.analyses.lanczos import Operator
+from archdsl.errors import RunError, UsageError
+
+Parameters: TypeAlias = Sequence[nn.Parameter]
+
+
+class LossHessian:
+    """The Hessian of NLL + (wd/2)|w|^2 on one batch; called with a flat vector v it gives Hv.
+
+    The graph of the gradient is built here, once, and lives as long as this object: a product is then one pass backward
+    through it. (`torch.func`'s second derivatives of an affine LayerNorm are wrong, hence `autograd.grad` twice; fused
+    attention has none, hence `DoubleBackward`, and the plain one where that has no rule.)
+
+    Attributes:
+        loss: nats.
+        params: whose second derivatives these are; vectors are flat, in their order.
+        weight_decay: wd.
+    """
+
+    def __init__(self, model: nn.Module, batch: Batch, params: Parameters, weight_decay: float = 0.0) -> None:
+        images, labels = batch
+        self.params, self.weight_decay = list(params), weight_decay
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
+            loss = F.cross_entropy(model(images), labels)
+            self._gradient = torch.autograd.grad(loss, self.params, create_graph=True, allow_unused=True)
+        penalty = 0.5 * weight_decay * sum(float(p.detach().double().square().sum()) for p in self.params)
+        self.loss = float(loss.detach()) + penalty
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """Hv."""
+        return self.restricted(range(len(self.params)))(vector)
+
+    def restricted(self, among: Sequence[int]) -> Operator:
+        """The rows and columns of some parameters (by their index) alone: v -> Hv, flat in the order of `among`."""
+        params = [self.params[index] for index in among]
+        sizes, shapes = [p.numel() for p in params], [p.shape for p in params]
+        # Parameters the loss does not depend on, or only linearly, have no second derivative.
+        curved = [(place, g) for place, index in enumerate(among) if (g := self._gradient[index]) is not None]
+        curved = [(place, g) for place, g in curved if g.requires_grad]
+
+        def product(vector: Tensor) -> Tensor:
+            parts = torch.split(vector, sizes)
+            directions = [parts[place].view(shapes[place]) for place, _ in curved]
+            found: Sequence[Tensor | None] = [None] * len(params)
+            if curved:
+                outputs = [g for _, g in curved]
+                found = torch.autograd.grad(outputs, params, directions, retain_graph=True, allow_unused=True)
+            flat = torch.cat(
+                [torch.zeros_like(v) if h is None else h.reshape(-1) for h, v in zip(found, parts, strict=True)]
+            )
+            return flat.add_(vector, alpha=self.weight_decay)
+
+        return product
+
+    def start(self, seed: int, among: Sequence[int] | None = None) -> Tensor:
+        """What to start Lanczos with: the gradient, most of which lies along what is sought, and half as much noise.
+
+        Against noise alone it takes one or two products fewer, and skips no large eigenvalue where that one does in 1%
+        of all runs (15 dense spectra of small networks, 25 starts each).
+        """
+        among = range(len(self.params)) if among is None else among
+        params = [self.params[index] for index in among]
+        generator = torch.Generator().manual_seed(seed)  # CPU: the same on every device
+        noise = torch.randn(sum(p.numel() for p in params), generator=generator).to(params[0])
+        gradients = [self._gradient[index] for index in among]
+        gradient = torch.cat(
+            [
+                torch.zeros_like(p).reshape(-1) if g is None else g.reshape(-1)
+                for g, p in zip(gradients, params, strict=True)
+            ]
+        ).detach()
+        length = torch.linalg.vector_norm(gradient)
+        if not bool(torch.isfinite(length)) or not bool(length > 0):
+            return noise
+        start: Tensor = gradient / length + 0.5 * noise / torch.linalg.vector_norm(noise)
+        return start
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters whose curvature is asked for.
+
+    Raises:
+        UsageError: the model has none.
+    """
+    params = [p for p in model.parameters() if p.requires_grad]
+    if not params:
+        raise UsageError("the model has no parameter that requires a gradient, so it has no Hessian")
+    return params
+
+
+def check_loss(loss: float, number: int) -> None:
+    """Raises RunError where the loss of the batch is not finite."""
+    if not abs(loss) < float("inf"):
+        raise RunError(
+            f"the loss of batch {number} is {loss}, so it has no Hessian",
+            "was the network trained with too high a learning rate?",
+        )
+
+
+def check_symmetry(asymmetry: float, number: int, dtype: torch.dtype) -> None:
+    """Every run probes its own Hessian: an unsymmetric one has no spectrum to report."""
+    bound = float(torch.finfo(dtype).eps) ** 0.5
+    if not asymmetry <= bound:
+        raise RunError(
+            f"the Hessian of batch {number} is not symmetric: |u.Hv - v.Hu| / (|u| |Hv|) is {asymmetry:.1e}, "
+            f"above {bound:.1e}",
+            "some layer's second derivative is wrong or random: a custom autograd function, dropout that ignores eval "
+            "mode, or half precision inside",
+        )
