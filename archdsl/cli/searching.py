@@ -28,7 +28,10 @@ def search(
         ),
     ] = None,
     sampler: Annotated[
-        str, typer.Option("--sampler", metavar="NAME", help="auto, gp, tpe, random or exhaustive.")
+        str,
+        typer.Option(
+            "--sampler", metavar="NAME", help="auto, tpe, gp, evolution, nsga2, buildup, random or exhaustive."
+        ),
     ] = "auto",
     epochs: Epochs = None,
     seed: Seed = 0,

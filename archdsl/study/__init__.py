@@ -31,7 +31,7 @@ from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
-from archdsl.study.samplers import SAMPLERS, choose_sampler
+from archdsl.study.samplers import SAMPLERS, Setting, recommend
 from archdsl.study.screens import SCREENS
 from archdsl.study.snapshot import kinds
 from archdsl.study.store import RECORD, RunFolder
@@ -66,7 +66,8 @@ def search(
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
         objectives: scores to optimise (`accuracy`, `minimize:nll`); several make a Pareto search. By default the
             file's, else accuracy.
-        sampler: `gp`, `tpe`, `random`, `exhaustive`, or `auto`.
+        sampler: `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is installed, or
+            `auto`.
         epochs: of each training, in place of the recipe's.
         seed: of everything.
         halving: stop networks early whose accuracy curve is below the others'.
@@ -110,8 +111,9 @@ def search(
     wanted = objectives_of(source.spec(), tuple(objectives))
     spec, dataset, recipe = set_up(source, data, data_root, download, epochs)
     space.check(spec, source.text, source.path)
-    name = choose_sampler(spec, budget) if sampler == "auto" else sampler
-    _ = SAMPLERS[name]
+    name, reason = recommend(spec, budget) if sampler == "auto" else (sampler, "")
+    # Made once before anything is written: a sampler may refuse a space it knows nothing to do with.
+    SAMPLERS[name](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
     if screen is not None:
         _ = SCREENS[screen]
         if storage is not None:
@@ -128,7 +130,7 @@ def search(
         watch.opened(folder.path, plan.model_dump(mode="json"))
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
-            f"{extent.size:,} fillings{networks}; sampler {name}; {dataset.name}; "
+            f"{extent.size:,} fillings{networks}; sampler {name}{reason and f' ({reason})'}; {dataset.name}; "
             f"{_device_text(chosen_device, plan.workers)}; {folder.path}"
         )
         timing = Timing(spec, wanted, Latencies(chosen_device, folder.path / "latency.json"))
