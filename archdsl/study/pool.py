@@ -74,6 +74,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     number: int
+    ready: bool = False  # it has started; what that takes is no part of a task's time
     job: _Job | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -182,7 +183,7 @@ class Pool:
         """Wait until a worker has something to say, dies, or takes too long."""
         self._feed()
         until = (
-            min((w.since + self.limit for w in self._workers if w.job is not None), default=None)
+            min((w.since + self.limit for w in self._workers if w.job is not None and w.ready), default=None)
             if self.limit
             else None
         )
@@ -192,7 +193,9 @@ class Pool:
             try:
                 if worker.connection.poll():
                     outcome = worker.connection.recv()
-                    if worker.job is not None:
+                    if outcome is None:
+                        worker.ready, worker.since = True, time.monotonic()
+                    elif worker.job is not None:
                         worker.job.outcome, worker.job = outcome, None
                     continue
             except (EOFError, OSError):
@@ -200,7 +203,7 @@ class Pool:
             self._bury(worker, "its process was killed twice, perhaps for want of memory", RETRIES)
         if self.limit is not None:
             for worker in list(self._workers):
-                if worker.job is not None and time.monotonic() - worker.since > self.limit:
+                if worker.job is not None and worker.ready and time.monotonic() - worker.since > self.limit:
                     worker.process.kill()
                     self._bury(worker, f"took longer than {self.limit:g} s", 0)
         self._feed()
@@ -238,6 +241,7 @@ def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], 
     torch.set_num_threads(1)
     name, root = source
     data: Dataset | None = None
+    connection.send(None)
     while True:
         try:
             task = connection.recv()

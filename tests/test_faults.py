@@ -1,0 +1,140 @@
+"""What goes wrong in a search on one machine, with real processes: nothing finished is lost, and it goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import archdsl
+from archdsl.data import load
+from archdsl.errors import DiskFullError, RunError
+from archdsl.files import is_full, write_atomically
+from archdsl.study.pool import Pool
+from archdsl.study.store import mend
+
+TINY = """
+model tiny
+defaults(head_dim=4)
+stem patch(4, k=4)
+stage(4, heads=1) [{C|M}*2]
+stage(8, heads=2, down=conv) [{C|M}*2]
+train(epochs=2, batch=32)
+"""
+
+
+def hang(task: float, data: Any, device: Any, on_step: Any) -> dict[str, Any]:
+    """Work for a pool: sleeps."""
+    time.sleep(task)
+    return {"slept": task}
+
+
+def search(folder: Path, images: Path, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"budget": 5, "workers": 1, "final_seeds": 0, "sampler": "random", "device": "cpu"}
+    return archdsl.search(TINY, data=f"npz:{images}", run=folder, **(given | options))
+
+
+def outline(results: dict[str, Any]) -> list[tuple[str, str, float]]:
+    return [(t["key"], t["state"], t["scores"]["accuracy"]) for t in results["trials"]]
+
+
+def test_a_torn_last_line_of_the_journal_is_mended_and_the_search_is_the_same(little: Path, tmp_path: Path):
+    whole = search(tmp_path / "whole", little)
+    search(tmp_path / "torn", little, budget=3)
+    journal = tmp_path / "torn" / "journal.log"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker')
+    journal.with_name("journal.log.lock").symlink_to(journal)
+    results = search(tmp_path / "torn", little)
+    assert outline(results) == outline(whole)
+    assert (tmp_path / "torn" / "journal.log.torn").read_bytes() == b'{"op_code":4,"worker\n'
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_mending_leaves_a_whole_journal_alone(tmp_path: Path):
+    journal = tmp_path / "journal.log"
+    journal.write_bytes(b'{"a":1}\n{"b":2}\n')
+    assert mend(journal) == []
+    assert journal.read_bytes() == b'{"a":1}\n{"b":2}\n'
+    journal.write_bytes(b'{"a":1}\n{"b":\n')  # torn, and ended by somebody
+    assert len(mend(journal)) == 1
+    assert journal.read_bytes() == b'{"a":1}\n'
+    assert mend(tmp_path / "absent") == []
+
+
+def test_a_training_that_hangs_is_given_up_and_the_others_go_on(little: Path):
+    data = f"npz:{little}"
+    pool = Pool(hang, 2, load(data), (data, None), torch.device("cpu"), limit=3.0)
+    try:
+        for seconds in (0.1, 60.0, 0.2):
+            pool.submit(seconds)
+        assert pool.take() == {"slept": 0.1}
+        assert pool.take() == {"died": "took longer than 3 s"}
+        assert pool.take() == {"slept": 0.2}
+    finally:
+        pool.close()
+
+
+def test_a_worker_ends_with_the_process_that_started_it(little: Path, tmp_path: Path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, torch\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_faults import hang\n"
+        "from archdsl.data import load\n"
+        "from archdsl.study.pool import Pool\n"
+        "if __name__ == '__main__':\n"
+        f"    data = 'npz:{little}'\n"
+        "    pool = Pool(hang, 2, load(data), (data, None), torch.device('cpu'))\n"
+        "    pool.submit(0.0)\n"
+        "    pool.take()\n"
+        "    pool.submit(300.0)\n"
+        "    print(pool._workers[0].process.pid, flush=True)\n"
+        "    pool.take()\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    for _ in range(100):
+        state = Path(f"/proc/{worker}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the worker outlived its parent")
+
+
+def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(little: Path, tmp_path: Path):
+    """A tmpfs of 48 KB: the journal and the checkpoints do not fit."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        with pytest.raises(RunError) as error:
+            search(small / "run", little)
+        assert isinstance(error.value, DiskFullError), error.value
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        assert outline(search(small / "run", little)) == outline(search(tmp_path / "whole", little))
+    finally:
+        subprocess.run(["umount", str(small)], check=False)
+
+
+def test_a_full_disk_is_known_by_its_number_or_its_text(tmp_path: Path):
+    assert is_full(OSError(errno.ENOSPC, "x"))
+    assert is_full(ValueError(f"I/O error: {os.strerror(errno.ENOSPC)} (os error 28)"))
+    assert not is_full(OSError(errno.EACCES, "no"))
+    with pytest.raises(RunError, match="cannot write") as error:
+        write_atomically(tmp_path / "absent" / "file", "text")
+    assert not isinstance(error.value, DiskFullError)
