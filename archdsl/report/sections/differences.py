@@ -50,7 +50,9 @@ def _apart(score: str, scale: Scale) -> list[float]:
     """As many round values as can be written beside each other."""
     for most in (5, 4, 3):
         ticks = scale.ticks(most)
-        room = min(scale(b) - scale(a) for a, b in itertools.pairwise(ticks))
+        if len(ticks) < 2:
+        return ticks
+    room = min(scale(b) - scale(a) for a, b in itertools.pairwise(ticks))
         if room >= CHARACTER * (1 + max(len(_tick(score, tick)) for tick in ticks)):
             return ticks
     return [0.0]
