@@ -51,8 +51,8 @@ def _apart(score: str, scale: Scale) -> list[float]:
     for most in (5, 4, 3):
         ticks = scale.ticks(most)
         if len(ticks) < 2:
-        return ticks
-    room = min(scale(b) - scale(a) for a, b in itertools.pairwise(ticks))
+            return ticks
+        room = min(scale(b) - scale(a) for a, b in itertools.pairwise(ticks))
         if room >= CHARACTER * (1 + max(len(_tick(score, tick)) for tick in ticks)):
             return ticks
     return [0.0]
