@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from archdsl.errors import DataError, StudyError, UsageError
 from archdsl.experiment import fit_to_data
 from archdsl.language import parse
 from archdsl.recipe import Recipe
+from archdsl.study.screens import SCREENS
 
+ROOT = Path(__file__).parent.parent
 TINY = "defaults(head_dim=4)\nstem patch(4, k=4)\nstage(4, heads=1) [{C|M}*2]\n"
 
 
@@ -153,3 +156,37 @@ def test_wrong_tables_and_names_are_errors(table: Path, capsys: pytest.CaptureFi
 
 def test_the_shipped_table_is_of_the_shipped_space():
     assert len(members_of(shipped())) == 256
+
+
+def test_the_page_says_what_was_measured():
+    """Every row of `docs/screens.md`, and its advice, from the figures of the benchmark."""
+    found = json.loads((ROOT / "benchmarks/results/screens.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/screens.md").read_text(encoding="utf-8")
+    training = found["training_seconds"]["before"]
+    assert sorted(found["screens"]) == sorted(SCREENS)
+    for name, entry in found["screens"].items():
+        rho, kept, cost = entry["test"]["correlation"], entry["test"]["survive"], entry["seconds"]
+        assert (
+            f"| `{name}` | {rho['value']:+.2f} ({rho['low']:+.2f} to {rho['high']:+.2f}) "
+            f"| {entry['validation']['correlation']['value']:+.2f} | {kept['1%']['share']:.0%} | {kept['5%']['share']:.0%} "
+            f"| {cost['prepare'] / training:.1f} | {cost['member'] / training:.1%} |"
+        ) in page
+        assert verdict(entry) == "do not use"
+    assert (kept["1%"]["of"], kept["5%"]["of"]) == (3, 13)
+    for value in (found["ceiling"]["test"]["training"], found["ceiling"]["test"]["first_epoch"]):
+        assert f"{value:+.2f} for" in page
+    longer = [entry["with_test_accuracy"] for entry in found["longer_supernet"]]
+    assert f"({min(longer):+.2f} to {max(longer):+.2f} over three seeds)" in page
+    msa = [entry["with_count_of_msa"] for entry in found["longer_supernet"]]
+    assert f"({max(msa):+.2f} to {min(msa):+.2f} when" in page
+
+
+def test_the_screen_of_the_page_works():
+    page = (ROOT / "docs/screens.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    try:
+        exec(text, {"__name__": "mine"})
+        member = members_of(shipped())[0]
+        assert SCREENS["depth"](None).score(member) == 8  # type: ignore[arg-type]
+    finally:
+        SCREENS._entries.pop("depth", None)

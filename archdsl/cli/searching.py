@@ -70,7 +70,7 @@ def search(
             "--screen",
             metavar="NAME",
             help="Train only what scores in the better half before any training: supernet, synflow, snip, grad_norm, "
-            "naswot, params or macs. See 'archdsl bench screens' for what they are worth.",
+            "naswot, params or macs. None is recommended: see 'archdsl bench screens'.",
         ),
     ] = None,
     cache: Annotated[
