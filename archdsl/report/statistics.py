@@ -91,7 +91,7 @@ def normal_interval(value: float, error: float) -> Interval:
     """A value with the interval of a known standard error; NaN ends where that is NaN.
 
     >>> normal_interval(1.0, 0.0)
-    Interval(value=1.0, low=1.0, high=1.0, n=(1,))
+    Interval(value=1.0, low=1.0, high=1.0, n=(1,), p=nan)
     """
     half = _NORMAL * error
     return Interval(value, value - half, value + half, (1,))
