@@ -113,7 +113,8 @@ def search(
     space.check(spec, source.text, source.path)
     name, reason = recommend(spec, budget) if sampler == "auto" else (sampler, "")
     # Made once before anything is written: a sampler may refuse a space it knows nothing to do with.
-    SAMPLERS[name](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
+    with _quiet():
+        SAMPLERS[name](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
     if screen is not None:
         _ = SCREENS[screen]
         if storage is not None:
