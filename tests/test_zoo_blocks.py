@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import timm
@@ -233,3 +234,18 @@ def test_quoted_texts_are_texts() -> None:
 def test_messages_do_not_disturb_a_terminal() -> None:
     error = archdsl.ArchdslError("written by \x1b[31m2\u00a0", "line\n\tend \x07")
     assert str(error) == "written by  [31m2 \n  = help: line\n\tend  "
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory as Linux has them")
+def test_a_timm_that_cannot_be_loaded_is_told_at_its_place(tmp_path: Path):
+    """Found by fuzzing: too little memory to load PyTorch's libraries."""
+    import resource
+
+    (tmp_path / "a.arch").write_text('stage[timm("resnet18")]')
+    done = subprocess.run(
+        [sys.executable, "-m", "archdsl", "check", "a.arch"], cwd=tmp_path, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "a.arch:1:12: error: timm cannot be loaded: " in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -76,8 +76,11 @@ def _plain(name: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _facts(name: str, index: int | None, x: Shape) -> _Facts:
-    import timm
-
+    try:
+        import timm
+    except ImportError as error:  # it is installed with archdsl; what is missing then is memory, or a part of PyTorch
+        reason = str(error).partition("\n")[0]
+        raise ShapeError(f"timm cannot be loaded: {reason}", "name", "run 'python -c \"import timm\"' alone") from None
     if not timm.is_model(name):
         names = timm.list_models()
         help = did_you_mean(name, names) or "python -c 'import timm; print(timm.list_models())' prints all"
