@@ -36,6 +36,7 @@ def survives(data: str | bytes, most_seconds: float = HANGS) -> Trial:
 FOUND = [
     "block C = ( )\nstem\nstage[C]\n",  # likewise
     "stage[residual[{conv|norm*00}*00]]",  # printed so that it could not be read
+    "stage[C]\ntrain(lr={1e-4..1e4 log}*1e18)\n",  # likewise, a member of it
     # ---- slow ----
     "block b=conv(in+1,k=1)*3333 stage(1)[b*3333]",
     "block b=conv*9999 stage[b*9999]",

@@ -240,7 +240,8 @@ def pattern(value: ir.Value) -> str:
 def possible(value: ir.Value) -> tuple[list[ir.Scalar], int]:
     """Every constant a value can become, in the order of the text, and in how many ways; whatever its holes decide.
 
-    What depends on a variable or on a real hole is left out; so is everything when there is too much of it.
+    Of a real hole the ends are taken. What depends on a variable is left out; so is everything when there is too much
+    of it.
     """
     count = 0
     found: dict[tuple[type, ir.Scalar], ir.Scalar] = {}
@@ -268,7 +269,11 @@ def _outcomes(value: ir.Value, decided: dict[str, int]) -> _Outcomes:
             for left, before in _outcomes(value.left, decided):
                 for right, after in _outcomes(value.right, before):
                     yield _calculated(value.op, left, right), after
-        case ir.FloatRange() | ir.Variable():
+        case ir.FloatRange():  # its ends tell: what is calculated from it lies between what comes of them
+            taken = decided.get(value.name)
+            for index in (0, 1) if taken is None else (taken,):
+                yield (value.low, value.high)[index], {**decided, value.name: index}
+        case ir.Variable():
             yield _UNKNOWN, decided
         case _:
             yield value, decided
