@@ -1,6 +1,6 @@
 """Many workers with stub trainings against one real PostgreSQL: is anything lost or done twice, and what does it cost?
 
-    python benchmarks/distributed.py --workers 1 10 50 100 200
+    python benchmarks/distributed.py --workers 1 10 50 100 200 --plot docs/distributed.svg
 
 Every worker is the real one (`archdsl.study.worker.Worker`) with connections of its own, a thread of this process
 instead of a machine of its own; a training is a pause. So the figures hold the work of all workers on these cores too.
@@ -119,12 +119,41 @@ def server(folder: Path) -> tuple[Any, str]:
     return found, found.get_uri().replace("postgresql://", "postgresql+psycopg://")
 
 
+def draw(content: dict[str, Any], path: Path) -> None:
+    """Throughput beside the ideal, and how long a claim takes, against the number of workers."""
+    from matplotlib.figure import Figure
+
+    rows = content["results"]
+    workers = [row["workers"] for row in rows]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(workers, [row["ideal_per_second"] for row in rows], "--", color="0.5", label="trainings alone")
+    left.plot(workers, [row["networks_per_second"] for row in rows], "o-", color="#0072B2", label="measured")
+    left.set(xscale="log", yscale="log", xlabel="workers", ylabel="networks per second", title="Throughput")
+    left.legend(frameon=False)
+    for name, style in (("median", "o-"), ("p95", "s--")):
+        values = [row["claim_milliseconds"][name] for row in rows]
+        right.plot(workers, values, style, color="#D55E00", label="95th percentile" if name == "p95" else name)
+    right.set(xscale="log", yscale="log", xlabel="workers", ylabel="milliseconds", title="To claim a network")
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.set_xticks(workers, [str(n) for n in workers])
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 50, 100, 200])
     parser.add_argument("--each", type=int, default=2, help="networks per worker")
     parser.add_argument("--seconds", type=float, default=20.0, help="of a training")
+    parser.add_argument("--plot", type=Path, help="draw throughput and waiting against the number of workers")
+    parser.add_argument("--draw-only", action="store_true", help="measure nothing, draw what is recorded")
     arguments = parser.parse_args()
+    if arguments.draw_only:
+        draw(json.loads(RESULTS.read_text(encoding="utf-8")), arguments.plot)
+        return
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("archdsl").setLevel(logging.ERROR)
@@ -143,6 +172,8 @@ def main() -> None:
         "training_seconds": arguments.seconds, "results": rows,
     }  # fmt: skip
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot is not None:
+        draw(content, arguments.plot)
 
 
 if __name__ == "__main__":

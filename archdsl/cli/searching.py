@@ -73,6 +73,15 @@ def search(
             "naswot, params or macs. None is recommended: see 'archdsl bench screens'.",
         ),
     ] = None,
+    warm_start: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--warm-start",
+            metavar="RUN",
+            help="Train the ten best networks of this earlier search first, whatever data and recipe they were found "
+            "with; may be repeated.",
+        ),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option("--cache", metavar="DIR", help="Take trainings from this folder, and keep new ones there."),
@@ -95,7 +104,8 @@ def search(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
-        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen, cache=cache,
+        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen,
+        warm_start=warm_start or [], cache=cache,
         watch=Watches(SearchView(), make(log or [])),
         command=shlex.join(["archdsl", *sys.argv[1:]]),
     )  # fmt: skip

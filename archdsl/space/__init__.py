@@ -6,7 +6,7 @@ Counted exactly, without looking at each, wherever the conditions are sums over 
 from __future__ import annotations
 
 from archdsl.space.checking import check
-from archdsl.space.enumeration import attempt, draw, fillings
+from archdsl.space.enumeration import attempt, draw, fillings, random_choice
 from archdsl.space.extents import EXACT_LIMIT, Extent
 from archdsl.space.extents import measure_extent as extent
 from archdsl.space.holes import Decision, Filling, Hole, decisions, options
@@ -18,5 +18,5 @@ from archdsl.space.sizing import size
 
 __all__ = [
     "DRAWS", "EXACT_LIMIT", "Decision", "Extent", "Filling", "Hole", "attempt", "check", "decisions", "draw", "extent",
-    "fillings", "members", "options", "sample", "size", "stream",
+    "fillings", "members", "options", "random_choice", "sample", "size", "stream",
 ]  # fmt: skip

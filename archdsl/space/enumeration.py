@@ -60,11 +60,12 @@ def fillings(spec: ir.Spec) -> Iterator[Architecture | Misfit]:
 
 def draw(spec: ir.Spec, rng: random.Random) -> Architecture | None:
     """One filling with every hole decided evenly; None when it does not fit together or breaks a requirement."""
+    return attempt(spec, lambda hole: random_choice(hole, rng))
 
-    def choose(hole: Hole) -> float:
-        return _between(hole, rng) if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole))
 
-    return attempt(spec, choose)
+def random_choice(hole: Hole, rng: random.Random) -> float:
+    """One way to decide a hole, all as likely; a real range evenly in its logarithm."""
+    return _between(hole, rng) if isinstance(hole, ir.FloatRange) else rng.randrange(options(hole))
 
 
 def attempt(spec: ir.Spec, choose: Callable[[Hole], float]) -> Architecture | None:

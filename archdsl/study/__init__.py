@@ -36,6 +36,7 @@ from archdsl.study.screens import SCREENS
 from archdsl.study.snapshot import kinds
 from archdsl.study.store import RECORD, RunFolder
 from archdsl.study.timing import Timing
+from archdsl.study.warm_start import first_networks
 from archdsl.study.watch import Watch
 
 DEFAULT_SPACE = "placement"
@@ -52,7 +53,7 @@ def search(
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
     trial_timeout: float | None = None, storage: str | None = None, study: str | None = None,
-    screen: str | None = None, cache: Path | None = None, watch: Watch | None = None,
+    screen: str | None = None, warm_start: Sequence[Path] = (), cache: Path | None = None, watch: Watch | None = None,
     command: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a space for the member that scores best.
@@ -84,6 +85,9 @@ def search(
         study: its name there; by default that of the run's folder.
         screen: trains only members that score as well as the better half of the space before any training (`supernet`,
             `synflow`, …); `docs/screens.md` says which are worth it. Baselines are trained all the same.
+        warm_start: folders of other searches, whose best networks are trained first (up to ten of each), after the
+            baselines: those that are members of this space by the names of their decisions, whatever data and recipe
+            they were found with.
         cache: a folder that several searches share: a training found there (same network, recipe, data, seed, versions,
             kind of device, threads) is taken from there, and new ones are kept there. The results are the same.
         watch: is told what happens.
@@ -122,6 +126,7 @@ def search(
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
         finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
+        warm_start=first_networks(warm_start, spec, wanted, seed),
     )  # fmt: skip
     extent = space.extent(spec)
     if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
@@ -196,7 +201,7 @@ def search(
 
 def default_folder(plan: Plan) -> Path:
     """The folder of a study under `runs/`: the same for the same study, whatever the budget."""
-    unsaid = {"screen"} if plan.screen is None else set()
+    unsaid = {name for name in ("screen", "warm_start") if not getattr(plan, name)}
     identity = digest(plan.model_dump(mode="json", exclude={"versions"} | unsaid))
     data = plan.data.partition(":")[0]
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +30,7 @@ class Plan(BaseModel):
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
         screen: which members are let through to training, None for all.
+        warm_start: what is tried first after the baselines, each as Optuna's parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +49,7 @@ class Plan(BaseModel):
     finalist_seeds: int
     workers: int
     screen: str | None = None
+    warm_start: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str]
 
     def differences(self, other: Plan, besides: Collection[str] = ()) -> list[str]:
@@ -107,6 +110,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
     seed: int, halving: bool, finalist_seeds: int, workers: int, screen: str | None = None,
+    warm_start: tuple[dict[str, Any], ...] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
     if not objectives:
@@ -114,5 +118,5 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, workers=workers, screen=screen, versions=versions(),
+        finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start=warm_start, versions=versions(),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -16,7 +16,7 @@ from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.interrupts import uninterrupted
-from archdsl.study.parameters import parameters, suggest
+from archdsl.study.parameters import member, parameters, suggest
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 from archdsl.study.store import RECORD
 
@@ -38,15 +38,17 @@ class Proposer:
         history: what was tried; `close` adds to it.
         budget: how many networks are to be trained.
         admits: a filter before training (latency, a screen); what it turns away costs no budget.
+        first: members to try after the baselines and before the sampler's, as parameters.
     """
 
     def __init__(
         self, spec: ir.Spec, sampler: str, seed: int, study: optuna.Study, history: History, budget: int,
-        admits: Admits | None = None,
+        admits: Admits | None = None, first: Sequence[Mapping[str, Any]] = (),
     ) -> None:  # fmt: skip
         self.spec, self.sampler, self.seed, self.study = spec, sampler, seed, study
         self.history, self.budget, self.admits = history, budget, admits
-        self.queue = list(baselines(spec).values())
+        warm = (member(spec, values) for values in first)
+        self.queue = [*baselines(spec).values(), *(found for found in warm if found is not None)]
         self._listing: Iterator[Architecture] | None = None
         continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
         self._countable = not continuous and space.size(spec) <= space.EXACT_LIMIT

@@ -67,7 +67,9 @@ class Runner:
         for entry in folder.records(self.study):
             self.history.take_in(entry)
         self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
-        self.proposer = Proposer(spec, plan.sampler, plan.seed, self.study, self.history, budget, admits)
+        self.proposer = Proposer(
+            spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
+        )
         self.timing, self.caches = timing, caches
 
     def run(self) -> None:

@@ -84,7 +84,7 @@ class Worker:
         # Workers that know the same must not all propose the same.
         self.proposer = Proposer(
             spec, plan.sampler, plan.seed + random.Random(self.name).randrange(10**6), study,
-            History(plan.objectives), budget, admits,
+            History(plan.objectives), budget, admits, plan.warm_start,
         )  # fmt: skip
         self._claims: list[Claim] = []
         self._mine: Claim | None = None
