@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,10 @@ import pytest
 
 import archdsl
 from archdsl.errors import DataError, StudyError
+from archdsl.experiment import set_up
+from archdsl.sources import Source
 from archdsl.study import join
+from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
 
@@ -183,6 +187,20 @@ def test_workers_meet_the_budget_exactly_and_a_larger_one_goes_on(url: str, litt
     more = search(url, "exact", tmp_path / "run", little, budget=10)
     check(more, url, "exact", 10)
     assert [t["key"] for t in more["trials"][:8]] == [t["key"] for t in results["trials"]]
+
+
+def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path):
+    results = search(url, "screened", tmp_path / "a", little, budget=9, screen="params", halving=False)
+    spec, _, _ = set_up(Source(TINY, "tiny"), f"npz:{little}", None, False, None)
+    kept = json.loads((tmp_path / "a" / "screen.json").read_text(encoding="utf-8"))
+    exempt = {member.hash for member in baselines(spec).values()}
+    assert len(results["trials"]) == 9
+    assert sum(trial["hash"] not in exempt for trial in results["trials"]) == 6
+    assert all(t["params"] >= kept["threshold"] for t in results["trials"] if t["hash"] not in exempt)
+    # Of 16 members 8 are in the better half; a machine that joins has no file, and finds the same threshold.
+    assert join(url, "screened", run=tmp_path / "b", data=f"npz:{little}", device="cpu") == 9
+    there = json.loads((tmp_path / "b" / "screen.json").read_text(encoding="utf-8"))
+    assert there["threshold"] == kept["threshold"]
 
 
 def test_a_killed_worker_loses_nothing(url: str, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

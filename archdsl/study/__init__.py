@@ -121,8 +121,6 @@ def search(
         SAMPLERS[name](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
     if screen is not None:
         _ = SCREENS[screen]
-        if storage is not None:
-            raise UsageError("--screen screens on one machine only", "leave --screen or --storage out")
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
         finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,

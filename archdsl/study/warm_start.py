@@ -59,7 +59,7 @@ def first_networks(
 
 
 def _ranked(trials: Sequence[Trial], objectives: Objectives) -> list[Trial] | None:
-    """Best first: by how many others beat a trial in everything, then by the first score; None if a score is unknown."""
+    """Best first, by how many others beat one in everything, then by the first score; None if a score is unknown."""
     signs = [(name, -1.0 if direction == "maximize" else 1.0) for name, direction in objectives]
     points = {trial.number: [sign * trial.score(name) for name, sign in signs] for trial in trials}
     if not signs or any(value != value for point in points.values() for value in point):
