@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archdsl import ir, report, space
+from archdsl import ir, space
 from archdsl.architecture import Architecture
 from archdsl.errors import StudyError
-from archdsl.report.results import Trial
+from archdsl.report.results import Trial, load, read
 from archdsl.space import Hole
 from archdsl.study.candidate import key_of
 from archdsl.study.history import Objectives, dominates
@@ -43,7 +43,7 @@ def first_networks(
     """
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
-        results = report.read(report.load(run))
+        results = read(load(run))
         finished = [trial for trial in results.trials if trial.state == "complete"]
         if not finished:
             raise StudyError(f"'{run}' has no finished network to begin with", "leave out this --warm-start")
