@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from archdsl.analyses import ANALYSES, Result
+from archdsl.analyses.parts import Parts
 from archdsl.errors import DataError, RunError
 from archdsl.files import write_atomically
 
@@ -70,7 +71,26 @@ class Folder:
         self._write_beside(name, result)
         document = {"analysis": name, "identity": identity, "result": result.to_json()}
         write_atomically(self.path / f"{name}.json", json.dumps(document) + "\n")
+        (self.path / f"{name}.part.json").unlink(missing_ok=True)
         self.files += [f"{name}.json", *self._beside(name)]
+
+    def parts(self, name: str, identity: Identity) -> Parts:
+        """What an interrupted run left of an analysis, batch by batch; further batches are kept as they come.
+
+        They lie in `NAME.part.json` until the whole result is there.
+        """
+        path, plain = self.path / f"{name}.part.json", json.loads(json.dumps(identity))
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            stored = document["parts"] if document["identity"] == plain else []
+            done = [ANALYSES[name].result.from_json(part) for part in stored]
+        except (OSError, ValueError, KeyError, TypeError, DataError):
+            done = []  # absent, cut short, or of an older form
+
+        def keep(found: Sequence[Result]) -> None:
+            write_atomically(path, json.dumps({"identity": plain, "parts": [part.to_json() for part in found]}) + "\n")
+
+        return Parts(done, keep)
 
     def write(self, name: str, text: str) -> None:
         """Another file of the folder."""

@@ -23,7 +23,7 @@ def analyze(
     file: str | Path | nn.Module, *, blocks: Sequence[str | nn.Module] | Mapping[str, str] | None = None,
     data: str | None = None, data_root: Path | None = None, download: bool = False, only: Sequence[str] = (),
     epochs: int | None = None, seed: int = 0, device: str = "auto", out: str | Path | None = None,
-    batches: int | None = None, size: int | None = None, compat: str | None = None,
+    batches: int | None = None, size: int | None = None, compat: str | None = None, density: bool = False,
     on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a network with the analyses of `archdsl.analyses`: spectrum, Fourier, variance, noise, lesion and others.
@@ -48,6 +48,7 @@ def analyze(
         batches, size: how many batches of how many images, in place of each analysis's own numbers; quality always
             looks at the whole split.
         compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
+        density: the density of all Hessian eigenvalues, too (the analysis `hessian_density`).
         on_step: for a progress display of the training.
         say: is told what is being done.
 
@@ -75,7 +76,9 @@ def analyze(
         network, _ = run(job, job.checkpoint, on_step=on_step)
         subject = of_network(network, job.data, job.recipe)
         place = place or job.checkpoint.parent / "analysis"
-    options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
+    options = Options(
+        tuple(dict.fromkeys(only)), ("hessian_density",) if density else (), seed, batches, size, compat, device
+    )
     folder = None if place is None else Folder(place)
     results = measure(subject, options, folder, say)
     document = _document(subject, options, results)

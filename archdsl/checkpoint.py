@@ -65,9 +65,26 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and write it anew"
-        ) from None
+        raise _broken(path, error) from None
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    """A checkpoint's metadata, without its tensors.
+
+    Raises:
+        StudyError, RunError: as `load`.
+    """
+    if not path.is_file():
+        raise StudyError(f"there is no checkpoint '{path}'")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise _broken(path, error) from None
+
+
+def _broken(path: Path, error: Exception) -> RunError:
+    return RunError(f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and write it anew")
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

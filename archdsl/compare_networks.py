@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archdsl.analyses import ANALYSES, check_compat, quality
+from archdsl import race
+from archdsl.analyses import ANALYSES, Result, check_compat, quality
 from archdsl.analyses import batches as sample
 from archdsl.analyses.exact import device_of
 from archdsl.analysis_folder import Folder, network_digest
@@ -20,7 +21,7 @@ from archdsl.recipe import Recipe
 from archdsl.report.networks import Measured, Run, page, rows
 from archdsl.report.networks.document import documents
 from archdsl.sources import read_spec
-from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, identity, measure, of_checkpoint, of_network
 from archdsl.train_spec import Job, prepare, run
 
 PAGE = "comparison.html"
@@ -30,7 +31,7 @@ def compare(
     files: Sequence[str | Path], *, data: str | None = None, data_root: Path | None = None, download: bool = False,
     only: Sequence[str] = (), epochs: int | None = None, seed: int = 0, seeds: int = 1, device: str = "auto",
     out: str | Path | None = None, batches: int | None = None, size: int | None = None, compat: str | None = None,
-    on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
+    alpha: float | None = None, on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure networks side by side: trained under one recipe and budget, or from the checkpoints given.
 
@@ -51,6 +52,9 @@ def compare(
             `runs/compare-NAMES`.
         batches, size: how many batches of how many images, in place of each analysis's own numbers.
         compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
+        alpha: measure the Hessian batch by batch, and stop as soon as each network is settled against the first, with
+            this probability of any wrong verdict at most (`archdsl.race`); `batches` is then the most there may be. By
+            default all batches are measured.
         on_step: for a progress display of the training.
         say: is told what is being done.
 
@@ -69,14 +73,22 @@ def compare(
     for name in only:
         ANALYSES[name]
     check_compat(compat)
-    options = Options(tuple(dict.fromkeys(only)), seed, batches, size, compat, device)
+    _check_race(alpha, only, seeds)
+    options = Options(tuple(dict.fromkeys(only)), (), seed, batches, size, compat, device)
     entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
     home = Folder(
         Path(out) if out is not None else Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80]
     )
     home.make()
-    found = [measured(entry, range(seed, seed + seeds), options, home.path, on_step, say) for entry in entries]
-    notes = differing_recipes(entries)
+    ready: list[dict[str, Result]] = [{} for _ in entries]
+    raced: dict[str, Any] | None = None
+    if alpha is not None:
+        ready, raced = _raced(entries, options, alpha, home.path, on_step, say)
+    found = [
+        measured(entry, range(seed, seed + seeds), options, home.path, on_step, say, known)
+        for entry, known in zip(entries, ready, strict=True)
+    ]
+    notes = [*differing_recipes(entries), *(raced or {}).pop("notes", [])]
     for note in notes:
         say(note)
     document = documents(found, rows(found)) | {
@@ -85,6 +97,7 @@ def compare(
         "seed": seed,
         "seeds": seeds,
         "compat": compat,
+        **({} if raced is None else {"race": raced}),
     }
     home.write(PAGE, page(found, about(entries[0].data, options) | {"Recipe": found[0].recipe}, notes))
     home.write("comparison.json", json.dumps(document, indent=1) + "\n")
@@ -192,9 +205,12 @@ def differing_recipes(entries: Sequence[Entry]) -> list[str]:
 
 def measured(
     entry: Entry, seeds: Sequence[int], options: Options, home: Path, on_step: Callable[[int, int], None] | None,
-    say: Say,
+    say: Say, known: Mapping[str, Result],
 ) -> Measured:  # fmt: skip
     """A network trained from each seed (a checkpoint: taken as it is), analysed and tested.
+
+    Args:
+        known: analyses that are already there and are not measured again.
 
     Raises:
         ArchdslError: a training or an analysis failed.
@@ -202,16 +218,10 @@ def measured(
     runs: list[Run] = []
     subject: Subject
     for seed in seeds if isinstance(entry.source, Job) else [None]:
-        place = home / (entry.key if seed is None else f"{entry.key}-seed{seed}")
-        checkpoint = entry.file
-        if isinstance(entry.source, Job):
-            checkpoint = str(place / "model.safetensors")
-            say(f"{entry.name}, seed {seed}: training (or taking it from {checkpoint})")
-            network, _ = run(dataclasses.replace(entry.source, seed=seed or 0), Path(checkpoint), on_step=on_step)
-            subject = of_network(network, entry.data, entry.recipe)
-        else:
-            subject = entry.source
-        results = measure(subject, options, Folder(place / "analysis"), lambda text: say(f"{entry.name}: {text}"))
+        subject, place, checkpoint = _trained(entry, seed, home, on_step, say)
+        results = measure(
+            subject, options, Folder(place / "analysis"), lambda text: say(f"{entry.name}: {text}"), known
+        )
         test = quality.measure(
             subject.network,
             sample(entry.data, count=None, size=250, augment=False, split="test", device=device_of(subject.network)),
@@ -222,3 +232,56 @@ def measured(
         kinds=subject.kinds, hash=subject.hash, runs=tuple(runs),
         recipe="" if entry.recipe is None else ", ".join(f"{k}={v}" for k, v in entry.recipe.model_dump().items()),
     )  # fmt: skip
+
+
+def _trained(
+    entry: Entry, seed: int | None, home: Path, on_step: Callable[[int, int], None] | None, say: Say
+) -> tuple[Subject, Path, str]:
+    """The network of an entry, trained where it is a spec; the folder that is its own, and where its weights lie."""
+    place = home / (entry.key if seed is None else f"{entry.key}-seed{seed}")
+    if not isinstance(entry.source, Job):
+        return entry.source, place, entry.file
+    checkpoint = place / "model.safetensors"
+    say(f"{entry.name}, seed {seed}: training (or taking it from {checkpoint})")
+    network, _ = run(dataclasses.replace(entry.source, seed=seed or 0), checkpoint, on_step=on_step)
+    return of_network(network, entry.data, entry.recipe), place, str(checkpoint)
+
+
+def _check_race(alpha: float | None, only: Sequence[str], seeds: int) -> None:
+    """Raises UsageError where a race has nothing to decide."""
+    if alpha is None:
+        return
+    if only and race.NAME not in only:
+        raise UsageError(f"--race decides by the Hessian, and --only leaves it out: {','.join(only)}", "add 'hessian'")
+    if seeds > 1:
+        raise UsageError(
+            f"--race decides over the images of one training, and there are {seeds} of each network",
+            "leave --race or --seeds out",
+        )
+    race.check_alpha(alpha)
+
+
+def _raced(
+    entries: Sequence[Entry], options: Options, alpha: float, home: Path,
+    on_step: Callable[[int, int], None] | None, say: Say,
+) -> tuple[list[dict[str, Result]], dict[str, Any]]:  # fmt: skip
+    """The Hessian of each network on as many batches as it took, and what came out of it."""
+    made = [
+        _trained(entry, options.seed if isinstance(entry.source, Job) else None, home, on_step, say)
+        for entry in entries
+    ]
+    folders = [Folder(place / "analysis") for _, place, _ in made]
+    for folder in folders:
+        folder.make()
+    subjects = [subject for subject, _, _ in made]
+    parts = [
+        folder.parts(race.NAME, identity(subject, options, [race.NAME])[race.NAME])
+        for folder, subject in zip(folders, subjects, strict=True)
+    ]
+    found = race.race(subjects, options, alpha, parts)
+    used = dataclasses.replace(options, batches=found.batches)
+    for folder, subject, result in zip(folders, subjects, found.results, strict=True):
+        folder.keep(race.NAME, result, identity(subject, used, [race.NAME])[race.NAME])
+    names = [entry.name for entry in entries]
+    document = found.document(names)
+    return [{race.NAME: result} for result in found.results], document

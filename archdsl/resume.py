@@ -60,6 +60,15 @@ def identity(
     }
 
 
+def kept_path(path: Path, epoch: int) -> Path:
+    """Where the weights after an epoch are kept.
+
+    >>> kept_path(Path("runs/model.safetensors"), 3).as_posix()
+    'runs/model-epoch3.safetensors'
+    """
+    return path.with_name(f"{path.stem}-epoch{epoch}{path.suffix}")
+
+
 @dataclass(frozen=True)
 class Resumable:
     """One training and the file its state is kept in.
@@ -84,6 +93,17 @@ class Resumable:
                     tensors[f"optimizer.{key}.{name}"] = value
         story = json.dumps([asdict(epoch) for epoch in curve])
         checkpoint.save(self.path, tensors, {**self.identity, "train.curve": story})
+
+    def keep(self, curve: Sequence[Epoch]) -> None:
+        """Writes the weights that an epoch was evaluated with to a file of their own beside the state."""
+        model, prefix = (self.model, "model") if self.average is None else (self.average.model, "ema")
+        tensors = {f"{prefix}.{k}": v for k, v in model.state_dict().items()}
+        story = json.dumps([asdict(epoch) for epoch in curve])
+        checkpoint.save(
+            kept_path(self.path, len(curve)),
+            tensors,
+            {**self.identity, "train.format": "weights", "train.curve": story},
+        )
 
     def restore(self) -> list[Epoch]:
         """Puts the saved state in place and returns the epochs done; none if there is nothing to resume.

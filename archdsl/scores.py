@@ -43,6 +43,19 @@ SCORES: dict[str, ScoreInfo] = {
     "nep": ScoreInfo("hessian", "minimize", "fraction", "share of negative eigenvalues among the top k by magnitude"),
     "ncr": ScoreInfo("hessian", "minimize", "1", "most negative eigenvalue against the largest, max(0, -min)/max"),
     "lambda_max": ScoreInfo("hessian", "minimize", "1", "largest Hessian eigenvalue"),
+    "hessian_trace": ScoreInfo("hessian_density", "minimize", "1", "trace of the loss Hessian"),
+    "negative_energy": ScoreInfo(
+        "hessian_density", "minimize", "fraction", "sum of negative eigenvalues over the sum of all, in magnitude"
+    ),
+    "block_log_lambda_conv": ScoreInfo(
+        "hessian_blocks", None, "ln", "largest Hessian eigenvalue in a conv block's own weights, mean over them"
+    ),
+    "block_log_lambda_msa": ScoreInfo(
+        "hessian_blocks", None, "ln", "largest Hessian eigenvalue in an attention block's own weights, mean over them"
+    ),
+    "block_log_lambda_mlp": ScoreInfo(
+        "hessian_blocks", None, "ln", "largest Hessian eigenvalue in an MLP block's own weights, mean over them"
+    ),
     "high_freq": ScoreInfo("fourier", None, "nats", "relative log amplitude at 0.5 pi, mean over the stages' ends"),
     "smoothing_contrast": ScoreInfo(
         "fourier", None, "nats", "change of relative log amplitude over attention blocks minus that over conv blocks"

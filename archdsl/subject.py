@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,7 @@ class Options:
 
     Attributes:
         only: names of analyses; empty for the usual ones.
+        also: names of further ones.
         seed: of the batches and of whatever is random in an analysis.
         batches, size: in place of each analysis's own numbers.
         compat: public code that is imitated.
@@ -147,6 +148,7 @@ class Options:
     """
 
     only: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     seed: int = 0
     batches: int | None = None
     size: int | None = None
@@ -154,18 +156,29 @@ class Options:
     device: str = "auto"
 
 
-def measure(subject: Subject, options: Options, folder: Folder | None, say: Say) -> dict[str, Result]:
+def measure(
+    subject: Subject, options: Options, folder: Folder | None, say: Say, known: Mapping[str, Result] | None = None
+) -> dict[str, Result]:
     """The analyses of a subject: those the folder already holds are read, the others measured and kept at once.
+
+    Args:
+        subject: what to measure.
+        options: how.
+        folder: where results are kept, if anywhere.
+        say: is told what is being done.
+        known: results that are already there.
 
     Raises:
         ArchdslError: an analysis that was named failed; unnamed ones are left out, unless all are.
     """
-    names = list(options.only) or analyses.usual()
+    names = list(dict.fromkeys((*(options.only or analyses.usual()), *options.also)))
     identities = identity(subject, options, names) if folder is not None else {}
-    found: dict[str, Result] = {}
+    found: dict[str, Result] = dict(known or {})
     if folder is not None:
         folder.make()
         for name in names:
+            if name in found:
+                continue
             result = folder.kept(name, identities[name])
             if result is not None:
                 say(f"{name}: kept from before")
@@ -184,20 +197,43 @@ def measure(subject: Subject, options: Options, folder: Folder | None, say: Say)
         failures.append(error)
         say(f"{name}: left out: {error.message}")
 
+    wanted = [name for name in names if name not in found]
+    further = _further(subject, wanted, identities, folder, say)
     try:
         analyses.measure_all(
-            subject.network, subject.data, units=subject.units, only=[name for name in names if name not in found],
+            subject.network, subject.data, units=subject.units, only=wanted,
             seed=options.seed, device=pick_device(options.device), batches=options.batches, size=options.size,
-            options={name: {"weight_decay": subject.weight_decay} for name in ("hessian", "landscape")},
-            compat=options.compat, on_result=keep, on_failure=None if options.only else leave_out,
+            options=further, compat=options.compat, on_result=keep, on_failure=None if options.only else leave_out,
         )  # fmt: skip
     except KeyboardInterrupt:
-        if folder is not None and found:
-            say(f"interrupted; {', '.join(found)} are kept in {folder.path}, and the same command goes on from there")
+        begun = [
+            f"{len(told['parts'].done)} batches of {name}"
+            for name, told in further.items()
+            if name not in found and "parts" in told and told["parts"].done
+        ]
+        if folder is not None and (found or begun):
+            kept = ", ".join((*found, *begun))
+            say(f"interrupted; {kept} are kept in {folder.path}, and the same command goes on from there")
         raise
     if failures and not found:
         raise failures[0]
     return {name: found[name] for name in names if name in found}
+
+
+def _further(
+    subject: Subject, names: Sequence[str], identities: Mapping[str, Identity], folder: Folder | None, say: Say
+) -> dict[str, dict[str, Any]]:
+    """What analyses are told besides network, images and seed: the weight decay, and batches that are already there."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if ANALYSES[name].decays:
+            found.setdefault(name, {})["weight_decay"] = subject.weight_decay
+        if ANALYSES[name].parts and folder is not None:
+            parts = folder.parts(name, identities[name])
+            found.setdefault(name, {})["parts"] = parts
+            if parts.done:
+                say(f"{name}: {len(parts.done)} batches kept from before")
+    return found
 
 
 def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[str, Identity]:

@@ -16,12 +16,13 @@ from archdsl.architecture import Architecture, resolve_model
 from archdsl.checkpoint import SPEC_KEY
 from archdsl.data import Dataset
 from archdsl.device import pick_device
-from archdsl.errors import StudyError
+from archdsl.errors import StudyError, UsageError
 from archdsl.experiment import set_up
 from archdsl.language import parse, write
 from archdsl.latency import Latencies, check
 from archdsl.model import Network, build
 from archdsl.recipe import Recipe
+from archdsl.resume import kept_path
 from archdsl.sources import read_spec
 from archdsl.training import Epoch, evaluate
 from archdsl.training import train as train_network
@@ -78,7 +79,8 @@ def prepare(
 def train(
     text_or_path: str | Path, *, data: str | None = None, data_root: Path | None = None, download: bool = False,
     epochs: int | None = None, seed: int = 0, device: str = "auto", out: Path | None = None,
-    on_step: Callable[[int, int], None] | None = None, on_epoch: Callable[[Epoch], None] | None = None,
+    keep_every: int | None = None, on_step: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a spec without holes and test it.
 
@@ -92,20 +94,24 @@ def train(
         seed: of weights, order and augmentation.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         out: the checkpoint; by default `runs/NAME-DATA-HASH-seedN/model.safetensors`.
+        keep_every: the weights after every so many epochs, and after the last, stay in files of their own beside the
+            checkpoint (`model-epoch3.safetensors`); of epochs trained before it was asked for there are none.
         on_step, on_epoch: for progress displays.
 
     Returns:
-        `accuracy`, `nll`, `ece` on the test split, the same on the `validation` split, `seconds`, `checkpoint`, and
-        what was trained.
+        `accuracy`, `nll`, `ece` on the test split, the same on the `validation` split, `seconds`, `checkpoint`, the
+        files of epochs that are `kept`, and what was trained.
 
     Raises:
         ArchdslError: spec, data or options are wrong, or the training failed.
     """
+    if keep_every is not None and keep_every < 1:
+        raise UsageError(f"the weights of every {keep_every} epochs cannot be kept", "--keep-every is from 1")
     job = prepare(
         text_or_path, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device
     )
     path = out or job.checkpoint
-    network, result = run(job, path, on_step=on_step, on_epoch=on_epoch)
+    network, result = run(job, path, on_step=on_step, on_epoch=on_epoch, keep_every=keep_every)
     test = evaluate(network, job.data.test, job.data, device=job.device)
     valid = result["validation"]
     return {
@@ -113,12 +119,13 @@ def train(
         "images_per_second": result["images_per_second"], "checkpoint": str(path), "name": job.architecture.name,
         "hash": job.architecture.hash, "params": job.architecture.params, "data": job.data.name, "seed": seed,
         "epochs": job.recipe.epochs, "device": str(job.device),
+        "kept": [str(kept) for n in range(1, job.recipe.epochs + 1) if (kept := kept_path(path, n)).is_file()],
     }  # fmt: skip
 
 
 def run(
     job: Job, path: Path, on_step: Callable[[int, int], None] | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None, keep_every: int | None = None,
 ) -> tuple[Network, dict[str, Any]]:  # fmt: skip
     """Train a job into a checkpoint (or take it from there), and return the network and how it went."""
     with torch.random.fork_rng(devices=[]):
@@ -133,7 +140,7 @@ def run(
 
     result = train_network(
         network, job.data, job.recipe, seed=job.seed, device=job.device, on_epoch=told, on_step=on_step,
-        checkpoint=path, metadata=job.metadata(),
+        checkpoint=path, metadata=job.metadata(), keep_every=keep_every,
     )  # fmt: skip
     metrics = result.metrics
     return network, {

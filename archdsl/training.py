@@ -58,6 +58,7 @@ def train(
     before_step: Callable[[int], None] | None = None,
     checkpoint: Path | None = None,
     metadata: Mapping[str, str] | None = None,
+    keep_every: int | None = None,
 ) -> TrainResult:
     """Trains a network in place; it ends in eval mode, on the device, with the weights that were evaluated.
 
@@ -76,6 +77,8 @@ def train(
         checkpoint: file that keeps the state after every epoch, and from which an interrupted or stopped training of
             the same network, data, recipe, seed and metadata goes on.
         metadata: text to keep in the checkpoint.
+        keep_every: the weights after every so many epochs, and after the last, stay in files of their own beside the
+            checkpoint (`model-epoch3.safetensors`).
 
     Raises:
         DataError: network and data do not fit together.
@@ -100,8 +103,11 @@ def train(
         while going and len(curve) < recipe.epochs:
             epoch = run.epoch(len(curve) + 1, on_step, before_step)
             curve.append(epoch)
+            last = epoch.number == recipe.epochs
             if state is not None:
-                state.save(curve, last=epoch.number == recipe.epochs)
+                if keep_every and (last or epoch.number % keep_every == 0):
+                    state.keep(curve)  # first: whoever is stopped in between trains this epoch again
+                state.save(curve, last=last)
             going = on_epoch is None or on_epoch(epoch)
         if run.average is not None:
             run.average.copy_to(model)

@@ -264,7 +264,18 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
     ("page", "least", "written"),
     [
         ("tour", 9, ("found/best.arch", "found/report.html", "analysis/scores.json", "analysis/hessian.svg")),
-        ("analyses", 6, ("analysis/analysis.html", "comparison/comparison.html", "checkpoints/comparison.json")),
+        (
+            "analyses",
+            8,
+            (
+                "analysis/analysis.html",
+                "curvature/hessian_blocks.svg",
+                "curvature/hessian_density.svg",
+                "followed/along.svg",
+                "comparison/comparison.html",
+                "checkpoints/comparison.json",
+            ),
+        ),
     ],
 )
 def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str, ...], tmp_path: Path):

@@ -66,6 +66,8 @@ class Analysis:
         seeded: whether `measure` takes `seed`.
         needs_std: whether `measure` takes `std`, what each channel of the images was divided by.
         needs_mean: whether it takes `mean`, what was taken from each channel before that.
+        decays: whether it takes `weight_decay`, that of the loss that was trained.
+        parts: whether it takes `parts`, the results of batches from before an interruption (`archdsl.analyses.parts`).
         compat: names of publications whose public code `measure` (or `observe`) imitates, taken as `compat`.
         usual: it runs unless others are named; False for what takes long.
         observe: `(units, **options) -> observer`; analyses that have one share their forward passes.
@@ -86,6 +88,8 @@ class Analysis:
     seeded: bool = False
     needs_std: bool = False
     needs_mean: bool = False
+    decays: bool = False
+    parts: bool = False
     compat: tuple[str, ...] = ()
     usual: bool = True
     observe: Callable[..., Observer] | None = None

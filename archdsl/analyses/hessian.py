@@ -17,6 +17,7 @@ from archdsl.analyses.curvature import LossHessian, check_loss, check_symmetry, 
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.hessian_plot import plot
 from archdsl.analyses.lanczos import Extremes, top
+from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
 from archdsl.errors import UsageError
 
@@ -95,6 +96,7 @@ def measure(
     tol: float = 1e-3,
     seed: int = 0,
     limit: int = 200,
+    parts: Parts | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> HessianResult:
     """The k eigenvalues of largest magnitude of the Hessian of NLL_b + (wd/2)|w|^2, for each batch b.
@@ -110,6 +112,7 @@ def measure(
         tol: relative residual at which an eigenvalue counts as found.
         seed: of the starting vectors.
         limit: products per batch after which what is not settled is left at the residual it has.
+        parts: results of the first batches from before, and where those of the others go one by one.
         on_batch: told (done, total).
 
     Raises:
@@ -121,30 +124,28 @@ def measure(
     size = sum(p.numel() for p in params)
     if not 1 <= k <= size:
         raise UsageError(f"{k} eigenvalues asked of a Hessian of {size} x {size}", f"k lies between 1 and {size}")
-    rows: list[tuple[float, Extremes]] = []
+
+    def one(number: int, batch: Batch) -> HessianResult:
+        hessian = LossHessian(model, batch, params, weight_decay)  # its graph is gone before the next one is built
+        check_loss(hessian.loss, number)
+        found = top(hessian, hessian.start(seed * 1_000_003 + number), k, tol=tol, limit=limit)
+        check_symmetry(found.krylov.asymmetry, number, params[0].dtype)
+        return _result(hessian.loss, found, size, len(batch[0]), weight_decay)
+
     with held_still(model), memory_guard("the Hessian spectrum"):
-        for number, batch in enumerate(batches, start=1):
-            hessian = LossHessian(model, batch, params, weight_decay)
-            check_loss(hessian.loss, number)
-            found = top(hessian, hessian.start(seed * 1_000_003 + number), k, tol=tol, limit=limit)
-            check_symmetry(found.krylov.asymmetry, number, params[0].dtype)
-            rows.append((hessian.loss, found))
-            del hessian  # and with it the graph, before the next one is built
-            if on_batch is not None:
-                on_batch(number, len(batches))
-    return _collect(rows, size, len(batches[0][0]), weight_decay)
+        return batch_by_batch(batches, one, parts, on_batch)
 
 
-def _collect(rows: Sequence[tuple[float, Extremes]], params: int, images: int, weight_decay: float) -> HessianResult:
-    found = [extremes for _, extremes in rows]
+def _result(loss: float, found: Extremes, params: int, images: int, weight_decay: float) -> HessianResult:
+    """Of one batch."""
     return HessianResult(
-        eigenvalues=np.stack([f.values for f in found]),
-        residuals=np.stack([f.residuals for f in found]),
-        smallest=np.array([f.smallest for f in found]),
-        largest=np.array([f.largest for f in found]),
-        products=np.array([float(f.krylov.steps) for f in found]),
-        asymmetry=np.array([f.krylov.asymmetry for f in found]),
-        loss=np.array([loss for loss, _ in rows]),
+        eigenvalues=found.values[None],
+        residuals=found.residuals[None],
+        smallest=np.array([found.smallest]),
+        largest=np.array([found.largest]),
+        products=np.array([float(found.krylov.steps)]),
+        asymmetry=np.array([found.krylov.asymmetry]),
+        loss=np.array([loss]),
         params=params,
         images=images,
         weight_decay=weight_decay,
@@ -160,6 +161,8 @@ ANALYSES.register("hessian")(
         plot=plot,
         sample=Sample("train", augment=True, count=12, size=16),
         seeded=True,
+        decays=True,
+        parts=True,
         overlaid=("",),
     )
 )

@@ -188,6 +188,7 @@ ANALYSES.register("landscape")(
         plot=plot,
         sample=Sample("train", augment=True, count=2, size=64),
         seeded=True,
+        decays=True,
         views=VIEWS,
         overlaid=("line",),
         beside=True,

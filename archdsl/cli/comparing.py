@@ -34,6 +34,15 @@ def compare(
     batches: Batches = None,
     size: BatchSize = None,
     compat: Compat = None,
+    race: Annotated[
+        float | None,
+        typer.Option(
+            "--race",
+            metavar="ALPHA",
+            help="Measure the Hessian batch by batch and stop once each network is settled as flatter or sharper than "
+            "the first; any wrong verdict has at most this probability, such as 0.05.",
+        ),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -45,8 +54,8 @@ def compare(
     with Bar("training") as bar:
         result = compare_networks(
             files, data=data, data_root=data_root, download=download, only=names(only), epochs=epochs, seed=seed,
-            seeds=seeds, device=device, out=out, batches=batches, size=size, compat=compat, on_step=bar.step,
-            say=bar.say,
+            seeds=seeds, device=device, out=out, batches=batches, size=size, compat=compat, alpha=race,
+            on_step=bar.step, say=bar.say,
         )  # fmt: skip
     if json:
         print_json(result)

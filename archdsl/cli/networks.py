@@ -197,6 +197,12 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
     out: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="The checkpoint (.safetensors).")] = None,
+    keep_every: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-every", metavar="N", min=1, help="Keep the weights after every N epochs in files of their own."
+        ),
+    ] = None,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -208,7 +214,7 @@ def train(
     with Bar("training") as bar:
         result = train_spec(
             _text_or_path(file), data=data, data_root=data_root, download=download, epochs=epochs, seed=seed,
-            device=device, out=out, on_step=bar.step, on_epoch=bar.epoch,
+            device=device, out=out, keep_every=keep_every, on_step=bar.step, on_epoch=bar.epoch,
         )  # fmt: skip
     if json:
         print_json(result)
@@ -218,6 +224,8 @@ def train(
         f"ECE {result['ece']:.4f} ({result['epochs']} epochs, {result['seconds']:.1f} s, {result['device']})"
     )
     print(f"checkpoint: {result['checkpoint']}")
+    if result["kept"]:
+        print(f"epochs: {' '.join(result['kept'])}")
 
 
 Only: TypeAlias = Annotated[
@@ -238,10 +246,12 @@ Compat: TypeAlias = Annotated[
 
 @app.command(epilog="Example:  archdsl analyze runs/resnet_18-fashion-1a2b3c4d-seed0/model.safetensors --only hessian")
 def analyze(
-    file: Annotated[
-        str,
+    files: Annotated[
+        list[str],
         typer.Argument(
-            metavar="FILE|CHECKPOINT", help="A checkpoint of 'archdsl train', or a spec, which is trained first."
+            metavar="FILE|CHECKPOINT…",
+            help="A checkpoint of 'archdsl train', or a spec, which is trained first; or several checkpoints of one "
+            "training (--keep-every), whose Hessian eigenvalues are drawn against the epochs.",
         ),
     ],
     data: Data = None,
@@ -255,6 +265,9 @@ def analyze(
     batches: Batches = None,
     size: BatchSize = None,
     compat: Compat = None,
+    density: Annotated[
+        bool, typer.Option("--density", help="The density of all Hessian eigenvalues and the trace, too.")
+    ] = False,
     data_root: DataRoot = None,
     download: Download = False,
     json: Json = False,
@@ -263,22 +276,50 @@ def analyze(
 
     What is finished is kept: the same command goes on where it was interrupted.
     """
+    from archdsl.analyze_checkpoints import analyze_checkpoints
     from archdsl.analyze_spec import analyze as analyze_spec
     from archdsl.cli.progress import Bar
 
     with Bar("training") as bar:
-        result = analyze_spec(
-            _text_or_path(file), data=data, data_root=data_root, download=download, only=names(only), epochs=epochs,
-            seed=seed, device=device, out=out, batches=batches, size=size, compat=compat, on_step=bar.step,
-            say=bar.say,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "data": data, "data_root": data_root, "download": download, "only": names(only), "seed": seed,
+            "device": device, "out": out, "batches": batches, "size": size, "compat": compat, "density": density,
+            "say": bar.say,
+        }  # fmt: skip
+        if len(files) > 1:
+            result = analyze_checkpoints(files, **options)
+        else:
+            result = analyze_spec(_text_or_path(files[0]), epochs=epochs, on_step=bar.step, **options)
     if json:
         print_json(result)
+        return
+    if len(files) > 1:
+        _print_epochs(result)
         return
     for name, value in result["scores"].items():
         error = result["standard_errors"].get(name)
         print(f"  {name:<20} {value:>12.5g}" + (f"  ± {error:.2g}" if error is not None else ""))
     print(f"{result['params']:,} parameters; arrays and figures in {result['folder']}")
+
+
+def _print_epochs(result: dict[str, Any]) -> None:
+    """A row of scores for each epoch."""
+    from rich.console import Console
+    from rich.table import Table
+
+    scores = list(dict.fromkeys(name for found in result["scores"] for name in found))
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("epoch", *scores):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for epoch, found, errors in zip(result["epochs"], result["scores"], result["standard_errors"], strict=True):
+        cells = [
+            f"{found[n]:.4g}" + (f" ± {errors[n]:.1g}" if n in errors else "") if n in found else "–" for n in scores
+        ]
+        grid.add_row(str(epoch), *cells)
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(80, 10 + 24 * len(scores)))
+    console.print(grid, highlight=False)
+    print(f"arrays and figures in {result['folder']}")
 
 
 def names(text: str) -> list[str]:

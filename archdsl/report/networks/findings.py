@@ -16,6 +16,8 @@ from archdsl.scores import SCORES, ScoreInfo
 GROUPS: Final[dict[str, str]] = {
     "training": "Quality",
     "hessian": "Loss landscape",
+    "hessian_density": "Loss landscape",
+    "hessian_blocks": "Loss landscape",
     "landscape": "Loss landscape",
     "fourier": "Fourier behaviour",
     "variance": "Fourier behaviour",

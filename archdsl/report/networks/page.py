@@ -19,6 +19,8 @@ from archdsl.report.wording import MISSING, listing, number, plural, short, sign
 
 TITLES: Final[dict[str, str]] = {
     "hessian": "Hessian spectrum",
+    "hessian_density": "Density of the Hessian’s eigenvalues",
+    "hessian_blocks": "Hessian spectrum by block",
     "landscape": "Loss landscape",
     "fourier": "Frequencies",
     "variance": "Feature-map variance",

@@ -1,0 +1,51 @@
+"""Hessian results of several epochs of one training in, their eigenvalues against the epoch out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archdsl import palette
+from archdsl.analyses.result import mean_error
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from archdsl.analyses.hessian import HessianResult
+    from archdsl.analyses.result import Floats
+
+
+def plot(epochs: Sequence[int], results: Sequence[HessianResult], ax: Axes) -> None:
+    """Draw the top eigenvalues of all batches as dots, and both ends of the spectrum as lines with standard errors.
+
+    The axis is logarithmic both ways from a linear middle, which reaches to the smallest magnitude that is drawn.
+
+    Args:
+        epochs: of the results.
+        results: one per epoch, of the same batches.
+        ax: where.
+    """
+    values = np.concatenate([result.eigenvalues.ravel() for result in results])
+    sizes = np.abs(values[values != 0])
+    ax.set_yscale("symlog", linthresh=float(sizes.min()) if sizes.size else 1.0, linscale=0.3)
+    for epoch, result in zip(epochs, results, strict=True):
+        spectrum = result.eigenvalues.ravel()
+        ax.plot(
+            np.full(len(spectrum), epoch), spectrum, "_", color=palette.FAINT, ms=8, mew=0.8, alpha=0.7, zorder=1
+        )  # fmt: skip
+    _line(ax, epochs, [result.largest for result in results], "largest", palette.network(0), "o")
+    _line(ax, epochs, [result.smallest for result in results], "most negative", palette.network(1), "D")
+    ax.axhline(0, color=palette.FAINT, lw=0.8, zorder=0)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("Hessian eigenvalues")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(frameon=False, fontsize="small")
+
+
+def _line(ax: Axes, epochs: Sequence[int], ends: Sequence[Floats], label: str, color: str, mark: str) -> None:
+    """The mean over the batches of one end of the spectrum."""
+    heights = [float(end.mean()) for end in ends]
+    errors = [mean_error(end, np.ones(len(end))) or 0.0 for end in ends]
+    ax.errorbar(epochs, heights, errors, fmt=f"{mark}-", color=color, ms=4.5, lw=1.3, elinewidth=0.9, label=label)

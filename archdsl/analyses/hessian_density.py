@@ -1,0 +1,184 @@
+"""A model and batches in, the density of all eigenvalues of the loss Hessian out, and its trace.
+
+Stochastic Lanczos quadrature (Ghorbani et al. 2019, arXiv 1901.10159): the spectrum as a random vector sees it is, in
+the mean over such vectors, the density of the eigenvalues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from archdsl.analyses.contract import ANALYSES, Analysis, Sample
+from archdsl.analyses.curvature import LossHessian, check_loss, check_symmetry, trained
+from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
+from archdsl.analyses.hessian_density_plot import plot
+from archdsl.analyses.lanczos import Krylov, lanczos
+from archdsl.analyses.parts import Parts, batch_by_batch
+from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.errors import UsageError
+
+WIDTH = 1 / 400  # standard deviation of a node in the density, of the spectrum's width
+
+
+@dataclass(frozen=True, eq=False)
+class DensityResult(Result):
+    """Quadratures of B batches with P probes each.
+
+    Attributes:
+        nodes: (B, P, m) Ritz values, ascending; where a probe's space is exhausted earlier, the last one again.
+        weights: (B, P, m) of the nodes, 0 for such repetitions; they add up to 1 over the last axis.
+        traces: (B, P) v'Hv of each probe v, an unbiased estimate of the trace (Hutchinson 1989).
+        asymmetry: (B,) |u.Hv - v.Hu| / (|u| |H|), the worst met.
+        loss: (B,) NLL + (wd/2)|w|^2, nats.
+        params: length of w.
+        images: per batch.
+        weight_decay: wd.
+    """
+
+    nodes: Floats
+    weights: Floats
+    traces: Floats
+    asymmetry: Floats
+    loss: Floats
+    params: int
+    images: int
+    weight_decay: float
+
+    def scores(self) -> dict[str, float]:
+        """hessian_trace and negative_energy, means over batches and probes."""
+        everyone = np.arange(len(self.traces))
+        return {name: statistic(everyone) for name, statistic in self._statistics().items()}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of each score, over the batches, by the jackknife; the scatter of the probes is in it."""
+        found = {name: jackknife(statistic, len(self.traces)) for name, statistic in self._statistics().items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def probe_error(self) -> float | None:
+        """Standard error of the trace that the probes alone make, on these batches; it takes two probes to tell."""
+        batches, probes = self.traces.shape
+        if probes < 2:
+            return None
+        return float(np.sqrt(self.traces.var(axis=1, ddof=1).sum() / probes) / batches)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The trace, with what the probes leave open of it."""
+        error = self.probe_error()
+        if error is None:
+            return ()
+        return (f"trace {self.traces.mean():.5g}, standard error of the probes alone {error:.2g}",)
+
+    def density(self, count: int = 2000) -> tuple[Floats, Floats]:
+        """The density of the eigenvalues at `count` places: the nodes as Gaussians of `WIDTH` of the spectrum."""
+        low, high = float(self.nodes.min()), float(self.nodes.max())
+        width = max((high - low) * WIDTH, 1e-9 * max(abs(low), abs(high)), 1e-300)
+        at = np.linspace(low - 8 * width, high + 8 * width, count)
+        share = self.weights.ravel() / self.traces.size
+        kernels = np.exp(-0.5 * ((at[:, None] - self.nodes.ravel()) / width) ** 2)
+        return at, kernels @ share / (width * np.sqrt(2 * np.pi))
+
+    def _statistics(self) -> dict[str, Callable[[np.ndarray], float]]:
+        """Each score as a function of which batches it is computed from."""
+        energy = self.weights * self.nodes
+
+        def negative(kept: np.ndarray) -> float:
+            total = float(np.abs(energy[kept]).sum())
+            return float(-energy[kept][energy[kept] < 0].sum()) / total if total else 0.0
+
+        return {"hessian_trace": lambda kept: float(self.traces[kept].mean()), "negative_energy": negative}
+
+
+def measure(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    steps: int = 64,
+    probes: int = 2,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    parts: Parts | None = None,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> DensityResult:
+    """The density of the eigenvalues of the Hessian of NLL_b + (wd/2)|w|^2, for each batch b.
+
+    w are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
+    was. Memory: one gradient graph at a time, and `steps` vectors of the size of w.
+
+    Args:
+        model: images (B, C, H, W) -> logits (B, classes), float32.
+        batches: images and labels, on the model's device.
+        steps: Lanczos steps of a probe, that is Hessian-vector products.
+        probes: random vectors of +1 and -1 per batch.
+        weight_decay: wd.
+        seed: of the probes.
+        parts: results of the first batches from before, and where those of the others go one by one.
+        on_batch: told (done, total).
+
+    Raises:
+        UsageError: `steps` or `probes` is below 1, or the batches are unusable.
+        RunError: the loss is not finite, the Hessian not symmetric, or memory ran out.
+    """
+    check_batches(model, batches)
+    params = trained(model)
+    if steps < 1 or probes < 1:
+        raise UsageError(f"{probes} probes of {steps} steps", "a density takes one probe of one step at least")
+    size = sum(p.numel() for p in params)
+
+    def one(number: int, batch: Batch) -> DensityResult:
+        hessian = LossHessian(model, batch, params, weight_decay)  # its graph is gone before the next one is built
+        check_loss(hessian.loss, number)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
+        runs = []
+        for _ in range(probes):
+            probe = torch.randint(0, 2, (size,), generator=generator).mul_(2).sub_(1).to(params[0])
+            runs.append(lanczos(hessian, probe, _exhausted, limit=steps))
+            check_symmetry(runs[-1].asymmetry, number, params[0].dtype)
+        return _result(hessian.loss, runs, min(steps, size), size, len(batch[0]), weight_decay)
+
+    with held_still(model), memory_guard("the Hessian density"):
+        return batch_by_batch(batches, one, parts, on_batch)
+
+
+def _exhausted(run: Krylov) -> bool:
+    """The probe's own Krylov space is whole: whatever comes after has no weight."""
+    return bool(run.offdiagonal[-1] == 0)
+
+
+def _result(
+    loss: float, runs: Sequence[Krylov], steps: int, params: int, images: int, weight_decay: float
+) -> DensityResult:
+    """Of one batch."""
+    rules = [run.quadrature() for run in runs]
+    return DensityResult(
+        nodes=np.array([[np.pad(nodes, (0, steps - len(nodes)), "edge") for nodes, _ in rules]]),
+        weights=np.array([[np.pad(weights, (0, steps - len(weights))) for _, weights in rules]]),
+        traces=np.array([[params * run.diagonal[0] for run in runs]]),  # |v|^2 is exactly n
+        asymmetry=np.array([max(run.asymmetry for run in runs)]),
+        loss=np.array([loss]),
+        params=params,
+        images=images,
+        weight_decay=weight_decay,
+    )
+
+
+ANALYSES.register("hessian_density")(
+    Analysis(
+        name="hessian_density",
+        scores=("hessian_trace", "negative_energy"),
+        result=DensityResult,
+        measure=measure,
+        plot=plot,
+        sample=Sample("train", augment=True, count=6, size=16),  # the first half of the Hessian's batches
+        seeded=True,
+        decays=True,
+        parts=True,
+        usual=False,
+        overlaid=("",),
+    )
+)

@@ -1,0 +1,70 @@
+"""Batches in, the result of all of them out, one batch at a time: what an interruption leaves behind is used again."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from archdsl.analyses.exact import Batch
+from archdsl.analyses.result import Result
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass
+class Parts:
+    """The results of the first batches, each of one batch.
+
+    Attributes:
+        done: those that are there.
+        keep: is given all that are there each time one is added.
+    """
+
+    done: list[Any] = field(default_factory=list)
+    keep: Callable[[Sequence[Any]], None] = lambda parts: None
+
+
+def batch_by_batch(
+    batches: Sequence[Batch],
+    one: Callable[[int, Batch], R],
+    parts: Parts | None,
+    on_batch: Callable[[int, int], None] | None,
+) -> R:
+    """The result of all batches, measured one after the other but for those already there.
+
+    Args:
+        batches: images and labels.
+        one: `(number from 1, batch) -> result of this batch alone`.
+        parts: results of the first batches, and where further ones go; more than there are batches are left alone.
+        on_batch: told (done, total).
+    """
+    parts = parts or Parts()
+    for number, batch in enumerate(batches, start=1):
+        if number > len(parts.done):
+            parts.done.append(one(number, batch))
+            parts.keep(parts.done)
+        if on_batch is not None:
+            on_batch(number, len(batches))
+    return typing.cast(R, joined(parts.done[: len(batches)]))
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Results of single batches as one: arrays, whose first axis is that of the batches, behind each other.
+
+    >>> joined([(np.array([1.0]), 16), (np.array([2.0]), 16)])
+    (array([1., 2.]), 16)
+    """
+    first = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)
+    if isinstance(first, tuple):
+        return tuple(joined(entries) for entries in zip(*parts, strict=True))
+    if dataclasses.is_dataclass(first) and not isinstance(first, type):
+        names = [entry.name for entry in dataclasses.fields(first)]
+        return type(first)(**{name: joined([getattr(part, name) for part in parts]) for name in names})
+    return first

@@ -1,0 +1,133 @@
+"""Weights kept along a training, and what is measured of them; and batches that an interruption leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_networks import one_thread  # noqa: F401
+
+import archdsl
+from archdsl.analyses import ANALYSES
+from archdsl.analyses.curvature import LossHessian
+from archdsl.analyze_checkpoints import ordered
+from archdsl.checkpoint import load_metadata
+from archdsl.cli.main import run
+from archdsl.errors import ArchdslError, DataError, StudyError, UsageError
+from archdsl.export import export
+from archdsl.train_spec import restore
+
+SPEC = "model tiny stem patch(4, k=4) stage(4, heads=1, head_dim=4)[C M] train(epochs=3, batch=32, ema={ema})"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, little: Path) -> Path:
+    """A folder with a training of three epochs, of which all, and one of which some, are kept."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name, every, ema in (("all", 1, 0.9), ("some", 2, 0.0)):
+        (folder / f"{name}.arch").write_text(SPEC.format(ema=ema))
+        archdsl.train(
+            folder / f"{name}.arch", data=f"npz:{little}", device="cpu", out=folder / f"{name}.safetensors",
+            keep_every=every,
+        )  # fmt: skip
+    return folder
+
+
+def test_weights_are_kept_every_so_many_epochs_and_at_the_end(trained: Path) -> None:
+    names = sorted(path.name for path in trained.glob("*-epoch*"))
+    assert names == [f"all-epoch{n}.safetensors" for n in (1, 2, 3)] + [f"some-epoch{n}.safetensors" for n in (2, 3)]
+    assert not any(name.startswith("optimizer") for name in load_file(trained / "all-epoch2.safetensors"))
+    for name in ("all", "some"):  # with a moving average and without: the weights that were evaluated
+        last, _ = restore(trained / f"{name}-epoch3.safetensors", "cpu")
+        whole, _ = restore(trained / f"{name}.safetensors", "cpu")
+        assert all(torch.equal(a, b) for a, b in zip(last.parameters(), whole.parameters(), strict=True))
+    before, _ = restore(trained / "all-epoch1.safetensors", "cpu")
+    assert not torch.equal(next(iter(before.parameters())), next(iter(last.parameters())))
+
+
+def test_kept_weights_are_no_state_to_go_on_from(trained: Path, little: Path, tmp_path: Path) -> None:
+    copy = shutil.copy(trained / "all-epoch1.safetensors", tmp_path / "model.safetensors")
+    with pytest.raises(StudyError, match="format differs"):
+        archdsl.train(trained / "all.arch", data=f"npz:{little}", device="cpu", out=Path(copy))
+    with pytest.raises(UsageError, match="every 0 epochs"):
+        archdsl.train(trained / "all.arch", data=f"npz:{little}", device="cpu", keep_every=0)
+
+
+def test_a_training_is_followed(
+    trained: Path, little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(trained / f"all-epoch{n}.safetensors") for n in (3, 1)]
+    common = ["analyze", *files, "--data", f"npz:{little}", "--device", "cpu", "--batches", "2", "--batch-size", "4"]
+    common += ["--out", str(tmp_path)]
+    assert run([*common, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["epochs"] == [1, 3]
+    assert found["files"] == ["along.json", "along.npz", "along.png", "along.svg"]
+    with np.load(tmp_path / "along.npz", allow_pickle=False) as arrays:
+        assert arrays["eigenvalues"].shape == (2, 2, 5)
+        for epoch, score, largest in zip((1, 3), found["scores"], arrays["largest"], strict=True):
+            alone = json.loads((tmp_path / f"epoch{epoch}" / "scores.json").read_text())["scores"]
+            assert score == alone
+            assert score["lambda_max"] == pytest.approx(largest.mean())
+    assert (tmp_path / "along.png").stat().st_size > 5000
+    assert run(common) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("hessian: kept from before") == 2
+    assert [line.split()[0] for line in captured.out.splitlines()[:3]] == ["epoch", "1", "3"]
+
+
+def test_checkpoints_of_several_trainings_are_not_one(trained: Path, tmp_path: Path) -> None:
+    one, other = trained / "all-epoch2.safetensors", trained / "some-epoch3.safetensors"
+    assert [snapshot.epoch for snapshot in ordered([trained / "all.safetensors", one])] == [2, 3]
+    with pytest.raises(DataError, match="are not of one training: their recipe differs"):
+        ordered([one, other])
+    with pytest.raises(DataError, match="both of epoch 3"):
+        ordered([trained / "all.safetensors", trained / "all-epoch3.safetensors"])
+    with pytest.raises(UsageError, match="is no checkpoint"):
+        ordered([one, trained / "all.arch"])
+    with pytest.raises(UsageError, match="two checkpoints or more"):
+        ordered([one])
+    with pytest.raises(StudyError, match="there is no checkpoint"):
+        ordered([one, tmp_path / "none.safetensors"])
+    model, _ = restore(one, "cpu")
+    (exported,) = export(model, ["safetensors"], tmp_path).values()
+    with pytest.raises(DataError, match="does not say how long"):
+        ordered([one, exported])
+    (tmp_path / "broken.safetensors").write_bytes(one.read_bytes()[:50])
+    with pytest.raises(ArchdslError, match="truncated or corrupt"):
+        load_metadata(tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].parts])
+def test_finished_batches_outlive_an_interruption(
+    name: str, trained: Path, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "only": [name], "batches": 3, "size": 4}
+    weights, said = trained / "some.safetensors", []
+    whole = archdsl.analyze(weights, out=tmp_path / "whole", **options)
+    measured: list[int] = []
+
+    def build(*given: Any) -> LossHessian:
+        if len(measured) == 2:
+            raise KeyboardInterrupt  # as Ctrl-C between two batches
+        measured.append(1)
+        return LossHessian(*given)
+
+    monkeypatch.setattr(f"archdsl.analyses.{name}.LossHessian", build)
+    with pytest.raises(KeyboardInterrupt):
+        archdsl.analyze(weights, out=tmp_path / "cut", say=said.append, **options)
+    assert any(f"2 batches of {name} are kept in" in text for text in said)
+    monkeypatch.undo()
+    said.clear()
+    again = archdsl.analyze(weights, out=tmp_path / "cut", say=said.append, **options)
+    assert f"{name}: 2 batches kept from before" in said
+    assert again["scores"] == whole["scores"]
+    assert again["standard_errors"] == whole["standard_errors"]
+    assert sorted(again["files"]) == sorted(whole["files"])
+    assert not list((tmp_path / "cut").glob("*.part.json"))
