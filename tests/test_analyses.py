@@ -40,7 +40,13 @@ def data() -> Dataset:
 def results(data: Dataset) -> dict[str, Result]:
     model = hybrid(dtype=torch.float32)
     return measure_all(
-        model, data, units=HYBRID_UNITS, only=list(ANALYSES), batches=2, size=4, options={"hessian": {"k": 3}}
+        model,
+        data,
+        units=HYBRID_UNITS,
+        only=list(ANALYSES),
+        batches=2,
+        size=4,
+        options={"hessian": {"k": 3}, "hessian_density": {"steps": 8}},
     )
 
 

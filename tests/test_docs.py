@@ -266,7 +266,7 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
         ("tour", 9, ("found/best.arch", "found/report.html", "analysis/scores.json", "analysis/hessian.svg")),
         (
             "analyses",
-            8,
+            9,
             (
                 "analysis/analysis.html",
                 "curvature/hessian_blocks.svg",

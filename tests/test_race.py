@@ -65,9 +65,10 @@ def test_false_verdicts_by_simulation(shape: str) -> None:
     assert table[np.arange(60), biased].any(axis=1).mean() > 0.95  # and it does tell what is unlike
 
 
-def test_seven_of_seven_settle_at_five_percent() -> None:
+def test_how_many_batches_it_takes_at_five_percent() -> None:
     assert [settled(n, 0, 0.05) for n in range(9)] == [False] * 7 + [True] * 2
     assert settled(0, 7, 0.05)
+    assert [settled(w, n, 0.05) for w, n in ((10, 1), (11, 1), (13, 2), (14, 2))] == [False, True, False, True]
 
 
 def test_batches_are_compared_in_pairs() -> None:

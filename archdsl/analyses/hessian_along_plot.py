@@ -27,6 +27,8 @@ def plot(epochs: Sequence[int], results: Sequence[HessianResult], ax: Axes) -> N
         results: one per epoch, of the same batches.
         ax: where.
     """
+    from matplotlib.ticker import MaxNLocator
+
     values = np.concatenate([result.eigenvalues.ravel() for result in results])
     sizes = np.abs(values[values != 0])
     ax.set_yscale("symlog", linthresh=float(sizes.min()) if sizes.size else 1.0, linscale=0.3)
@@ -40,7 +42,7 @@ def plot(epochs: Sequence[int], results: Sequence[HessianResult], ax: Axes) -> N
     ax.axhline(0, color=palette.FAINT, lw=0.8, zorder=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel("Hessian eigenvalues")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize="small")
 
 
