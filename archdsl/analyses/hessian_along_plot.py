@@ -27,11 +27,14 @@ def plot(epochs: Sequence[int], results: Sequence[HessianResult], ax: Axes) -> N
         results: one per epoch, of the same batches.
         ax: where.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator
 
     values = np.concatenate([result.eigenvalues.ravel() for result in results])
     sizes = np.abs(values[values != 0])
-    ax.set_yscale("symlog", linthresh=float(sizes.min()) if sizes.size else 1.0, linscale=0.3)
+    middle, end = (float(sizes.min()), float(sizes.max())) if sizes.size else (1.0, 1.0)
+    ax.set_yscale("symlog", linthresh=middle, linscale=0.3)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(middle)), np.floor(np.log10(end)) + 1)
+    ax.yaxis.set_major_locator(FixedLocator([*-decades[::-1], 0.0, *decades]))  # none crowded into the middle
     for epoch, result in zip(epochs, results, strict=True):
         spectrum = result.eigenvalues.ravel()
         ax.plot(

@@ -54,6 +54,21 @@ def plot(result: BlocksResult, ax: Axes, *, label: str | None = None, color: str
         ax.set_xlabel("normalised depth")
     kinds = sorted({unit.kind for unit in result.units})
     legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+    if color is None:
+        _explain(ax)
+
+
+def _explain(ax: Axes) -> None:
+    """What hollow marks and bars are, under the kinds."""
+    from matplotlib.lines import Line2D
+
+    before = ax.get_legend()
+    if before is not None:
+        hollow = Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec=palette.FAINT)
+        bar = Line2D([], [], color=palette.INK, lw=2.2, alpha=0.75)
+        handles = [*before.legend_handles, hollow, bar]
+        names = [*(text.get_text() for text in before.get_texts()), "most negative", "stage"]
+        ax.legend(handles, names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)
 
 
 def _largest(spectrum: Spectrum) -> tuple[float, float]:
