@@ -264,6 +264,38 @@ def test_bad_input(
     assert model.training
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_products_in_chunks_are_the_same(chunk: int) -> None:
+    model, batch = hybrid(4).eval(), images(5)
+    params = list(model.parameters())
+    whole, pieces = (LossHessian(model, batch, params, 0.3, size) for size in (None, chunk))
+    vector = torch.randn(324, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert pieces.loss == pytest.approx(whole.loss, rel=1e-12)
+    torch.testing.assert_close(pieces(vector), whole(vector), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(pieces.start(3), whole.start(3), rtol=1e-10, atol=1e-12)
+    some = [3, 7, 8]
+    short = vector[: sum(params[index].numel() for index in some)]
+    torch.testing.assert_close(pieces.restricted(some)(short), whole.restricted(some)(short), rtol=1e-10, atol=1e-12)
+
+
+def test_where_memory_runs_out_the_batch_is_taken_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batches = hybrid(4), [images(6), images(5, seed=2)]
+    expected = measure(model, batches, tol=TIGHT)
+    forward, seen = model.forward, []
+
+    def small(x: Tensor) -> Tensor:
+        seen.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(x)
+
+    monkeypatch.setattr(model, "forward", small)
+    found = measure(model, batches, tol=TIGHT)
+    assert found.eigenvalues == pytest.approx(expected.eigenvalues, rel=1e-6)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+    assert [size for size in seen if size > 2] == [6, 3]  # and never again
+
+
 def test_running_out_of_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     model = _tiny()
 

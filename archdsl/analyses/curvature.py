@@ -25,20 +25,32 @@ class LossHessian:
     through it. (`torch.func`'s second derivatives of an affine LayerNorm are wrong, hence `autograd.grad` twice; fused
     attention has none, hence `DoubleBackward`, and the plain one where that has no rule.)
 
+    Where the whole batch's graph is too large, the graph of a chunk of images is built at a time, again for each
+    product: the Hessian of the mean loss is the chunks' mean. That takes less memory and more time.
+
     Attributes:
         loss: nats.
         params: whose second derivatives these are; vectors are flat, in their order.
         weight_decay: wd.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, params: Parameters, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, model: nn.Module, batch: Batch, params: Parameters, weight_decay: float = 0.0, chunk: int | None = None
+    ) -> None:
+        """The network, images and labels, what to derive by, wd, and images per chunk (None: all at once)."""
         images, labels = batch
         self.params, self.weight_decay = list(params), weight_decay
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
-            loss = F.cross_entropy(model(images), labels)
-            self._gradient = torch.autograd.grad(loss, self.params, create_graph=True, allow_unused=True)
+        self._model = model
+        self._chunks: list[tuple[float, Batch]] = []  # shares of the batch; none where its graph is kept whole
+        if chunk is None or chunk >= len(images):
+            loss, self._gradient = _graph(model, batch, self.params)
+            value = float(loss.detach())
+        else:
+            pieces = zip(torch.split(images, chunk), torch.split(labels, chunk), strict=True)
+            self._chunks = [(len(piece[0]) / len(images), piece) for piece in pieces]
+            value, self._gradient = self._summed()
         penalty = 0.5 * weight_decay * sum(float(p.detach().double().square().sum()) for p in self.params)
-        self.loss = float(loss.detach()) + penalty
+        self.loss = value + penalty
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Hv."""
@@ -46,6 +58,8 @@ class LossHessian:
 
     def restricted(self, among: Sequence[int]) -> Operator:
         """The rows and columns of some parameters (by their index) alone: v -> Hv, flat in the order of `among`."""
+        if self._chunks:
+            return self._in_chunks(among)
         params = [self.params[index] for index in among]
         sizes, shapes = [p.numel() for p in params], [p.shape for p in params]
         # Parameters the loss does not depend on, or only linearly, have no second derivative.
@@ -65,6 +79,30 @@ class LossHessian:
             return flat.add_(vector, alpha=self.weight_decay)
 
         return product
+
+    def _in_chunks(self, among: Sequence[int]) -> Operator:
+        """The same, from the chunks."""
+
+        def product(vector: Tensor) -> Tensor:
+            total = vector * self.weight_decay
+            for share, piece in self._chunks:
+                total.add_(LossHessian(self._model, piece, self.params).restricted(among)(vector), alpha=share)
+            return total
+
+        return product
+
+    def _summed(self) -> tuple[float, list[Tensor | None]]:
+        """Loss and gradient of the whole batch, no more than a chunk's graph at a time."""
+        loss = 0.0
+        gradient: list[Tensor | None] = [None] * len(self.params)
+        for share, piece in self._chunks:
+            part, found = _graph(self._model, piece, self.params, again=False)
+            loss += share * float(part.detach())
+            for index, g in enumerate(found):
+                if g is not None:
+                    before = gradient[index]
+                    gradient[index] = g.detach() * share if before is None else before.add_(g.detach(), alpha=share)
+        return loss, gradient
 
     def start(self, seed: int, among: Sequence[int] | None = None) -> Tensor:
         """What to start Lanczos with: the gradient, most of which lies along what is sought, and half as much noise.
@@ -88,6 +126,15 @@ class LossHessian:
             return noise
         start: Tensor = gradient / length + 0.5 * noise / torch.linalg.vector_norm(noise)
         return start
+
+
+def _graph(
+    model: nn.Module, batch: Batch, params: Parameters, *, again: bool = True
+) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """The loss of a batch and its gradient, which can be derived `again`."""
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        return loss, torch.autograd.grad(loss, params, create_graph=again, allow_unused=True)
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:

@@ -102,7 +102,8 @@ def measure(
     """The k eigenvalues of largest magnitude of the Hessian of NLL_b + (wd/2)|w|^2, for each batch b.
 
     w are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
-    was. Memory: one gradient graph at a time, and one vector of the size of w per product.
+    was. Memory: one gradient graph at a time (where that is too large, of half the images, and so on: slower, and the
+    same Hessian), and one vector of the size of w per product.
 
     Args:
         model: images (B, C, H, W) -> logits (B, classes), float32.
@@ -125,8 +126,8 @@ def measure(
     if not 1 <= k <= size:
         raise UsageError(f"{k} eigenvalues asked of a Hessian of {size} x {size}", f"k lies between 1 and {size}")
 
-    def one(number: int, batch: Batch) -> HessianResult:
-        hessian = LossHessian(model, batch, params, weight_decay)  # its graph is gone before the next one is built
+    def one(number: int, batch: Batch, chunk: int) -> HessianResult:
+        hessian = LossHessian(model, batch, params, weight_decay, chunk)  # its graph goes with it
         check_loss(hessian.loss, number)
         found = top(hessian, hessian.start(seed * 1_000_003 + number), k, tol=tol, limit=limit)
         check_symmetry(found.krylov.asymmetry, number, params[0].dtype)

@@ -142,8 +142,8 @@ def measure(
     sizes = [sum(params[index].numel() for index in among) for among in groups]
     notes = tuple(f"{u.path} has no weights" for u, among in zip(units, weights, strict=True) if not among)
 
-    def one(number: int, batch: Batch) -> BlocksResult:
-        hessian = LossHessian(model, batch, params, weight_decay)  # its graph is gone before the next one is built
+    def one(number: int, batch: Batch, chunk: int) -> BlocksResult:
+        hessian = LossHessian(model, batch, params, weight_decay, chunk)  # its graph goes with it
         check_loss(hessian.loss, number)
         found = []
         for group, (among, size) in enumerate(zip(groups, sizes, strict=True)):

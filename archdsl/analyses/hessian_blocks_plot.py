@@ -66,7 +66,7 @@ def _explain(ax: Axes) -> None:
     if before is not None:
         hollow = Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec=palette.FAINT)
         bar = Line2D([], [], color=palette.INK, lw=2.2, alpha=0.75)
-        handles = [*before.legend_handles, hollow, bar]
+        handles = [*(handle for handle in before.legend_handles if handle is not None), hollow, bar]
         names = [*(text.get_text() for text in before.get_texts()), "most negative", "stage"]
         ax.legend(handles, names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)
 

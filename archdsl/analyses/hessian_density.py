@@ -108,7 +108,8 @@ def measure(
     """The density of the eigenvalues of the Hessian of NLL_b + (wd/2)|w|^2, for each batch b.
 
     w are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
-    was. Memory: one gradient graph at a time, and `steps` vectors of the size of w.
+    was. Memory: one gradient graph at a time (where that is too large, of half the images, and so on: slower, and the
+    same Hessian), and `steps` vectors of the size of w.
 
     Args:
         model: images (B, C, H, W) -> logits (B, classes), float32.
@@ -130,8 +131,8 @@ def measure(
         raise UsageError(f"{probes} probes of {steps} steps", "a density takes one probe of one step at least")
     size = sum(p.numel() for p in params)
 
-    def one(number: int, batch: Batch) -> DensityResult:
-        hessian = LossHessian(model, batch, params, weight_decay)  # its graph is gone before the next one is built
+    def one(number: int, batch: Batch, chunk: int) -> DensityResult:
+        hessian = LossHessian(model, batch, params, weight_decay, chunk)  # its graph goes with it
         check_loss(hessian.loss, number)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
         runs = []

@@ -12,6 +12,7 @@ import numpy as np
 
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.result import Result
+from archdsl.device import out_of_memory
 
 R = TypeVar("R", bound=Result)
 
@@ -31,7 +32,7 @@ class Parts:
 
 def batch_by_batch(
     batches: Sequence[Batch],
-    one: Callable[[int, Batch], R],
+    one: Callable[[int, Batch, int], R],
     parts: Parts | None,
     on_batch: Callable[[int, int], None] | None,
 ) -> R:
@@ -39,14 +40,22 @@ def batch_by_batch(
 
     Args:
         batches: images and labels.
-        one: `(number from 1, batch) -> result of this batch alone`.
+        one: `(number from 1, batch, chunk) -> result of this batch alone`, with so many images' graph in memory; called
+            with half as many after it ran out.
         parts: results of the first batches, and where further ones go; more than there are batches are left alone.
         on_batch: told (done, total).
     """
     parts = parts or Parts()
+    chunk = max(len(images) for images, _ in batches)
     for number, batch in enumerate(batches, start=1):
-        if number > len(parts.done):
-            parts.done.append(one(number, batch))
+        while number > len(parts.done):
+            try:
+                parts.done.append(one(number, batch, chunk))
+            except (RuntimeError, MemoryError) as error:
+                if chunk == 1 or not out_of_memory(error):
+                    raise
+                chunk = (min(chunk, len(batch[0])) + 1) // 2
+                continue
             parts.keep(parts.done)
         if on_batch is not None:
             on_batch(number, len(batches))
