@@ -98,7 +98,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory, little: Path) -> list[str]:
 
 
 def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
-    specs: list[str], little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    specs: list[str], little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = ["compare", *specs, "--data", f"npz:{little}", "--device", "cpu", "--only", "hessian,quality"]
     common += ["--batches", "12", "--batch-size", "4", "--race", "0.2", "--out", str(tmp_path), "--json"]
@@ -115,8 +115,16 @@ def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
     assert any(row["score"] == "log_ape" for row in found["table"])
     assert any(row["score"] == "accuracy" for row in found["table"])
     assert "until settled" in (tmp_path / "comparison.html").read_text()
+
+    def never(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("archdsl.analyses.hessian.LossHessian", never)
     assert run(common) == 0
     assert json.loads(capsys.readouterr().out)["race"] == raced
+    longer = [*common, "--batches", "20"]
+    assert run(longer) == 0
+    assert json.loads(capsys.readouterr().out)["race"] == raced | {"limit": 20}
 
 
 def test_alike_networks_are_not_told_apart(specs: list[str], little: Path, tmp_path: Path) -> None:
