@@ -194,6 +194,30 @@ def gradients_per_product(model: nn.Module, batch: Batch, rounds: int) -> dict[s
     }
 
 
+def memory_per_training_step(model: nn.Module, batch: Batch) -> dict[str, float]:
+    """Bytes that are taken at most, above those that stand before, per those of a gradient as training computes it.
+
+    Of building the Hessian and one product: with the whole batch's graph, and with that of a part of the images at a
+    time, as where memory runs out. The vectors of Lanczos come on top: one of the size of the weights per product.
+    """
+    params = list(model.parameters())
+    vector = torch.randn(sum(p.numel() for p in params))
+
+    def peak(work: Callable[[], Any]) -> int:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            work()
+        events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+        changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+        return int(np.cumsum(changes).max())
+
+    step = peak(lambda: torch.autograd.grad(F.cross_entropy(model(batch[0]), batch[1]), params))
+    images = len(batch[0])
+    return {
+        name: round(peak(lambda chunk=chunk: LossHessian(model, batch, params, chunk=chunk)(vector)) / step, 2)
+        for name, chunk in (("whole batch", images), ("halves", images // 2), ("quarters", images // 4))
+    }
+
+
 def interleaved(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
@@ -256,6 +280,7 @@ def main() -> None:
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "scipy": scipy.__version__},
         "model": {"params": sum(p.numel() for p in model.parameters()), "images": 16, "k": K, "error": ERROR},
         "gradients_per_product": gradients_per_product(model, drawn[0], max(15, options.rounds)),
+        "memory_per_training_step": memory_per_training_step(model, drawn[0]),
         "times_as_long_as_lanczos": {name: ratios(rows, name) for name in sides},
         "batches": rows,
     }
@@ -263,7 +288,11 @@ def main() -> None:
     options.out.write_text(json.dumps(document, indent=1) + "\n")
     print(
         json.dumps(
-            {key: document[key] for key in ("model", "gradients_per_product", "times_as_long_as_lanczos")}, indent=1
+            {
+                key: document[key]
+                for key in ("model", "gradients_per_product", "memory_per_training_step", "times_as_long_as_lanczos")
+            },
+            indent=1,
         )
     )
 

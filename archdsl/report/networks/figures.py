@@ -32,7 +32,8 @@ CAPTIONS: Final[dict[tuple[str, str], str]] = {
     ): "Density of all eigenvalues of the loss Hessian, logarithmic, mean over batches and random "
     "vectors. Hills apart from the bulk are few eigenvalues; what lies left of 0 is not convex.",
     ("hessian_blocks", ""): "Largest eigenvalue of the loss Hessian restricted to each block’s own weights, with its "
-    "standard error, and the most negative one below; attention blocks shaded, changes of resolution dashed.",
+    "standard error, and to each stage’s as a bar; hollow, the magnitude of the most negative one. Attention blocks "
+    "shaded, changes of resolution dashed.",
     ("landscape", "contour"): "The loss around the weights along two random directions with the filters’ norms; levels "
     "in equal ratios, a cross where the network is.",
     ("landscape", "line"): "The loss along both directions through the weights.",
