@@ -12,6 +12,7 @@ from torch import nn
 from archdsl import analyses
 from archdsl.analyses import ANALYSES, Result, check_compat
 from archdsl.analysis_folder import Folder
+from archdsl.errors import UsageError
 from archdsl.report.networks import Measured, Run, page
 from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
 from archdsl.train_spec import prepare, run
@@ -63,6 +64,8 @@ def analyze(
         ANALYSES[name]
     check_compat(compat)
     place = None if out is None else Path(out)
+    if epochs is not None and (isinstance(file, nn.Module) or Path(file).suffix == ".safetensors"):
+        raise UsageError("--epochs is for specs, which are trained first", "leave it out: this network is trained")
     if isinstance(file, nn.Module):
         from archdsl.modules import of_module
 

@@ -131,3 +131,14 @@ def test_finished_batches_outlive_an_interruption(
     assert again["standard_errors"] == whole["standard_errors"]
     assert sorted(again["files"]) == sorted(whole["files"])
     assert not list((tmp_path / "cut").glob("*.part.json"))
+
+
+@pytest.mark.parametrize("files", [["a.safetensors"], ["a.safetensors", "b.safetensors"]])
+def test_epochs_of_what_is_trained_already_are_refused(files: list[str], capsys: pytest.CaptureFixture[str]):
+    assert run(["analyze", *files, "--epochs", "3"]) == 2
+    assert "--epochs is for specs" in capsys.readouterr().err
+
+
+def test_epochs_of_a_module_are_refused():
+    with pytest.raises(UsageError, match="--epochs is for specs"):
+        archdsl.analyze(torch.nn.Linear(2, 2), epochs=3)

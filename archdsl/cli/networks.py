@@ -287,6 +287,8 @@ def analyze(
             "say": bar.say,
         }  # fmt: skip
         if len(files) > 1:
+            if epochs is not None:
+                raise UsageError("--epochs is for specs, which are trained first", "leave it out")
             result = analyze_checkpoints(files, **options)
         else:
             result = analyze_spec(_text_or_path(files[0]), epochs=epochs, on_step=bar.step, **options)
