@@ -14,7 +14,7 @@ from archdsl.analyses import ANALYSES, Result, check_compat
 from archdsl.analysis_folder import Folder
 from archdsl.errors import UsageError
 from archdsl.report.networks import Measured, Run, page
-from archdsl.subject import Options, Say, Subject, about, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, kept, measure, of_checkpoint, of_network
 from archdsl.train_spec import prepare, run
 
 PAGE = "analysis.html"
@@ -54,7 +54,8 @@ def analyze(
         say: is told what is being done.
 
     Returns:
-        `scores`, their `standard_errors`, and the `files` written.
+        `scores`, their `standard_errors`, and the `files` written. Page and `scores.json` hold, beside these scores,
+        all that the folder has of this network, data and options from earlier calls.
 
     Raises:
         ArchdslError: the file, the data or an option is wrong, or an analysis failed.
@@ -87,9 +88,10 @@ def analyze(
     document = _document(subject, options, results)
     if folder is None:
         return document
-    folder.write("scores.json", json.dumps(document, indent=1) + "\n")
-    folder.write(PAGE, page([described(subject, results)], about(subject.data, options)))
-    return document | {"folder": str(folder.path), "files": sorted(folder.files)}
+    everything = kept(subject, options, folder) | results
+    folder.write("scores.json", json.dumps(_document(subject, options, everything), indent=1) + "\n")
+    folder.write(PAGE, page([described(subject, everything)], about(subject.data, options), _notes(everything)))
+    return document | {"folder": str(folder.path), "files": sorted(set(folder.files))}
 
 
 def _document(subject: Subject, options: Options, results: Mapping[str, Result]) -> dict[str, Any]:
@@ -104,6 +106,17 @@ def _document(subject: Subject, options: Options, results: Mapping[str, Result])
         "seed": options.seed,
         "compat": options.compat,
     }
+
+
+def _notes(results: Mapping[str, Result]) -> list[str]:
+    """A line for each analysis that left something out, or has more to say; not all of it where that is much."""
+    lines = []
+    for name, result in results.items():
+        notes = getattr(result, "notes", ())
+        more = [f"and {len(notes) - 2} more"] if len(notes) > 3 else []
+        if notes:
+            lines.append(f"{name}: {'; '.join([*(notes[:2] if more else notes), *more])}")
+    return lines
 
 
 def described(subject: Subject, results: Mapping[str, Result]) -> Measured:

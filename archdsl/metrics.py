@@ -28,6 +28,11 @@ class Metrics:
     ece: float
 
 
+def bin_of(confidence: Tensor) -> Tensor:
+    """The bin, from 0, that a confidence falls into: i of (i/15, (i+1)/15]."""
+    return (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
+
+
 class Tally:
     """Adds up what `Metrics` needs, batch by batch, in float64 on one device.
 
@@ -49,7 +54,7 @@ class Tally:
         """Counts a batch: logits (B, classes), labels int64 (B,)."""
         logits = logits.float()
         confidence, answers = logits.softmax(dim=1).max(dim=1)
-        places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
+        places = bin_of(confidence)
         values = torch.stack([torch.ones_like(confidence), (answers == labels).float(), confidence])
         self.bins.index_add_(1, places, values.double())
         self.nll += F.cross_entropy(logits, labels, reduction="sum")

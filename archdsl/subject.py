@@ -212,8 +212,7 @@ def measure(
             if name not in found and "parts" in told and told["parts"].done
         ]
         if folder is not None and (found or begun):
-            kept = ", ".join((*found, *begun))
-            say(f"interrupted; {kept} are kept in {folder.path}, and the same command goes on from there")
+            say(f"{', '.join((*found, *begun))} are kept in {folder.path}")
         raise
     if failures and not found:
         raise failures[0]
@@ -234,6 +233,12 @@ def _further(
             if parts.done:
                 say(f"{name}: {len(parts.done)} batches kept from before")
     return found
+
+
+def kept(subject: Subject, options: Options, folder: Folder) -> dict[str, Result]:
+    """Every result that the folder holds of this subject under these options, whether asked for now or earlier."""
+    found = {name: folder.kept(name, made) for name, made in identity(subject, options, list(ANALYSES)).items()}
+    return {name: result for name, result in found.items() if result is not None}
 
 
 def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[str, Identity]:

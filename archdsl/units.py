@@ -17,7 +17,7 @@ class Unit(NamedTuple):
         label: the block as the spec writes it (`C`, `M`, `T`).
         kind: what it does to the map.
         stage: from 1; 0 outside the stages.
-        grid: height and width of its output.
+        grid: height and width of its output; 0 and 0 of a vector.
         prefix: class tokens in front of the grid, 0 for feature maps.
         channels_last: its feature maps are (B, H, W, C), as in some networks of timm.
     """
@@ -29,6 +29,11 @@ class Unit(NamedTuple):
     grid: tuple[int, int]
     prefix: int = 0
     channels_last: bool = False
+
+    @property
+    def is_map(self) -> bool:
+        """Whether its output has places: a map or tokens, and no vector."""
+        return min(self.grid) > 0
 
     @property
     def block(self) -> str:

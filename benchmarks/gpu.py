@@ -4,6 +4,7 @@
     python benchmarks/gpu.py default --out benchmarks/results/gpu.json   # the default search, 50 networks
     python benchmarks/gpu.py cifar --data npz:cifar10.npz --epochs 5   # alternet_18: images/s, share of the peak
     python benchmarks/gpu.py zoo     # every shipped model against the CPU; what compiling costs; torch.compile
+    python benchmarks/gpu.py analyses   # every analysis against the CPU, within stated tolerances; what they cost
     python benchmarks/gpu.py all --data npz:cifar10.npz
 
 `--device cpu` runs the same code where there is no GPU, to see that it works. Without CIFAR-10 at hand, `cifar` takes
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from analyses import agreement, speed
 from by_hand import BY_HAND, carry
 from machine import describe
 from zoo import compare, interleaved, stepper
@@ -30,6 +32,8 @@ import archdsl
 from archdsl import analyses
 from archdsl.architecture import resolve_model
 from archdsl.data import load
+from archdsl.device import pick_device
+from archdsl.errors import ArchdslError
 from archdsl.experiment import fit_to_data
 from archdsl.ir import first_hole
 from archdsl.language import parse
@@ -214,7 +218,7 @@ def ceilings(device: torch.device) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["checks", "default", "cifar", "zoo", "all"])
+    parser.add_argument("part", choices=["checks", "default", "cifar", "zoo", "analyses", "all"])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--data")
     parser.add_argument("--epochs", type=int, default=5)
@@ -222,7 +226,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="of the models in specs/, for zoo")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    device = torch.device(options.device)
+    try:
+        device = pick_device(options.device)
+    except ArchdslError as error:
+        parser.error(f"{error.message}; --device cpu runs the same code without a GPU")
     result: dict[str, Any] = {}
     if options.out and options.out.exists():
         result = json.loads(options.out.read_text())
@@ -236,9 +243,16 @@ def main() -> None:
         result["alternet_18_on_cifar_10"] = cifar(device, options.data, options.epochs, options.batches)
     if options.part in ("zoo", "all"):
         result["zoo"] = zoo(device, options.only)
+    if options.part in ("analyses", "all"):
+        result["analyses"] = {"agreement_with_cpu": agreement(device), "speed": speed(device, 7, 1000, 1000)}
     print(json.dumps(result, indent=1))
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
+    apart = [
+        name for name, found in result.get("analyses", {}).get("agreement_with_cpu", {}).items() if not found["agrees"]
+    ]
+    if apart:
+        raise SystemExit(f"not as on the CPU: {', '.join(apart)}")
 
 
 if __name__ == "__main__":

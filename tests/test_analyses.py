@@ -14,10 +14,10 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, hybrid, one_thread  # noqa: F401
-from torch import nn
+from torch import Tensor, nn
 
 from archdsl import analyses, palette
-from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all
+from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all, quality
 from archdsl.analysis_folder import draw_files, stems
 from archdsl.data.dataset import Dataset, Split
 from archdsl.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
@@ -147,6 +147,50 @@ def test_what_a_network_cannot_have_is_left_out_if_one_asks_for_that(data: Datas
 
     with pytest.raises(RunError, match="disk is full"):  # no fault of the network
         measure_all(model, data, **options, on_result=full, on_failure=told.__setitem__)
+
+
+class Itself(nn.Module):
+    """Its images are its logits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+
+def test_the_standard_error_of_the_calibration_error_is_that_of_the_bootstrap() -> None:
+    generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
+    logits = 2 * torch.randn(3000, 4, generator=generator)
+    labels = torch.multinomial((logits / 2).softmax(1), 1, generator=generator)[:, 0]  # twice as sure as it should be
+    found = quality.measure(Itself(), [(logits[:, :, None, None], labels)])
+    confidence, answers = (part.numpy() for part in logits.softmax(1).max(1))
+    gap, bins = (answers == labels.numpy()) - confidence, np.minimum(np.ceil(confidence * 15), 15)
+
+    def ece(kept: np.ndarray) -> float:
+        return sum(abs(gap[kept][bins[kept] == number].sum()) for number in range(1, 16)) / len(kept)
+
+    assert found.ece == pytest.approx(ece(np.arange(3000)), rel=1e-5)
+    drawn = [ece(rng.integers(0, 3000, 3000)) for _ in range(400)]
+    assert found.standard_errors()["ece"] == pytest.approx(np.std(drawn), rel=0.15)
+
+
+def test_a_block_that_gives_a_vector_is_left_out_alone(data: Dataset, results: dict[str, Result]) -> None:
+    vector = Unit("head", "L", "mlp", 2, (0, 0))
+    model, only = hybrid(dtype=torch.float32), ["fourier", "variance", "cka"]
+    found = measure_all(model, data, units=[*HYBRID_UNITS, vector], only=only, batches=2, size=4)
+    for name in only:
+        assert found[name].scores() == results[name].scores()
+    assert found["fourier"].notes == ("head is a vector: no frequencies",)
+    with pytest.raises(RunError, match="no block has a map"):
+        measure_all(model, data, units=[vector], only=["cka"], batches=2, size=4)
+
+
+def test_a_result_stored_before_a_field_was_there(results: dict[str, Result]) -> None:
+    document = results["landscape"].to_json()
+    del document["compat"]
+    again = ANALYSES["landscape"].result.from_json(document)
+    assert again.to_json() == results["landscape"].to_json()
+    del document["seed"]
+    with pytest.raises(DataError, match="measure it again"):
+        ANALYSES["landscape"].result.from_json(document)
 
 
 def test_quality_agrees_with_the_training_loop(data: Dataset, results: dict[str, Result]) -> None:

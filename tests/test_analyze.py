@@ -66,6 +66,26 @@ def test_what_is_finished_is_kept_as_long_as_nothing_changes(weights: Path, litt
     assert (tmp_path / "fourier-depth.svg").stat().st_size > 1000
 
 
+def test_page_and_scores_hold_what_earlier_calls_found(weights: Path, little: Path, tmp_path: Path) -> None:
+    def stored() -> set[str]:
+        return set(json.loads((tmp_path / "scores.json").read_text())["scores"])
+
+    fourier, quality, variance = {"high_freq"}, {"accuracy", "nll", "ece"}, {"variance_change_msa"}
+    analyze(weights, little, tmp_path, only=["fourier"])
+    assert stored() >= fourier
+    found, said = analyze(weights, little, tmp_path, only=["quality"])
+    assert said == ["quality: done"]
+    assert set(found["scores"]) == quality  # what was asked for
+    assert stored() >= fourier | quality
+    assert {"fourier.json", "quality.json", "fourier-depth.svg"} <= set(found["files"])
+    page = (tmp_path / "analysis.html").read_text()
+    assert "high_freq" in page
+    assert "accuracy" in page
+    analyze(weights, little, tmp_path, only=["variance"], seed=1)  # other images: what was found on these is not theirs
+    assert stored() >= variance
+    assert not stored() & (fourier | quality)
+
+
 def test_the_digest_is_of_structure_and_weights() -> None:
     model = hybrid()
     one = network_digest(model, "a")
@@ -77,6 +97,35 @@ def test_the_digest_is_of_structure_and_weights() -> None:
     assert network_digest(nn.BatchNorm2d(2), "") != network_digest(nn.BatchNorm2d(3), "")  # counters have no shape
 
 
+def started(command: list[str]) -> subprocess.Popen[str]:
+    """A process that hears Ctrl-C, also where a shell runs these tests in the background and makes children deaf."""
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train", "compare", "reproduce"])
+def test_ctrl_c_is_exit_code_3(name: str, little: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.arch"
+    spec.write_text(SPEC)
+    common = ["--data", f"npz:{little}", "--device", "cpu"]
+    options = {
+        "train": [str(spec), *common, "--epochs", "900", "--out", str(tmp_path / "tiny.safetensors")],
+        "compare": [str(spec), str(spec), *common, "--epochs", "900", "--out", str(tmp_path)],
+        "reproduce": ["--quick", *common, "--run", str(tmp_path), "--workers", "1"],
+    }[name]
+    process = started([sys.executable, "-m", "archdsl", name, *options])
+    assert process.stderr is not None
+    said = process.stderr.readline()  # it is at work
+    process.send_signal(signal.SIGINT)
+    errors = said + process.communicate(timeout=120)[1]
+    assert process.returncode == 3, errors
+    assert errors.endswith("interrupted; the same command goes on from what is finished\n")
+    assert "Traceback" not in errors
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_an_analysis_that_is_killed_goes_on_where_it_was(
@@ -86,7 +135,7 @@ def test_an_analysis_that_is_killed_goes_on_where_it_was(
         *(sys.executable, "-m", "archdsl", "analyze", str(weights), "--data", f"npz:{little}", "--device", "cpu"),
         *("--only", "fourier,quality,landscape", "--batches", "12", "--batch-size", "4", "--out", str(tmp_path)),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = started(command)
     while process.poll() is None and not (tmp_path / "quality.json").exists():
         time.sleep(0.02)
     process.send_signal(blow)
@@ -95,8 +144,9 @@ def test_an_analysis_that_is_killed_goes_on_where_it_was(
     assert not (tmp_path / "landscape.json").exists()
     assert not (tmp_path / "scores.json").exists()
     if blow is signal.SIGINT:
-        assert process.returncode in (3, 130)  # as the Click that Typer brings has it
-        assert "are kept in" in errors
+        assert process.returncode == 3
+        assert errors.endswith("interrupted; the same command goes on from what is finished\n")
+        assert f"are kept in {tmp_path}" in errors
         assert "Traceback" not in errors
     stamps = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ)
@@ -118,6 +168,13 @@ def test_the_variant_of_a_paper(
     assert json.loads(capsys.readouterr().out)["compat"] == "parkkim"
     with np.load(tmp_path / "fourier.npz", allow_pickle=False) as arrays:
         assert np.allclose(arrays["units.0.frequency"], np.linspace(0, 1, 4))  # of 7 x 7, in truth 0 to 0.857
+    assert run([*common, "--compat", "parkkim", "--only", "landscape"]) == 0
+    said = capsys.readouterr()
+    assert "the L2 term is " in said.err
+    assert "the L2 term is " in (tmp_path / "analysis.html").read_text()
+    assert {"high_freq", "noise_auc", "landscape_rise"} <= set(
+        json.loads((tmp_path / "scores.json").read_text())["scores"]
+    )
     assert run([*common, "--compat", "parkim"]) == 1
     assert "did you mean 'parkkim'?" in capsys.readouterr().err
 
@@ -212,6 +269,50 @@ def test_one_image_is_enough_where_it_can_be(weights: Path, little: Path, tmp_pa
     assert {"high_freq", "variance_change_msa", "lambda_max", "landscape_rise", "noise_tilt"} <= set(found["scores"])
     assert any("cka: left out: a batch of 1 images is too small" in text for text in said)
     assert not {"high_freq", "lambda_max"} & set(found["standard_errors"])
+
+
+class Pixel(nn.Module):
+    """Two blocks on maps of one pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 28)
+        self.parts = nn.Sequential(Convs(), Convs())
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.parts(self.stem(x)).flatten(1))
+
+
+def test_maps_of_one_pixel(little: Path) -> None:
+    said: list[str] = []
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "batches": 1, "size": 8, "say": said.append}
+    found = archdsl.analyze(Pixel(), only=["lesion", "cka"], **options)
+    assert {"lesion_conv", "cka_neighbours"} <= set(found["scores"])
+    for name in ("fourier", "variance"):
+        with pytest.raises(RunError, match="no block has a map larger than 1 x 1"):
+            archdsl.analyze(Pixel(), only=[name], **options)
+
+
+def test_a_checkpoint_whose_loss_is_not_finite(
+    weights: Path, little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(weights, "pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.dim() > 1:
+            tensors[name] = torch.full_like(tensor, float("nan"))
+    save_file(tensors, tmp_path / "broken.safetensors", metadata)
+    common = ["analyze", str(tmp_path / "broken.safetensors"), "--data", f"npz:{little}", "--device", "cpu"]
+    for name in ("fourier", "variance", "quality", "landscape", "lesion", "noise", "hessian", "cka"):
+        assert run([*common, "--only", name, "--batches", "1", "--batch-size", "4"]) == 3
+        error = capsys.readouterr().err
+        assert error.startswith("error: the ")
+        assert "is nan" in error or "not finite" in error
+        assert "\n  = help: " in error
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,30 @@ def test_benchmark_can_be_imported(name: str) -> None:
     assert module.__doc__
 
 
-def test_the_gpu_script_runs_where_there_is_none(
+@pytest.mark.slow
+def test_every_analysis_has_a_tolerance_for_a_gpu() -> None:
+    import torch
+
+    from archdsl.analyses import ANALYSES
+
+    found = importlib.import_module("analyses").agreement(torch.device("cpu"))
+    assert list(found) == list(ANALYSES)
+    assert all(entry["agrees"] and max(entry["apart"].values()) == 0 for entry in found.values())
+
+
+def test_the_gpu_script_refuses_where_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = importlib.import_module("gpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "analyses"])
+    with pytest.raises(SystemExit) as exit_:
+        gpu.main()
+    assert exit_.value.code == 2
+    assert "--device cpu runs the same code" in capsys.readouterr().err
+
+
+def test_the_gpu_script_runs_runs_where_there_is_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its `checks`, on the CPU: what runs on a machine that is lent for minutes must not be broken then."""

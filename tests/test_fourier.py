@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, TOKEN_UNITS, Tokens, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl.analyses.fourier import FLOOR, FourierResult, diagonal, frequencies, measure
+from archdsl.analyses.depth_plot import common_legend
+from archdsl.analyses.fourier import FLOOR, FourierResult, diagonal, frequencies, measure, plot
 from archdsl.errors import RunError, UsageError
 from archdsl.units import Unit
 
@@ -46,6 +49,16 @@ def test_parseval(side: int) -> None:
     if side % 2 == 0:
         twice[-1] = 1
     assert (twice * amplitude**2).sum(-1).numpy() == pytest.approx(side * (sums**2).sum(-1).numpy())
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (7, 7), (4, 12), (12, 4), (5, 8), (9, 6)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_diagonal_is_bins_of_the_whole_spectrum(shape: tuple[int, int], layout: torch.memory_format) -> None:
+    x = torch.randn(2, 3, *shape, dtype=torch.float64).to(memory_format=layout)
+    spectrum, side = np.abs(np.fft.fft2(x.numpy())), min(shape)
+    for bin_, found in enumerate(diagonal(x).numpy().transpose(2, 0, 1)):
+        row, column = (round(bin_ * length / side) for length in shape)
+        assert found == pytest.approx(spectrum[..., row, column], abs=1e-12)
 
 
 @pytest.mark.parametrize("side", [2, 5, 8])
@@ -214,6 +227,30 @@ def test_bad_units(model: nn.Module, unit: Unit, error: type[Exception], message
     with pytest.raises(error, match=message):
         measure(model, [images()], [unit])
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_the_views_say_what_they_show() -> None:
+    """Against depth: the highest frequency that all maps have; bands and subsampling are named; one legend for all."""
+    found = measure(hybrid(), [images(3)], HYBRID_UNITS)  # 8 x 8 and 4 x 4: all reach Nyquist
+    left, right = Figure().subplots(1, 2)
+    plot(found, left, view="depth")
+    heights = [found.units[0].before[-1] - found.units[0].before[0], *(unit.relative[-1] for unit in found.units)]
+    assert left.lines[0].get_ydata() == pytest.approx(np.array(heights))
+    assert left.get_ylabel() == "relative log amplitude at 1π (nats)"
+    assert names(left) == ["Conv", "MSA, shaded", "subsampling"]
+    unit = Unit("unit", "T", "mlp", 1, (7, 7))
+    other = measure(Through(nn.Identity()), [(torch.randn(2, 1, 7, 7, dtype=torch.float64), torch.zeros(2))], [unit])
+    plot(found, left, view="depth", beside=[other], color="black")
+    assert left.get_ylabel() == "relative log amplitude at 0.86π (nats)"
+    plot(other, right, view="depth", beside=[found])
+    assert names(right) == ["MLP"]
+    common_legend([left, right])
+    assert left.get_legend() is None
+    assert names(right) == ["Conv", "MLP", "MSA, shaded", "subsampling"]
+
+
+def names(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_no_units_and_numbers_that_are_not_finite() -> None:

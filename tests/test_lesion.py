@@ -12,6 +12,7 @@ from small_networks import HYBRID_UNITS, hybrid, images, one_thread  # noqa: F40
 from torch import Tensor, nn
 
 from archdsl import palette
+from archdsl.analyses import prefix
 from archdsl.analyses.lesion import measure, plot, without
 from archdsl.errors import RunError, UsageError
 from archdsl.model import Network, compile, units
@@ -124,6 +125,66 @@ def test_as_many_forward_passes_as_units_and_one_more() -> None:
     model.register_forward_hook(lambda m, i, o: passes.append(len(o)))
     measure(model, [images(20)], units(model))
     assert passes == [1, *[20] * 4]  # one image first, to see which units can be taken out
+
+
+class Odd(nn.Module):
+    """Units that write into what they are given, that run twice, that hold one another, and whose maps are used late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.one, self.again, self.last = (nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.relu = nn.ReLU(inplace=True)
+        self.outer = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Tanh(), nn.Conv2d(4, 4, 3, padding=1))
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.one(self.stem(x))
+        x = self.again(self.relu(first) + 1)
+        x = self.outer(self.again(x))
+        return self.head((self.last(x) - first).mean((2, 3)))
+
+
+@pytest.mark.parametrize("limit", [2**30, 30_000, 0])
+def test_what_comes_before_a_unit_is_not_run_again_and_the_same(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    ours = network("C M C M")
+    odd = Odd().double().eval()
+    paths = ["one", "relu", "again", "outer", "outer.0", "outer.2", "last"]
+    for model, parts in ((ours, units(ours)), (odd, [Unit(path, "C", "conv", 1, (8, 8)) for path in paths])):
+        batches = [images(40), images(30, seed=1)]
+        monkeypatch.setattr(prefix.Prefix.__init__, "__defaults__", (limit,))
+        outputs: list[Tensor] = []
+        handle = model.register_forward_hook(lambda m, i, o, outputs=outputs: outputs.append(o))
+        measure(model, batches, parts)
+        handle.remove()
+        expected = []
+        with torch.no_grad():
+            for x, _ in batches:
+                expected.append(model(x))
+                for unit in parts:
+                    with without(model.get_submodule(unit.path)):
+                        expected.append(model(x))
+        assert len(outputs) == 1 + len(expected)
+        assert all(torch.equal(one, other) for one, other in zip(outputs[1:], expected, strict=True))
+        assert not any("forward" in module.__dict__ for module in model.modules())
+
+
+def test_a_unit_runs_as_often_as_something_before_it_changes() -> None:
+    model = network("C C M C")
+    runs = dict.fromkeys(["block1", "block2", "block3", "block4"], 0)
+
+    def count(name: str):
+        def hook(module: nn.Module, inputs: tuple[Tensor]) -> None:
+            runs[name] += 1
+
+        return hook
+
+    for name in runs:  # inside the block: a hook on the block itself would see replays too
+        block = model.get_submodule(f"stage1.{name}")
+        block.get_submodule(block.branch[0]).register_forward_pre_hook(count(name))
+    measure(model, [images(20)], units(model))
+    assert runs == {"block1": 3, "block2": 4, "block3": 5, "block4": 6}  # the probe, the whole, itself, those before
 
 
 def test_the_model_is_left_as_found() -> None:

@@ -21,7 +21,7 @@ from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.reduction import Place, finite_output, place
 from archdsl.analyses.result import Floats, Result, jackknife
-from archdsl.errors import UsageError
+from archdsl.errors import RunError, UsageError
 from archdsl.units import Unit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class CkaResult(Result):
     """Similarities of U units.
 
     Attributes:
-        units: in the network's order.
+        units: those with a map, in the network's order.
         hsic: (B, U, U) unbiased HSIC of each batch.
         images: (B,) per batch.
     """
@@ -102,7 +102,10 @@ class CkaObserver:
     """Keeps the likeness of the images of a batch in each unit, and of a finished batch the HSIC of the units."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self.units = units
+        self.units = [unit for unit in units if unit.is_map]
+        self._kept = [index for index, unit in enumerate(units) if unit.is_map]
+        if not self._kept:
+            raise RunError("no block has a map, so there is nothing to compare")
         self.images: list[int] = []
         self._grams: dict[int, Tensor] = {}  # of the batch under way
         self._hsic: list[Floats] = []
@@ -118,7 +121,7 @@ class CkaObserver:
 
     def end_batch(self, images: int) -> None:
         """All pairs at once: HSIC is the inner product of the centred Gram matrices."""
-        rows = torch.stack([self._grams[index].flatten() for index in range(len(self.units))])
+        rows = torch.stack([self._grams[index].flatten() for index in self._kept])
         hsic = (rows @ rows.T / (images * (images - 3))).cpu().numpy()
         for value, unit in zip(np.diag(hsic), self.units, strict=True):
             finite_output(np.atleast_1d(value), unit)

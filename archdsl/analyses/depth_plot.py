@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from archdsl.analyses.reduction import Place
+
+DEPTH = "normalised depth (first to last block)"
+SHADED = "MSA, shaded"  # its name in a legend where bands are drawn
+SUBSAMPLING = "subsampling"
 
 
 def against_depth(
@@ -48,7 +52,7 @@ def against_depth(
     if color is None:
         shade(ax, places)
     ax.set_xlim(0, 1)
-    ax.set_xlabel("normalised depth")
+    ax.set_xlabel(DEPTH)
     kinds = sorted({place.kind for place in places})
     legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
 
@@ -75,25 +79,61 @@ def shade(ax: Axes, places: Sequence[Place]) -> None:
         if place.kind == "msa":
             ax.axvspan(edges[index], edges[index + 1], color=palette.BAND, lw=0, zorder=0)
         if index and place.grid != places[index - 1].grid:
-            ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
+            ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1, label=f"_{SUBSAMPLING}")
+            size = f"{place.grid[0]} × {place.grid[1]}" if min(place.grid) else "vector"
             ax.annotate(
-                f"{place.grid[0]} × {place.grid[1]}", (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
+                size, (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
                 textcoords="offset points", va="top", color=palette.INK, alpha=0.75, fontsize="x-small",
             )  # fmt: skip
 
 
 def legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, lines: bool) -> None:
-    """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names."""
+    """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names.
+
+    Where attention is shaded and subsampling marked, it says so.
+    """
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
 
     before = ax.get_legend()
     known = {text.get_text() for text in before.get_texts()} if before else set()
-    shown = [kind for kind in palette.KINDS if kind in kinds or palette.KIND_NAMES[kind] in known]
-    colours = colours or {}
+    shown = [kind for kind in palette.KINDS if kind in kinds or known & {palette.KIND_NAMES[kind], _name(kind, True)}]
+    colours, shaded = (
+        colours or {},
+        any(isinstance(patch, Rectangle) and patch.get_zorder() == 0 for patch in ax.patches),
+    )
     marks = [
         Line2D([], [], ls="", marker=palette.MARKERS[kind], color=colours.get(kind, palette.FAINT), ms=5)
         for kind in shown
     ]
+    names = [_name(kind, shaded) for kind in shown]
+    if subsampled := [line for line in ax.lines if line.get_label() == f"_{SUBSAMPLING}"]:
+        marks.append(subsampled[0])
+        names.append(SUBSAMPLING)
     networks = [line for line in ax.lines if not str(line.get_label()).startswith("_")] if lines else []
-    names = [*(str(line.get_label()) for line in networks), *(palette.KIND_NAMES[kind] for kind in shown)]
-    ax.legend([*networks, *marks], names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)
+    names = [*(str(line.get_label()) for line in networks), *names]
+    _place(ax, [*networks, *marks], names)
+
+
+def common_legend(columns: Sequence[Axes]) -> None:
+    """One legend for axes side by side, in the last of them, with all that any of theirs says."""
+    found: dict[str, Any] = {}
+    for ax in columns:
+        if (legend := ax.get_legend()) is not None:
+            found |= dict(zip((text.get_text() for text in legend.get_texts()), legend.legend_handles, strict=True))
+            legend.remove()
+    known = [*palette.KIND_NAMES.values(), SHADED, SUBSAMPLING]  # in this order, after networks
+    names = sorted(found, key=lambda name: known.index(name) if name in known else -1)
+    if names:
+        _place(columns[-1], [found[name] for name in names], names)
+
+
+def _place(ax: Axes, marks: Sequence[Any], names: Sequence[str]) -> None:
+    ax.legend(
+        marks, names, frameon=True, framealpha=0.8, edgecolor="none", fontsize="small", handlelength=1.2,
+        borderaxespad=0.2,
+    )  # fmt: skip
+
+
+def _name(kind: str, shaded: bool) -> str:
+    return SHADED if kind == "msa" and shaded else palette.KIND_NAMES[kind]

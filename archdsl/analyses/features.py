@@ -31,7 +31,7 @@ def watch(
     Args:
         model: contains a module at each unit's path.
         batches: images (B, C, H, W) and labels, on the model's device.
-        units: what to show; observers know them by their index.
+        units: what to show; observers know them by their index. Of those without a map nothing is shown.
         observers: one per analysis.
         on_batch: told (done, total).
 
@@ -44,7 +44,9 @@ def watch(
         raise UsageError("no blocks to look at", "name at least one block of the network")
     modules = [module_of(model, unit) for unit in units]
     spy = _Spy(units, observers)
-    handles = [handle for index, module in enumerate(modules) for handle in spy.attach(index, module)]
+    handles = [
+        handle for index, module in enumerate(modules) if units[index].is_map for handle in spy.attach(index, module)
+    ]
     try:
         # no_grad, not inference_mode: a model may build constants it keeps, and those must stay usable in training
         with held_still(model), memory_guard("a forward pass"), torch.no_grad():
@@ -100,8 +102,9 @@ class _Spy:
     def end_batch(self, images: int) -> None:
         """Check that every unit ran, and begin anew."""
         self.last = None
-        if 0 in self.seen:
-            raise RunError(f"block '{self.units[self.seen.index(0)].path}' was not run in the forward pass")
+        for unit, seen in zip(self.units, self.seen, strict=True):
+            if unit.is_map and not seen:
+                raise RunError(f"block '{unit.path}' was not run in the forward pass")
         self.seen = [0] * len(self.units)
         for observer in self.observers:
             observer.end_batch(images)

@@ -127,14 +127,36 @@ def diagonal(image: Tensor) -> Tensor:
     frequencies of its shorter side: exact where the longer side is a multiple, else at most half a bin off there.
     """
     H, W = image.shape[-2:]
-    bins = np.arange(min(H, W) // 2 + 1)
-    rows, columns = ((bins * side / min(H, W)).round().astype(np.int64) for side in (H, W))
+    side = min(H, W)
     mean = image.mean((-2, -1), keepdim=True)
-    # Without its mean, a constant map is 0 at every other frequency, and not some rounding of the mean.
-    spectrum = torch.fft.rfft2(image - mean).flatten(-2)
-    diagonal = torch.stack([spectrum[..., place] for place in (rows * (W // 2 + 1) + columns).tolist()], -1).abs()
-    diagonal[..., 0] = mean[..., 0, 0].abs() * (H * W)
-    return diagonal
+    amplitude: Tensor
+    centred = image - mean  # of a constant map nothing is left, and not some rounding of its mean
+    if max(H, W) % side == 0:
+        amplitude = torch.fft.rfft(_projection(centred)).abs()
+    else:
+        bins = np.arange(side // 2 + 1)
+        rows, columns = ((bins * length / side).round().astype(np.int64) for length in (H, W))
+        spectrum = torch.fft.rfft2(centred).flatten(-2)
+        places = (rows * (W // 2 + 1) + columns).tolist()
+        amplitude = torch.stack([spectrum[..., place] for place in places], -1).abs()
+    amplitude[..., 0] = mean[..., 0, 0].abs() * (H * W)
+    return amplitude
+
+
+def _projection(image: Tensor) -> Tensor:
+    """Sums over the lines h + w = t modulo the shorter side N: (…, H, W) -> (…, N), the longer side a multiple of it.
+
+    The diagonal of FFT2 is the FFT of these (the projection-slice theorem): a sum over the map in place of its FFT2.
+    """
+    *lead, H, W = image.shape
+    side = min(H, W)
+    if H > W:
+        image = image.reshape(*lead, H // side, side, side).sum(-3)
+    elif W > H:
+        image = image.reshape(*lead, side, W // side, side).sum(-2)
+    # Each row twice, one after the other: as rows of 2N - 1, each begins one pixel earlier than the one before.
+    twice = torch.cat([image, image], -1).flatten(-2)
+    return twice[..., side:].reshape(*lead, side, 2 * side - 1)[..., :side].sum(-2)
 
 
 def frequencies(grid: tuple[int, int], compat: Literal["parkkim"] | None = None) -> Floats:
@@ -221,5 +243,6 @@ ANALYSES.register("fourier")(
         compat=("parkkim",),
         observe=FourierObserver,
         views=("frequency", "depth"),
+        beside=True,
     )
 )

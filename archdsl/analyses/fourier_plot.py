@@ -1,4 +1,4 @@
-"""A Fourier result in, one of its two views drawn: all frequencies by depth, or one high frequency against depth."""
+"""A Fourier result in, one of its two views drawn: all frequencies by depth, or the highest against depth."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ def plot(
     label: str | None = None,
     color: str | None = None,
     view: View = "frequency",
-    frequency: float = 0.5,
+    frequency: float | None = None,
+    beside: Sequence[FourierResult] = (),
 ) -> None:
     """Draw the relative log amplitudes of the units' outputs.
 
     View "frequency": a line per unit from the centre of the spectrum to its corner, shallow to deep in the colours of a
-    map, each ending in the mark of its kind. View "depth": the amplitude at one high frequency against normalised
+    map, each ending in the mark of its kind. View "depth": the amplitude at the highest frequency against normalised
     depth, attention units shaded, subsampling marked. Call it again on the same axes with a `color` to compare.
 
     Args:
@@ -39,12 +40,15 @@ def plot(
         label: the network's name, for the legend.
         color: one colour for the whole network; by default colours say depth and kind.
         view: which of the two.
-        frequency: in units of pi, for the view against depth.
+        frequency: in units of pi, for the view against depth; by default the highest that all units have. It is 1
+            (Nyquist) where all maps have an even side, and 0.86 on 7 x 7.
+        beside: results that are drawn next to this one, at one frequency with it.
     """
     if view == "frequency":
         _by_frequency(result.units, ax, label, color)
     else:
-        _by_depth(result.units, ax, label, color, frequency)
+        highest = min(float(unit.frequency[-1]) for one in (result, *beside) for unit in one.units)
+        _by_depth(result.units, ax, label, color, highest if frequency is None else frequency)
 
 
 def _by_frequency(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: str | None) -> None:
@@ -63,7 +67,7 @@ def _by_frequency(units: Sequence[UnitCurve], ax: Axes, label: str | None, color
             mec="white", mew=0.6, clip_on=False, zorder=3,
         )  # fmt: skip
     ax.set_xlim(0, 1.02)
-    ax.set_xlabel("frequency (π)")
+    ax.set_xlabel("spatial frequency (π per pixel)")
     ax.set_ylabel("relative log amplitude (nats)")
     if color is None:
         _depth_bar(ax)
@@ -74,7 +78,7 @@ def _by_depth(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: st
     first = units[0].before
     start = None if first is None else float(np.interp(frequency, units[0].frequency, first - first[0]))
     against_depth(ax, units, [unit.at(frequency) for unit in units], start=start, label=label, color=color)
-    ax.set_ylabel(f"relative log amplitude at {frequency:g}π (nats)")
+    ax.set_ylabel(f"relative log amplitude at {frequency:.2g}π (nats)")
 
 
 def _depth_bar(ax: Axes) -> None:

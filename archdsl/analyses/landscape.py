@@ -1,14 +1,16 @@
 """A model and batches in; the loss on a square through its weights along two random directions out.
 
 Li et al. 2018 (arXiv 1712.09913): each filter of a direction has the norm of the network's own filter, so that networks
-compare. Only the NLL is drawn; in the public figure of Park & Kim 2022 (arXiv 2202.06709) the L2 term, which is the
-same bowl for every network, made up over 94% of the value. It is reported apart here.
+compare. Only the NLL is drawn; in the public figure of Park & Kim 2022 (arXiv 2202.06709) an L2 term, which is the
+same bowl for every network, made up over 94% of the value. It is reported apart here, and drawn with `compat` alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from archdsl.analyses.result import Floats, Result, mean_error
 from archdsl.errors import RunError, UsageError
 
 Weights = dict[str, Tensor]
+POSITION = re.compile(r"pos_embed|relative_position|(^|\.)table$")  # in timm's networks, and in ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +36,10 @@ class LandscapeResult(Result):
         steps: (N,) of a, and of b, from -1 to 1; the middle one is 0.
         by_batch: (N, N, B) mean NLL of each batch at [b, a], nats.
         images: (B,) per batch.
-        penalty: (N, N) (wd/2)|w|^2 at [b, a], nats; in no other number here.
+        penalty: (N, N) (wd/2)|w|^2 at [b, a], nats; in no other number here unless `compat` says so.
         weight_decay: wd.
         seed: of the directions.
+        compat: "parkkim": directions and penalty are those of the paper's public code, and `loss` includes the penalty.
     """
 
     steps: Floats
@@ -44,6 +48,7 @@ class LandscapeResult(Result):
     penalty: Floats
     weight_decay: float
     seed: int
+    compat: str | None = None
 
     @property
     def nll(self) -> Floats:
@@ -51,8 +56,23 @@ class LandscapeResult(Result):
         nll: Floats = np.average(self.by_batch, axis=2, weights=self.images)
         return nll
 
+    @property
+    def loss(self) -> Floats:
+        """(N, N) what is drawn: the NLL, with `compat` the penalty on top."""
+        return self.nll if self.compat is None else self.nll + self.penalty
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """With `compat`, how much of what is drawn is not the NLL."""
+        if self.compat is None:
+            return ()
+        middle = len(self.steps) // 2
+        share = self.penalty / self.loss
+        parts = f"{100 * share[middle, middle]:.0f}% of the value in the centre, {100 * share.mean():.0f}% on average"
+        return (f"the L2 term is {parts}",)
+
     def scores(self) -> dict[str, float]:
-        """landscape_rise: mean NLL over the points of the unit disc, minus the NLL in its centre; nats."""
+        """landscape_rise: mean loss over the points of the unit disc, minus the loss in its centre; nats."""
         return {"landscape_rise": float(np.average(self._rises(), weights=self.images))}
 
     def standard_errors(self) -> dict[str, float]:
@@ -64,6 +84,8 @@ class LandscapeResult(Result):
         middle = len(self.steps) // 2
         disc = self.steps[:, None] ** 2 + self.steps**2 <= 1 + 1e-9
         rises: Floats = self.by_batch[disc].mean(0) - self.by_batch[middle, middle]
+        if self.compat is not None:
+            rises = rises + (self.penalty[disc].mean() - self.penalty[middle, middle])
         return rises
 
 
@@ -74,6 +96,7 @@ def measure(
     points: int = 13,
     weight_decay: float = 0.0,
     seed: int = 0,
+    compat: Literal["parkkim"] | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> LandscapeResult:
     """The NLL on a grid of points x points, one forward pass per point and batch, and one more per batch.
@@ -86,6 +109,9 @@ def measure(
         points: per direction, odd.
         weight_decay: wd, for the L2 term.
         seed: of the two directions.
+        compat: "parkkim": as the paper's public code does: what counts as a filter there is one place in the weights of
+            all outputs, embeddings of position stay put, and the loss has an L2 term in it, wd times the sum of the
+            norms (not of their squares) of all weights.
         on_batch: told (done, total).
 
     Raises:
@@ -98,7 +124,7 @@ def measure(
     weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     if not weights:
         raise UsageError("the model has no parameter that requires a gradient, so it has no loss landscape")
-    first, second = (direction(weights, 2 * seed + number) for number in (0, 1))
+    first, second = (direction(weights, 2 * seed + number, compat) for number in (0, 1))
     steps = (np.arange(points) - points // 2) / (points // 2)  # whole numbers first: the middle is 0 and not near it
     table = np.zeros((points, points, len(batches)))
     with held_still(model), memory_guard("the loss landscape"), torch.no_grad():
@@ -112,30 +138,34 @@ def measure(
             _check(table[..., number], plain, number + 1, steps)
             if on_batch is not None:
                 on_batch(number + 1, len(batches))
+    squares = np.stack([_squares(weights[name], first[name], second[name], steps) for name in weights])
     return LandscapeResult(
         steps=steps,
         by_batch=table,
         images=np.array([len(labels) for _, labels in batches], dtype=np.float64),
-        penalty=0.5 * weight_decay * _squares(weights, first, second, steps),
+        penalty=weight_decay * (0.5 * squares.sum(0) if compat is None else np.sqrt(squares).sum(0)),
         weight_decay=weight_decay,
         seed=seed,
+        compat=compat,
     )
 
 
-def direction(weights: Mapping[str, Tensor], seed: int) -> Weights:
+def direction(weights: Mapping[str, Tensor], seed: int, compat: Literal["parkkim"] | None = None) -> Weights:
     """A random direction with the filter norms of the weights; what has one dimension (biases, norms) stays put.
 
-    A filter is what makes one output: weight[i], of a convolution (out, in, k, k) as of a matrix (out, in).
+    A filter is what makes one output: weight[i], of a convolution (out, in, k, k) as of a matrix (out, in). With
+    `compat` it is weight[:, j, …], the weights that all outputs have in one place.
     """
     generator = torch.Generator().manual_seed(seed)  # CPU: the same on every device
     found = {}
     for name, weight in weights.items():
         drawn = torch.randn(weight.shape, generator=generator).to(weight)
-        if weight.dim() < 2:
+        if weight.dim() < 2 or (compat is not None and POSITION.search(name)):
             found[name] = torch.zeros_like(weight)
             continue
-        wanted, given = (entry.flatten(1).norm(dim=1) for entry in (weight, drawn))
-        found[name] = drawn * (wanted / given).view(-1, *[1] * (weight.dim() - 1))
+        along = tuple(range(1, weight.dim())) if compat is None else (0,)
+        wanted, given = (torch.linalg.vector_norm(entry, dim=along, keepdim=True) for entry in (weight, drawn))
+        found[name] = drawn * (wanted / given)
     return found
 
 
@@ -163,20 +193,13 @@ def _check(table: Floats, plain: float, number: int, steps: Floats) -> None:
         )
 
 
-def _squares(weights: Weights, first: Weights, second: Weights, steps: Floats) -> Floats:
-    """|w + a d1 + b d2|^2 at [b, a], from six inner products."""
-
-    def inner(one: Weights, other: Weights) -> float:
-        return sum(float((one[name].double() * other[name].double()).sum()) for name in weights)
-
+def _squares(weight: Tensor, first: Tensor, second: Tensor, steps: Floats) -> Floats:
+    """(N, N) |w + a d1 + b d2|^2 of one of the weights at [b, a], from six inner products."""
+    rows = torch.stack([entry.double().flatten() for entry in (weight, first, second)])
+    ww, w1, w2, _, d11, d12, _, _, d22 = (rows @ rows.T).flatten().tolist()
     a, b = steps[None, :], steps[:, None]
-    squares: Floats = (
-        inner(weights, weights)
-        + a**2 * inner(first, first)
-        + b**2 * inner(second, second)
-        + 2 * (a * inner(weights, first) + b * inner(weights, second) + a * b * inner(first, second))
-    )
-    return squares
+    squares: Floats = ww + a**2 * d11 + b**2 * d22 + 2 * (a * w1 + b * w2 + a * b * d12)
+    return np.maximum(squares, 0.0)  # not some rounding below
 
 
 ANALYSES.register("landscape")(
@@ -189,6 +212,7 @@ ANALYSES.register("landscape")(
         sample=Sample("train", augment=True, count=2, size=64),
         seeded=True,
         decays=True,
+        compat=("parkkim",),
         views=VIEWS,
         overlaid=("line",),
         beside=True,

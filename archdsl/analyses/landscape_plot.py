@@ -32,9 +32,9 @@ def plot(
     view: View = "contour",
     beside: Sequence[LandscapeResult] = (),
 ) -> None:
-    """Draw the NLL around the weights; call it again on the same axes with a `color` to compare.
+    """Draw the loss around the weights; call it again on the same axes with a `color` to compare.
 
-    View "contour": a map, levels in equal ratios of the NLL, a cross in the centre. View "line": along both directions
+    View "contour": a map, levels in equal ratios of the loss, a cross in the centre. View "line": along both directions
     through the centre, the second dashed. View "surface": in perspective.
 
     Args:
@@ -48,7 +48,7 @@ def plot(
     Raises:
         UsageError: a surface in axes that are flat.
     """
-    levels = _levels(np.stack([one.nll for one in (result, *beside)]))
+    levels = _levels(np.stack([one.loss for one in (result, *beside)]))
     if view == "line":
         _lines(result, ax, label, color)
     elif view == "surface":
@@ -63,11 +63,11 @@ def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str |
         from matplotlib.colors import LogNorm
 
         norm = LogNorm(levels[0], levels[-1])
-        filled = ax.contourf(steps, steps, result.nll, levels, cmap=palette.DEPTH, norm=norm)
-        bar = ax.figure.colorbar(filled, ax=ax, label="NLL (nats)")
+        filled = ax.contourf(steps, steps, result.loss, levels, cmap=palette.DEPTH, norm=norm)
+        bar = ax.figure.colorbar(filled, ax=ax, label=_height(result))
         bar.set_ticks(list(levels[::2]), labels=[f"{level:.2g}" for level in levels[::2]])
         bar.minorticks_off()
-    lines = ax.contour(steps, steps, result.nll, levels, colors=color or "white", linewidths=0.9 if color else 0.5)
+    lines = ax.contour(steps, steps, result.loss, levels, colors=color or "white", linewidths=0.9 if color else 0.5)
     if color and label is not None:
         ax.plot([], [], color=color, lw=0.9, label=label)
         ax.legend(frameon=True, framealpha=0.85, fontsize="small", loc="upper right")
@@ -81,24 +81,32 @@ def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str |
     ax.set_ylabel(_SECOND)
 
 
-def _levels(nll: Floats) -> Floats:
-    """Twelve levels in equal ratios, from the lowest NLL to the highest."""
-    low = max(float(nll.min()), 1e-3 * float(nll.max()), 1e-12)
-    return np.geomspace(low * (1 - 1e-6), max(float(nll.max()), low) * (1 + 1e-6), 13)
+def _height(result: LandscapeResult) -> str:
+    return "NLL (nats)" if result.compat is None else "NLL + L2 term (nats)"
+
+
+def _levels(loss: Floats) -> Floats:
+    """Twelve levels in equal ratios, from the lowest loss to the highest."""
+    low = max(float(loss.min()), 1e-3 * float(loss.max()), 1e-12)
+    return np.geomspace(low * (1 - 1e-6), max(float(loss.max()), low) * (1 + 1e-6), 13)
 
 
 def _lines(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
     middle = len(result.steps) // 2
-    color = color or palette.network(len(ax.lines) // 2)
+    number = len(ax.lines) // 2
+    color = color or palette.network(number)
+    marks: dict[str, Any] = {}
+    if label is not None:  # networks in one axes are told apart in grey, too
+        marks = {"marker": palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)], "ms": 3.5, "markevery": 2}
     name = "" if label is None else f"{label}, "
     for values, style, which in (
-        (result.nll[middle], "-", "direction 1"),
-        (result.nll[:, middle], "--", "direction 2"),
+        (result.loss[middle], "-", "direction 1"),
+        (result.loss[:, middle], "--", "direction 2"),
     ):
-        ax.plot(result.steps, values, style, color=color, lw=1.3, label=f"{name}{which}")
+        ax.plot(result.steps, values, style, color=color, lw=1.3, label=f"{name}{which}", **marks)
     ax.set_xlim(-1, 1)
     ax.set_xlabel("distance from the weights (filter norms)")
-    ax.set_ylabel("NLL (nats)")
+    ax.set_ylabel(_height(result))
     ax.legend(frameon=False, fontsize="small")
 
 
@@ -112,7 +120,7 @@ def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | 
     look: dict[str, Any] = {"color": color, "alpha": 0.5, "edgecolor": color}
     if color is None:
         look = {"cmap": palette.DEPTH, "norm": LogNorm(levels[0], levels[-1]), "edgecolor": "white"}
-    space.plot_surface(a, b, result.nll, rcount=60, ccount=60, lw=0.3, label=label, **look)
+    space.plot_surface(a, b, result.loss, rcount=60, ccount=60, lw=0.3, label=label, **look)
     space.set_zlim(0 if levels[0] < 0.5 * levels[-1] else levels[0], levels[-1])
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_pane_color((1.0, 1.0, 1.0, 0.0))  # none, or a dark page shows grey walls
@@ -120,7 +128,7 @@ def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | 
     space.set_yticks(_TICKS)
     space.set_xlabel("direction 1", labelpad=6)
     space.set_ylabel("direction 2", labelpad=6)
-    space.set_zlabel("NLL (nats)")
-    space.set_box_aspect(None, zoom=0.9)  # else the label of the height is cut off
+    space.set_zlabel(_height(result))
+    space.set_box_aspect(None, zoom=0.82)  # else the label of the height is cut off
     if label is not None:
         space.legend(frameon=False, fontsize="small")

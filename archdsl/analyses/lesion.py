@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.depth_plot import depth_edges, legend, shade
+from archdsl.analyses.depth_plot import DEPTH, depth_edges, legend, shade
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
 from archdsl.analyses.features import module_of
+from archdsl.analyses.prefix import Prefix
 from archdsl.analyses.reduction import Place, place
 from archdsl.analyses.result import Floats, MeansByKind, mean_error
 from archdsl.errors import RunError, UsageError
@@ -88,6 +89,8 @@ def measure(
 ) -> LesionResult:
     """Accuracy of the whole network and without each unit, in one forward pass per unit and batch, and one more.
 
+    What comes before a unit is the same without it, and is run once per batch (`archdsl.analyses.prefix`).
+
     A `Residual` has its branch zeroed: shortcut and last activation stay. Any other module is bypassed, its output
     replaced by its input, where both have one shape; elsewhere it is left out, with a note.
 
@@ -112,12 +115,13 @@ def measure(
                 "no block can be taken out: none is residual, and all change the shape of what they are given",
                 "leave the analysis 'lesion' out",
             )
-        clean, correct = [], []
+        clean, correct, prefix = [], [], Prefix(modules)
         for number, (images, labels) in enumerate(batches, start=1):
-            clean.append(right(model, images, labels))
+            with prefix.recorded():
+                clean.append(right(model, images, labels))
             row = []
             for index in kept:
-                with without(modules[index]):
+                with prefix.replayed(index), without(modules[index]):
                     row.append(right(model, images, labels))
             correct.append(row)
             if on_batch is not None:
@@ -202,7 +206,10 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
     errors = [100 * (result.lost_error(unit) or 0.0) for unit in result.units]
     if color is None:
         shades = [palette.KINDS[unit.kind] for unit in result.units]
-        ax.bar(middle, heights, 0.6 * width, color=shades, yerr=errors, ecolor=palette.INK, error_kw={"lw": 0.9})
+        ax.bar(middle, heights, 0.6 * width, color=shades)
+        low, high = np.subtract(heights, errors), np.add(heights, errors)
+        for line, lw in (("white", 2.6), (palette.INK, 1.0)):  # edged in white: half of it lies on a dark bar
+            ax.vlines(middle, low, high, color=line, lw=lw)
         shade(ax, result.units)
     ax.axhline(0, color=palette.INK, lw=0.8)
     ax.plot(middle, heights, color=color or palette.INK, lw=1.0 if color else 0, label=label)
@@ -212,7 +219,7 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
             zorder=3,
         )  # fmt: skip
     ax.set_xlim(0, 1)
-    ax.set_xlabel("normalised depth")
+    ax.set_xlabel(DEPTH)
     ax.set_ylabel("accuracy lost (percentage points)")
     kinds = sorted({unit.kind for unit in result.units})
     legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)

@@ -177,6 +177,8 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
 
     Call it again on the same axes to compare networks.
     """
+    from matplotlib.lines import Line2D
+
     number = len(ax.containers)
     color = color or palette.network(number)
     marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
@@ -187,15 +189,12 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
         middle, 100 * accuracy, 100 * error, color=color, marker=marker, ms=4, lw=1.3, elinewidth=0.9, label=label
     )
     ax.axhline(100 * result.clean_accuracy, color=color, lw=0.9, ls=(0, (4, 3)), zorder=1)
-    ax.annotate(
-        "without noise", (1, 100 * result.clean_accuracy), (-3, 3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", ha="right", color=color, fontsize="x-small",
-    )  # fmt: skip
     ax.set_xlim(0, 1)
-    ax.set_xlabel("frequency of the noise (π)")
+    ax.set_xlabel("frequency of the noise (π per pixel)")
     ax.set_ylabel(f"accuracy with noise of {result.strength:g} rms (%)")
-    if label is not None:
-        ax.legend(frameon=False, fontsize="small")
+    handles, names = ax.get_legend_handles_labels()
+    clean = Line2D([], [], color=palette.FAINT if handles else color, lw=0.9, ls=(0, (4, 3)))
+    ax.legend([*handles, clean], [*names, "without noise"], frameon=False, fontsize="small")
 
 
 ANALYSES.register("noise")(

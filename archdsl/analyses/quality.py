@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.result import Floats, Result
 from archdsl.errors import RunError
-from archdsl.metrics import Tally
+from archdsl.metrics import Tally, bin_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,7 @@ class QualityResult(Result):
         count: (bins,) images whose confidence, the probability of the top class, fell into each bin of equal width.
         confidence: (bins,) mean confidence of these; 0 where there are none.
         correct: (bins,) fraction of these that are right; 0 where there are none.
+        ece_error: standard error of ece over images; None for a single one.
     """
 
     accuracy: float
@@ -45,16 +46,18 @@ class QualityResult(Result):
     count: Floats
     confidence: Floats
     correct: Floats
+    ece_error: float | None = None
 
     def scores(self) -> dict[str, float]:
         """accuracy, nll, ece."""
         return {"accuracy": self.accuracy, "nll": self.nll, "ece": self.ece}
 
     def standard_errors(self) -> dict[str, float]:
-        """Of accuracy and nll, over images."""
+        """Over images."""
         if self.images < 2:
             return {}
-        return {"accuracy": (self.accuracy * (1 - self.accuracy) / (self.images - 1)) ** 0.5, "nll": self.nll_error}
+        found = {"accuracy": (self.accuracy * (1 - self.accuracy) / (self.images - 1)) ** 0.5, "nll": self.nll_error}
+        return found if self.ece_error is None else found | {"ece": self.ece_error}
 
 
 def measure(
@@ -71,19 +74,22 @@ def measure(
         RunError: the logits are not finite, or memory ran out.
     """
     check_batches(model, batches)
-    tally, losses = Tally(batches[0][0].device), []
+    tally, losses, gaps, places = Tally(batches[0][0].device), [], [], []
     with held_still(model), memory_guard("a forward pass"), torch.no_grad():
         for number, (images, labels) in enumerate(batches, start=1):
             logits = model(images)
             tally.add(logits, labels)
             losses.append(F.cross_entropy(logits, labels, reduction="none"))
+            confidence, answers = logits.float().softmax(1).max(1)
+            gaps.append((answers == labels).float() - confidence)
+            places.append(bin_of(confidence))
             if on_batch is not None:
                 on_batch(number, len(batches))
     loss = torch.cat(losses).double().cpu().numpy()
     if not np.isfinite(loss).all():
         raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")
     metrics = tally.metrics()
-    count, right, confidence = tally.bins.cpu().numpy()
+    count, right, total = tally.bins.cpu().numpy()
     return QualityResult(
         accuracy=metrics.accuracy,
         nll=metrics.nll,
@@ -91,9 +97,21 @@ def measure(
         nll_error=float(loss.std(ddof=1) / len(loss) ** 0.5) if len(loss) > 1 else 0.0,
         images=len(loss),
         count=count,
-        confidence=confidence / np.maximum(count, 1),
+        confidence=total / np.maximum(count, 1),
         correct=right / np.maximum(count, 1),
+        ece_error=_ece_error(torch.cat(gaps), torch.cat(places), right - total),
     )
+
+
+def _ece_error(gaps: Tensor, places: Tensor, by_bin: Floats) -> float | None:
+    """Standard error of the ECE: it is the mean over images of right minus confidence, its sign that of the bin's sum.
+
+    The signs are taken as known, so near perfect calibration this is too small.
+    """
+    if len(gaps) < 2:
+        return None
+    signed = gaps.double().cpu().numpy() * np.sign(by_bin)[places.cpu().numpy()]
+    return float(signed.std(ddof=1) / len(signed) ** 0.5)
 
 
 def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: str | None = None) -> None:
@@ -101,19 +119,21 @@ def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: st
 
     A point's area is the number of its images. Call it again on the same axes to compare networks.
     """
-    color = color or palette.network(len(ax.collections))
+    number = len(ax.collections)
+    color = color or palette.network(number)
+    marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
     if not ax.lines:
         ax.plot([0, 1], [0, 1], color=palette.FAINT, lw=1, ls=(0, (4, 3)))
     filled = result.count > 0
     x, y = result.confidence[filled], result.correct[filled]
     ax.plot(x, y, color=color, lw=1.2, label=None if label is None else f"{label} (ECE {result.ece:.3f})")
     sizes = 6 + 120 * result.count[filled] / result.images
-    ax.scatter(x, y, s=sizes, color=color, lw=0, alpha=0.75, zorder=3, clip_on=False)
+    ax.scatter(x, y, s=sizes, marker=marker, color=color, lw=0, alpha=0.75, zorder=3, clip_on=False)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
-    ax.set_xlabel("confidence")
-    ax.set_ylabel("accuracy")
+    ax.set_xlabel("confidence (predicted probability)")
+    ax.set_ylabel("accuracy (fraction right)")
     if label is not None:
         ax.legend(frameon=False, loc="upper left")
 

@@ -88,7 +88,10 @@ class Reduction:
     def notes(self, lack: str) -> tuple[str, ...]:
         """A line for each unit that was left out."""
         left_out = [unit for index, unit in enumerate(self.units) if index not in self._looked_at]
-        return tuple(f"{unit.path} is {unit.grid[0]} x {unit.grid[1]}: {lack}" for unit in left_out)
+        return tuple(
+            f"{unit.path} is {f'{unit.grid[0]} x {unit.grid[1]}' if unit.is_map else 'a vector'}: {lack}"
+            for unit in left_out
+        )
 
     def _add(self, side: str, index: int, image: Tensor) -> None:
         # A unit's input is mostly the very map that the one before gave, unless something wrote into it since.

@@ -87,9 +87,10 @@ def _decode(kind: Any, value: Any) -> Any:
         return np.array(value, dtype=np.int64 if "int" in str(arguments[1]) else np.float64)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return typing.cast(Any, kind)(
-            **{field.name: _decode(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}
-        )
+        fields = [  # one with a default may have come later than a stored result
+            field for field in dataclasses.fields(kind) if field.name in value or field.default is dataclasses.MISSING
+        ]
+        return typing.cast(Any, kind)(**{field.name: _decode(hints[field.name], value[field.name]) for field in fields})
     if origin is typing.Literal:
         if value not in arguments:
             raise ValueError(f"{value!r} is not one of {arguments}")

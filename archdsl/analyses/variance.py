@@ -107,8 +107,12 @@ class VarianceObserver(Reduction):
 
     def reduce(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> its mean variance (1,)."""
+        pixels = image.shape[-2] * image.shape[-1]
         # Less one pixel, a constant map is 0 everywhere, and not some rounding of its mean.
-        return (image - image[..., :1, :1]).var((-2, -1)).mean(dtype=torch.float64)[None]
+        centred = image - image[..., :1, :1]
+        centred -= centred.mean((-2, -1), keepdim=True)
+        # Plain sums: `Tensor.var` is not vectorised over two dimensions, and takes 10 to 70 times as long on a CPU.
+        return centred.square_().sum((-2, -1)).mean(dtype=torch.float64)[None] / (pixels - 1)
 
     def result(self) -> VarianceResult:
         """All variances per batch."""

@@ -74,6 +74,7 @@ def _print(result: dict[str, Any]) -> None:
     grid.add_column("")
     for network in networks:
         grid.add_column(network["name"], justify="right", no_wrap=True)
+    grid.add_column("better", style="dim")
     grid.add_row("parameters", *(short(network["params"]) for network in networks))
     group = ""
     for row in result["table"]:
@@ -82,9 +83,11 @@ def _print(result: dict[str, Any]) -> None:
             grid.add_section()
             grid.add_row(group, style="bold")
         told = [""] + ["" if gap is None else _told(gap) for gap in row["differences"]]
-        grid.add_row(f"  {row['score']}", *(f"{_value(v)}{t}" for v, t in zip(row["values"], told, strict=True)))
+        values = [f"{_value(v)}{t}" for v, t in zip(row["values"], told, strict=True)]
+        unit = "" if row["unit"] == "1" else f" [dim]({row['unit']})[/dim]"
+        grid.add_row(f"  {row['score']}{unit}", *values, row["better"])
     console = Console()
-    console = console if console.is_terminal else Console(width=max(80, 40 + 30 * len(networks)))
+    console = console if console.is_terminal else Console(width=max(80, 50 + 30 * len(networks)))
     console.print(grid, highlight=False)
     print(f"↑ ↓ above or below {networks[0]['name']}, told from chance at 95%; intervals, figures: {result['folder']}")
 

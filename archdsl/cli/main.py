@@ -25,6 +25,8 @@ from archdsl.errors import ArchdslError, SpecError
 
 # Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
 WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+# Commands that keep what they have finished.
+GOES_ON = ("train", "analyze", "compare", "reproduce")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,7 +47,9 @@ def run(arguments: list[str]) -> int:
         error.show()  # type: ignore[attr-defined]
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        return _interrupted()
+        goes_on = arguments[:1] and arguments[0] in GOES_ON
+        sys.stderr.write("interrupted" + ("; the same command goes on from what is finished" if goes_on else "") + "\n")
+        return 3
     except (BrokenPipeError, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
@@ -91,8 +95,3 @@ def _document(error: ArchdslError) -> dict[str, object]:
     if isinstance(error, SpecError):
         return {"errors": specs.error_documents(error)}
     return {"errors": [{"message": error.message, "help": error.help}]}
-
-
-def _interrupted() -> int:
-    sys.stderr.write("interrupted\n")
-    return 3

@@ -40,8 +40,8 @@ CAPTIONS: Final[dict[tuple[str, str], str]] = {
     ("landscape", "surface"): "The same square in perspective.",
     ("fourier", "frequency"): "Relative log amplitude of each block’s output, from the centre of the spectrum "
     "(frequency 0) to its corner, first block to last. Lower to the right: high frequencies are weaker.",
-    ("fourier", "depth"): "One high frequency against depth; attention blocks shaded, changes of resolution dashed. A "
-    "block that smooths lowers the line.",
+    ("fourier", "depth"): "The highest frequency that all maps have against depth; attention blocks shaded, changes of "
+    "resolution dashed. A block that smooths lowers the line.",
     ("variance", ""): "Variance of the feature maps over their pixels against depth, logarithmic; attention blocks "
     "shaded, changes of resolution dashed. A block that averages lowers it.",
     ("noise", ""): "Accuracy with noise of one band of frequencies, bars of one standard error; without noise dashed.",
@@ -79,6 +79,8 @@ def _figure(
     width = 6.6 if columns == 1 else min(_COLUMN, 12.4 / columns) * columns
 
     def draw(drawn: Figure) -> None:
+        from archdsl.analyses.depth_plot import common_legend
+
         grid = drawn.subplots(
             1, columns, squeeze=False, subplot_kw={"projection": "3d"} if surface else None,
             sharey="row" if _comparable(analysis, view) else "none",
@@ -90,7 +92,9 @@ def _figure(
             _plot(analysis, view, network, found, axes, label, color)
             if not overlaid and len(found) > 1:
                 axes.set_title(clean(network.name), loc="left")
-                _quieter(axes, first=index == 0, last=index == columns - 1, shared=_comparable(analysis, view))
+                _quieter(axes, first=index == 0, shared=_comparable(analysis, view))
+        if not overlaid:
+            common_legend(grid)
 
     names = listing([network.name for network in found])
     spoken = f"{analysis}{f', {view}' if view else ''}: {names}. {_scores(found, analysis)}"
@@ -117,17 +121,14 @@ def _plot(
     ANALYSES[analysis].plot(network.results[analysis], axes, label=label, color=color, **options)
 
 
-def _quieter(axes: Axes, *, first: bool, last: bool, shared: bool) -> None:
-    """The first column's label speaks for all, and the last one's legend."""
+def _quieter(axes: Axes, *, first: bool, shared: bool) -> None:
+    """The first column's label speaks for all."""
     if shared:
         axes.set_xticks((0, 0.5, 1))  # a tick more would run into the next column's
     if not first and shared:
         axes.set_ylabel("")
         for bar in [child for child in axes.child_axes if not child.lines]:
             bar.remove()
-    legend = axes.get_legend()
-    if not last and legend is not None:
-        legend.remove()
 
 
 def _scores(networks: Sequence[Measured], analysis: str) -> str:

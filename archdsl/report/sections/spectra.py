@@ -86,26 +86,28 @@ def _fourier(results: Results) -> Markup:
         return fragment()
 
     def draw(figure_: Figure) -> None:
+        from archdsl.analyses.depth_plot import common_legend
+
         grid = figure_.subplots(2, len(found), sharey="row", squeeze=False)
-        for column, finalist in enumerate(found):
-            result = _result("fourier", finalist.fourier)
+        drawn = [_result("fourier", finalist.fourier) for finalist in found]
+        for column, (finalist, result) in enumerate(zip(found, drawn, strict=True)):
             for axes, view in zip(grid[:, column], ("frequency", "depth"), strict=True):
-                _analysis("fourier").plot(result, axes, view=view)
+                _analysis("fourier").plot(result, axes, view=view, beside=drawn)
                 axes.set_xticks((0, 0.5, 1))
-                if column:  # the first column's label and colour bar, and the last one's legend, speak for all
+                if column:  # the first column's label and colour bar speak for all
                     axes.set_ylabel("")
                     for bar in axes.child_axes:
                         bar.remove()
-                if column < len(found) - 1 and (legend := axes.get_legend()):
-                    legend.remove()
             grid[0, column].set_title(finalist.title, loc="left")
+        for row in grid:
+            common_legend(row)
 
     names = listing([f"{f.title} ({compact(f.layout)})" for f in found])
     contrasts = [f"{f.title} {_score(f, 'smoothing_contrast')}" for f in found]
     caption = (
         "Relative log amplitude of each block’s output. Above: from the centre of the spectrum (frequency 0) to its "
-        "corner, from the first block to the last. Below: one high frequency against depth, attention blocks shaded, "
-        "changes of resolution dashed. A block that smooths lowers the high frequencies."
+        "corner, from the first block to the last. Below: the highest frequency that all have against depth, attention "
+        "blocks shaded, changes of resolution dashed. A block that smooths lowers the high frequencies."
     )
     spoken = f"Fourier curves of the blocks of {names}. Smoothing contrast: {', '.join(contrasts)}"
     return _figure((9.8, 5.4), draw, _amplitudes, spoken, caption, found, "Fourier")
