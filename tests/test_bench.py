@@ -46,15 +46,15 @@ def made_up(seeds: int = 3, noise: float = 0.0) -> Table:
 # ---- simulated searches --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "evolution", "buildup"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "evolution", "buildup", "bayes"])
 def test_a_simulated_search_is_a_search(table: Table, sampler: str):
     """Baselines first, nothing twice, what is told is the training of one seed, and the same seed gives the same."""
     found = simulate(table, sampler, 4, 20)
     assert found == simulate(table, sampler, 4, 20)
     assert list(found.hashes[:3]) == [member.hash for member in baselines(table.spec).values()]
     assert len(set(found.hashes)) == len(found.hashes) == 20
-    assert list(found.told) == [table.by_hash[key][4 % 3].scores["accuracy"] for key in found.hashes]
-    assert found.told != simulate(table, sampler, 5, 20).told
+    assert list(found.shown) == [table.by_hash[key][4 % 3].scores["accuracy"] for key in found.hashes]
+    assert found.shown != simulate(table, sampler, 5, 20).shown
 
 
 def test_a_search_of_everything_ends_at_the_best_of_its_seed():

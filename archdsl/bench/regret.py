@@ -70,16 +70,16 @@ def regrets(search: Simulated, truth: Truth, direction: str) -> list[float]:
     sign = 1.0 if direction == "maximize" else -1.0
     top, seen, found = max(truth.merit.values()), -math.inf, []
     recommended = search.hashes[0]
-    for key, told in zip(search.hashes, search.told, strict=True):
-        if sign * told > seen:
-            seen, recommended = sign * told, key
+    for key, shown in zip(search.hashes, search.shown, strict=True):
+        if sign * shown > seen:
+            seen, recommended = sign * shown, key
         found.append(top - truth.merit[recommended])
     return found
 
 
 def compare(
     table: Table, samplers: Sequence[str], *, seeds: int = 50, budget: int = 100, score: str = "accuracy",
-    on_search: Callable[[int, int], None] | None = None,
+    guide: str | None = None, on_search: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search a table with every sampler on many seeds.
 
@@ -88,19 +88,21 @@ def compare(
         samplers: their names.
         seeds: searches of each, seeds 0 to seeds - 1.
         budget: networks trained in each, at most all there are.
-        score: what guides the search and is searched for.
+        score: what is searched for.
+        guide: what the samplers are told; by default what is searched for.
         on_search: told (done, in all) after each search.
     """
     if seeds < 1 or budget < 1:
         raise UsageError("--seeds and --budget are 1 or more")
     objective = objective_of(table, score)
     truth = truth_of(table, objective)
+    guiding = objective_of(table, guide or score)
     budget = min(budget, len(table.by_hash))
     found: dict[str, Any] = {}
     for place, name in enumerate(samplers):
         searches = []
         for seed in range(seeds):
-            searches.append(simulate(table, name, seed, budget, objective))
+            searches.append(simulate(table, name, seed, budget, objective, guiding))
             if on_search is not None:
                 on_search(place * seeds + seed + 1, len(samplers) * seeds)
         found[name] = summarise(searches, truth, objective[1])
@@ -109,7 +111,7 @@ def compare(
             entry["minus_random"] = against(entry, found[YARDSTICK])
     return {
         "networks": len(table.by_hash), "best": len(truth.best), "seeds": seeds, "budget": budget,
-        "objective": {"name": objective[0], "direction": objective[1]},
+        "objective": {"name": objective[0], "direction": objective[1]}, "guide": guiding[0],
         "random_in_theory": median_of_draws(len(table.by_hash), len(truth.best)),
         "samplers": found,
     }  # fmt: skip
@@ -125,7 +127,7 @@ def summarise(searches: Sequence[Simulated], truth: Truth, direction: str) -> di
         "first_best": firsts,
         "median_first_best": None if math.isinf(median) else median,
         "regret": [statistics.fmean(curve[n] for curve in curves) for n in range(length)],
-        "regret_at": {n: _plain(mean_interval([curve[n - 1] for curve in curves])) for n in AT if n <= length},
+        "regret_at": {n: plain(mean_interval([curve[n - 1] for curve in curves])) for n in AT if n <= length},
         "regrets_at": {n: [curve[n - 1] for curve in curves] for n in AT if n <= length},
         "wasted": statistics.fmean(search.wasted for search in searches),
     }
@@ -134,7 +136,7 @@ def summarise(searches: Sequence[Simulated], truth: Truth, direction: str) -> di
 def against(entry: Mapping[str, Any], yardstick: Mapping[str, Any]) -> dict[int, dict[str, float]]:
     """Regret minus the yardstick's, in pairs of searches of the same seed, which see the same trainings."""
     return {
-        n: _plain(mean_interval([a - b for a, b in zip(values, yardstick["regrets_at"][n], strict=True)]))
+        n: plain(mean_interval([a - b for a, b in zip(values, yardstick["regrets_at"][n], strict=True)]))
         for n, values in entry["regrets_at"].items()
         if n in yardstick["regrets_at"]
     }
@@ -154,5 +156,6 @@ def median_of_draws(networks: int, best: int) -> int:
     return networks
 
 
-def _plain(interval: Interval) -> dict[str, float]:
+def plain(interval: Interval) -> dict[str, float]:
+    """An interval as JSON has it."""
     return {"value": interval.value, "low": interval.low, "high": interval.high}

@@ -9,6 +9,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import optuna
 from optuna.study import StudyDirection
@@ -18,6 +19,8 @@ from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
 
+Objective: TypeAlias = tuple[str, str]  # a score and its direction
+
 
 @dataclass(frozen=True)
 class Simulated:
@@ -25,18 +28,19 @@ class Simulated:
 
     Attributes:
         hashes: of the networks trained, in order.
-        told: what the sampler was told of each: the score of one training.
+        shown: what the search shows of each: the score of one training.
         wasted: proposals that were no new member; they cost no budget.
     """
 
     hashes: tuple[str, ...]
-    told: tuple[float, ...]
+    shown: tuple[float, ...]
     wasted: int
 
 
 def simulate(
-    table: Table, sampler: str, seed: int, budget: int, objective: tuple[str, str] = ("accuracy", "maximize")
-) -> Simulated:
+    table: Table, sampler: str, seed: int, budget: int, objective: Objective = ("accuracy", "maximize"),
+    guide: Objective | None = None,
+) -> Simulated:  # fmt: skip
     """Search a table.
 
     Args:
@@ -44,25 +48,28 @@ def simulate(
         sampler: its name.
         seed: of the search. It sees the trainings of one seed, as a real search does: `seed` modulo their number.
         budget: how many networks to train.
-        objective: (score, direction) that guides.
+        objective: (score, direction) that is searched for.
+        guide: the same of what the sampler is told; by default the objective.
     """
     training = table.seeds[seed % len(table.seeds)]
     hashes: list[str] = []
-    told: list[float] = []
+    shown: list[float] = []
+    guide = guide or objective
     with quiet():
-        study = optuna.create_study(direction=StudyDirection[objective[1].upper()])
-        history = History((objective,))
+        study = optuna.create_study(direction=StudyDirection[guide[1].upper()])
+        history = History((guide,))
         proposer = Proposer(table.spec, sampler, seed, study, history, budget)
         while len(hashes) < budget and (proposal := proposer.propose()) is not None:
             trial, member = proposal
-            value = table.by_hash[member.hash][training].scores[objective[0]]
+            scores = table.by_hash[member.hash][training].scores
+            told = scores[guide[0]]
             entry = {
-                "kind": "trained", "number": len(hashes), "state": "complete", "key": key_of(member), "values": [value],
+                "kind": "trained", "number": len(hashes), "state": "complete", "key": key_of(member), "values": [told],
             }  # fmt: skip
-            proposer.close(trial, entry, [value])
+            proposer.close(trial, entry, [told])
             hashes.append(member.hash)
-            told.append(value)
-    return Simulated(tuple(hashes), tuple(told), history.asked - len(hashes))
+            shown.append(scores[objective[0]])
+    return Simulated(tuple(hashes), tuple(shown), history.asked - len(hashes))
 
 
 @contextlib.contextmanager

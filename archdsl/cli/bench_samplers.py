@@ -59,9 +59,10 @@ def samplers(
         list[str] | None,
         typer.Option("--sampler", metavar="NAME", help="Which; may be repeated. Default: all but exhaustive."),
     ] = None,
-    objective: Annotated[
-        str, typer.Option("--objective", metavar="SCORE", help="What guides the search and is searched for.")
-    ] = "accuracy",
+    objective: Annotated[str, typer.Option("--objective", metavar="SCORE", help="What is searched for.")] = "accuracy",
+    guide: Annotated[
+        str | None, typer.Option("--guide", metavar="SCORE", help="What samplers are told. Default: the objective.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write samplers.json, .svg and .png here.")
     ] = None,
@@ -85,7 +86,7 @@ def samplers(
     for name in names:
         _ = SAMPLERS[name]  # a typo is found before an hour of simulation
     with Bar("searches") as bar:
-        result = compare(trained, names, seeds=seeds, budget=budget, score=objective, on_search=bar.step)
+        result = compare(trained, names, seeds=seeds, budget=budget, score=objective, guide=guide, on_search=bar.step)
     facts = {"name": trained.facts.get("name"), "data": trained.facts.get("data"), "seeds": trained.seeds}
     result |= {"table": facts, "versions": versions(), "command": shlex.join(["archdsl", *sys.argv[1:]])}
     if out is not None:

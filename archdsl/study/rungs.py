@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from archdsl.study.history import CURVES, Objectives, dominates
 
 KEPT = 2  # one network of so many goes on from a rung
+SHARES = (0.25, 0.5)  # of a whole training, after which networks wait
 COSTS = ("params", "macs", "latency_ms")  # known of a network however long it was trained
 
 
@@ -23,6 +25,8 @@ class Rungs:
         epochs: of a whole training.
         objectives: (score, direction) pairs.
         halving: False trains every network to the end at once.
+        shares: of a whole training, after which networks wait, rounded up to epochs.
+        kept: one network of so many goes on from a rung.
 
     On the trained table of the shipped space (256 placements, three epochs, mean of three seeds) the rank correlation
     of one seed's accuracy with the final one is 0.40 after the first epoch, 0.54 after the second, 0.73 at the end.
@@ -31,13 +35,15 @@ class Rungs:
     epochs: int
     objectives: Objectives = (("accuracy", "maximize"),)
     halving: bool = True
+    shares: tuple[float, ...] = SHARES
+    kept: int = KEPT
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """The epochs after which networks wait: a quarter and half of the training, rounded up."""
+        """The epochs after which networks wait."""
         if not self.halving:
             return ()
-        return tuple(sorted({-(-self.epochs // 4), -(-self.epochs // 2)} - {self.epochs, 0}))
+        return tuple(sorted({math.ceil(share * self.epochs) for share in self.shares} - {self.epochs, 0}))
 
     def next(self, epochs: int) -> int:
         """How far a network that was trained for so many epochs is trained next."""
@@ -55,7 +61,7 @@ class Rungs:
             there = [trial for trial in trials if trial["epochs"] >= rung and trial["state"] != "failed"]
             points = [self._point(trial, rung) for trial in there]
             ranked = sorted(zip(there, points, strict=True), key=lambda pair: (_rank(pair[1], points), pair[1]))
-            for trial, _ in ranked[: len(there) // KEPT]:
+            for trial, _ in ranked[: len(there) // self.kept]:
                 if trial["state"] == "stopped" and trial["epochs"] == rung and trial["number"] not in busy:
                     return trial
         return None
@@ -75,5 +81,7 @@ class Rungs:
 
 
 def _rank(point: Sequence[float], points: Sequence[Sequence[float]]) -> int:
-    """How many points dominate this one."""
+    """How many points dominate this one; where points are single numbers, their order says all of it."""
+    if len(point) == 1:
+        return 0
     return sum(dominates(other, point) for other in points)

@@ -92,8 +92,8 @@ def _another(hole: Hole, known: float, rng: random.Random) -> float:
     if not isinstance(hole, ir.FloatRange):
         other = rng.randrange(space.options(hole) - 1)
         return other + (other >= known)
-    place = _place(hole, known) + rng.gauss(0, STEP)
-    return _at(hole, min(max(place, 0.0), 1.0))
+    moved = place(hole, known) + rng.gauss(0, STEP)
+    return _at(hole, min(max(moved, 0.0), 1.0))
 
 
 def _at(hole: ir.FloatRange, place: float) -> float:
@@ -104,8 +104,8 @@ def _at(hole: ir.FloatRange, place: float) -> float:
     return hole.low + place * (hole.high - hole.low)
 
 
-def _place(hole: ir.FloatRange, value: float) -> float:
-    """The inverse of `_at`."""
+def place(hole: ir.FloatRange, value: float) -> float:
+    """Where a number of a range stands on its scale, between 0 and 1; the inverse of `_at`."""
     if hole.log:
         return math.log(value / hole.low) / math.log(hole.high / hole.low)
     return (value - hole.low) / (hole.high - hole.low)

@@ -1,0 +1,186 @@
+"""`bayes`: Bayesian optimisation in which members resemble each other the more, the more decisions they share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from archdsl import ir, space
+from archdsl.architecture import Architecture
+from archdsl.space import Hole
+from archdsl.study.candidate import key_of
+from archdsl.study.parameters import decided, member
+from archdsl.study.samplers import SAMPLERS, Setting
+from archdsl.study.samplers.evolution import mutate, place
+from archdsl.study.samplers.members import MemberSampler, merits
+
+Floats = NDArray[np.float64]
+
+FOUNDERS = 8  # networks before the model is asked, the baselines among them
+DRAWN, MUTANTS = 50, 100  # candidates among which the model chooses
+LEADERS = 6  # whose mutants are candidates
+LENGTHS = (0.5, 1.0, 2.0)  # over which likeness falls by 1/e, against the mean distance of two members
+NOISES = (0.1, 0.3, 1.0, 3.0)  # variance of a training against that of the networks
+CURIOSITY = 1.0  # standard deviations by which what is not known is overrated
+CHEBYSHEV = 0.05  # weight of the sum beside the minimum of several objectives
+
+
+@SAMPLERS.register("bayes")
+def bayes(setting: Setting) -> BaseSampler:
+    """A Gaussian process over whole members, and the candidate with the highest upper confidence bound of its score."""
+    return Bayes(setting)
+
+
+class Bayes(MemberSampler):
+    """Founders at random, then what the model thinks best among draws and mutants of the leaders."""
+
+    def candidates(self, trials: Sequence[FrozenTrial]) -> Iterator[Architecture | None]:
+        """Candidates in the order in which the model likes them."""
+        scored = [(trial, found) for trial in trials if (found := merits(trial, self.setting.directions)) is not None]
+        if len(trials) < FOUNDERS or len(scored) < 2:
+            while True:
+                yield space.draw(self.spec, self.rng)
+        holes = list(ir.holes(self.spec))
+        known = encode(holes, [_choices(holes, trial) for trial, _ in scored])
+        busy = encode(holes, [_choices(holes, trial) for trial in trials if trial.state is TrialState.RUNNING])
+        model = Model.fitted(known, self._score(np.array([found for _, found in scored]))).believing(busy)
+        order = np.argsort(-model.predict(known)[0], kind="stable")
+        leaders = [member(self.spec, scored[i][0].params) for i in order[:LEADERS]]
+        while True:
+            pool = self._pool([leader for leader in leaders if leader is not None])
+            mean, deviation = model.predict(encode(holes, [m.choices for m in pool]))
+            for i in np.argsort(-(mean + CURIOSITY * deviation), kind="stable"):
+                yield pool[i]
+            yield None  # so that a space without anything new comes to an end
+
+    def _score(self, values: Floats) -> Floats:
+        """One number per trial, more being better: of several objectives a weighting drawn anew (ParEGO, Knowles 2006).
+
+        Args:
+            values: (trials, objectives).
+        """
+        if values.shape[1] == 1:
+            return values[:, 0]
+        span = np.ptp(values, axis=0)
+        scaled = (values - values.max(0)) / np.where(span > 0, span, 1.0)
+        drawn = np.array([self.rng.expovariate(1.0) for _ in range(values.shape[1])])  # evenly, once they add up to 1
+        weighted: Floats = scaled * drawn / drawn.sum()
+        score: Floats = weighted.min(1) + CHEBYSHEV * weighted.sum(1)
+        return score
+
+    def _pool(self, leaders: Sequence[Architecture]) -> list[Architecture]:
+        drawn = (space.draw(self.spec, self.rng) for _ in range(DRAWN))
+        parents = itertools.islice(itertools.cycle(leaders), MUTANTS) if leaders else ()
+        mutants = (mutate(self.spec, parent, self.rng.choice((1, 1, 2, 3)), self.rng) for parent in parents)
+        return list({key_of(m): m for m in (*drawn, *mutants) if m is not None}.values())
+
+
+class Encoded(NamedTuple):
+    """Members as numbers: (members, holes) each.
+
+    Attributes:
+        values: the option's number, or the place in a range between 0 and 1; 0 where a hole is closed.
+        there: whether the hole is open.
+        ranges: (holes,): whether values are places in a range.
+    """
+
+    values: Floats
+    there: NDArray[np.bool_]
+    ranges: NDArray[np.bool_]
+
+
+def encode(holes: Sequence[Hole], choices: Sequence[Mapping[str, float]]) -> Encoded:
+    """Members by what was decided of each hole."""
+    shape = (len(choices), len(holes))
+    values = [[_number(hole, c[hole.name]) if hole.name in c else 0.0 for hole in holes] for c in choices]
+    there = [[hole.name in c for hole in holes] for c in choices]
+    ranges = [isinstance(hole, ir.IntRange | ir.FloatRange) for hole in holes]
+    return Encoded(np.array(values, float).reshape(shape), np.array(there, bool).reshape(shape), np.array(ranges, bool))
+
+
+def distances(a: Encoded, b: Encoded) -> Floats:
+    """(members of a, members of b): over how many decisions two members differ; in a range, by which part of it.
+
+    A hole that is open in one of them alone counts 1. Every hole's distance can be embedded in L1, so exp(-distance) is
+    positive definite.
+    """
+    total = np.zeros((len(a.values), len(b.values)))
+    for j, numeric in enumerate(a.ranges):
+        apart = np.abs(a.values[:, None, j] - b.values[None, :, j])
+        apart = np.minimum(apart, 1.0) if numeric else (apart > 0).astype(float)
+        total += np.where(a.there[:, None, j] & b.there[None, :, j], apart, a.there[:, None, j] ^ b.there[None, :, j])
+    return total
+
+
+class Model(NamedTuple):
+    """A Gaussian process of standardised scores, with a constant of unknown height.
+
+    Attributes:
+        known: where there are scores; scores: standardised.
+        length: of likeness; noise: of a training, against the variance of networks.
+    """
+
+    known: Encoded
+    scores: Floats
+    length: float
+    noise: float
+
+    @classmethod
+    def fitted(cls, known: Encoded, scores: Floats) -> Model:
+        """The length and the noise under which the scores are likeliest."""
+        spread = float(scores.std())
+        scores = (scores - scores.mean()) / (spread if spread > 0 else 1.0)
+        apart = distances(known, known)
+        count = len(scores)
+        mean = max(float(apart.sum()) / max(count * (count - 1), 1), 1e-3)
+        models = [cls(known, scores, length * mean, noise) for length in LENGTHS for noise in NOISES]
+        return max(models, key=lambda model: model.likelihood(apart))
+
+    def believing(self, busy: Encoded) -> Model:
+        """The same as if networks in training had come to what is expected of them, so that others are tried."""
+        if not len(busy.values):
+            return self
+        both = Encoded(*(np.concatenate(pair) for pair in zip(self.known[:2], busy[:2], strict=True)), busy.ranges)
+        return self._replace(known=both, scores=np.concatenate([self.scores, self.predict(busy)[0]]))
+
+    def likelihood(self, apart: Floats) -> float:
+        """The logarithm of the scores' density, without a constant."""
+        factor = self._factor(apart)
+        white = np.linalg.solve(factor, self.scores)
+        return float(-0.5 * white @ white - np.log(factor.diagonal()).sum())
+
+    def predict(self, at: Encoded) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of what networks are worth, without the noise of a training."""
+        factor = self._factor(distances(self.known, self.known))
+        cross = np.linalg.solve(factor, self._likeness(distances(self.known, at)))
+        mean: Floats = cross.T @ np.linalg.solve(factor, self.scores)
+        variance = 2.0 / (1 + self.noise) - (cross**2).sum(0)
+        return mean, np.sqrt(np.maximum(variance, 0.0))
+
+    def _likeness(self, apart: Floats) -> Floats:
+        """Covariance of two networks; the one is the constant's variance."""
+        covariance: Floats = (np.exp(-apart / self.length) + 1.0) / (1 + self.noise)
+        return covariance
+
+    def _factor(self, apart: Floats) -> Floats:
+        noise = self.noise / (1 + self.noise)
+        return np.linalg.cholesky(self._likeness(apart) + noise * np.eye(len(apart)))
+
+
+def _choices(holes: Sequence[Hole], trial: FrozenTrial) -> dict[str, float]:
+    return {hole.name: decided(hole, trial.params[hole.name]) for hole in holes if hole.name in trial.params}
+
+
+def _number(hole: Hole, choice: float) -> float:
+    match hole:
+        case ir.FloatRange():
+            return place(hole, choice) if hole.low < hole.high else 0.0
+        case ir.IntRange():
+            return choice / max(hole.count() - 1, 1)
+    return choice
