@@ -28,7 +28,7 @@ def outline(results: dict[str, Any]) -> list[tuple[str, dict[str, str], float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["random", "tpe", "evolution", "nsga2", "gp"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "evolution", "nsga2", "gp", "bayes"])
 def test_a_joint_search(little: Path, tmp_path: Path, sampler: str):
     """Really trained, nothing twice, every kind of hole decided; stopped and resumed it is the same search."""
     assert space.size(parse(JOINT)) > 10**15
@@ -38,7 +38,7 @@ def test_a_joint_search(little: Path, tmp_path: Path, sampler: str):
     whole = archdsl.search(JOINT, budget=7, run=tmp_path / "whole", **options)
     assert len({(key, *decided.values()) for key, decided, _ in outline(whole)}) == len(whole["trials"]) == 7
     assert all(trial["state"] == "complete" for trial in whole["trials"])
-    for name in ("train.lr", "train.weight_decay", "stem.width", "stage1.width", "stage4.repeat1"):
+    for name in ("train.lr", "train.weight_decay", "stem.block1.width", "stage1.width", "stage4.block1.times"):
         assert len({trial["decisions"].get(name) for trial in whole["trials"]}) > 1, name
     archdsl.search(JOINT, budget=5, run=tmp_path / "parts", **options)
     assert outline(archdsl.search(JOINT, budget=7, run=tmp_path / "parts", **options)) == outline(whole)

@@ -30,7 +30,7 @@ def search(
     sampler: Annotated[
         str,
         typer.Option(
-            "--sampler", metavar="NAME", help="auto, tpe, gp, evolution, nsga2, buildup, random or exhaustive."
+            "--sampler", metavar="NAME", help="auto, bayes, tpe, gp, evolution, nsga2, buildup, random or exhaustive."
         ),
     ] = "auto",
     epochs: Epochs = None,

@@ -67,7 +67,7 @@ def search(
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
         objectives: scores to optimise (`accuracy`, `minimize:nll`); several make a Pareto search. By default the
             file's, else accuracy.
-        sampler: `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is installed, or
+        sampler: `bayes`, `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is installed, or
             `auto`.
         epochs: of each training, in place of the recipe's.
         seed: of everything.

@@ -39,6 +39,7 @@ SamplerFactory: TypeAlias = Callable[[Setting], BaseSampler]
 SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers", group="archdsl.samplers")
 
 EXHAUSTIVE = "exhaustive"
+FEW = 15  # trainings, before which `bayes` is no better than random draws on the trained table, and `tpe` no worse
 
 
 class Choice(NamedTuple):
@@ -49,11 +50,13 @@ class Choice(NamedTuple):
 
 
 def recommend(spec: ir.Spec, budget: int) -> Choice:
-    """The sampler that fits a space and a budget: `exhaustive` where all members fit the budget, else `tpe`."""
+    """The sampler that fits a space and a budget: `exhaustive` where all fit, `tpe` for a few trainings, else `bayes`."""
     continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
     if not continuous and (fillings := size(spec)) <= min(budget, EXACT_LIMIT):
         return Choice(EXHAUSTIVE, f"all {fillings:,} fillings fit a budget of {budget:,}")
-    return Choice("tpe", "it learns from few trainings, takes every kind of hole, and a proposal costs milliseconds")
+    if budget < FEW:
+        return Choice("tpe", f"a budget under {FEW} is too small for 'bayes' to be worth it")
+    return Choice("bayes", "it learned most from few trainings where all samplers were compared, on a table and a toy")
 
 
 def choose_sampler(spec: ir.Spec, budget: int) -> str:

@@ -1,4 +1,4 @@
-"""`gp`: Bayesian optimisation with a Gaussian process, for networks that train much longer than a proposal takes."""
+"""`gp`: Optuna's Bayesian optimisation with a Gaussian process; `bayes` finds more in less time."""
 
 from __future__ import annotations
 

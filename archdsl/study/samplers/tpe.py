@@ -1,4 +1,4 @@
-"""`tpe`: the tree-structured Parzen estimator, multivariate; the default where the space does not fit the budget."""
+"""`tpe`: the tree-structured Parzen estimator, multivariate; the quickest of those that model scores."""
 
 from __future__ import annotations
 
