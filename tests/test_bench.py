@@ -57,6 +57,14 @@ def test_a_simulated_search_is_a_search(table: Table, sampler: str):
     assert found.shown != simulate(table, sampler, 5, 20).shown
 
 
+def test_a_sampler_can_be_told_another_score(table: Table):
+    """Told the NLL, it goes other ways; what is shown and searched for stays accuracy."""
+    told = simulate(table, "evolution", 0, 20, ACCURACY, ("nll", "minimize"))
+    assert told.hashes != simulate(table, "evolution", 0, 20).hashes
+    assert list(told.shown) == [table.by_hash[key][0].scores["accuracy"] for key in told.hashes]
+    assert compare(table, ["evolution"], seeds=1, budget=5, guide="nll")["guide"] == "nll"
+
+
 def test_a_search_of_everything_ends_at_the_best_of_its_seed():
     table = made_up()
     found = simulate(table, "random", 0, 99)

@@ -104,7 +104,10 @@ def samplers(
 def _print_samplers(result: dict[str, Any]) -> None:
     unit = 100 if result["objective"]["name"] == "accuracy" else 1
     name = result["objective"]["name"]
-    grid = _grid(f"{result['networks']} networks, {result['seeds']} searches of {result['budget']} trainings by {name}")
+    told = f", told {result['guide']}" if result["guide"] != name else ""
+    grid = _grid(
+        f"{result['networks']} networks, {result['seeds']} searches of {result['budget']} trainings by {name}{told}"
+    )
     grid.add_column("sampler")
     grid.add_column(f"trainings to a best {result['best']} (median)", justify="right")
     places = list(next(iter(result["samplers"].values()))["regret_at"])

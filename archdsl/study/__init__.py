@@ -67,8 +67,8 @@ def search(
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
         objectives: scores to optimise (`accuracy`, `minimize:nll`); several make a Pareto search. By default the
             file's, else accuracy.
-        sampler: `bayes`, `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is installed, or
-            `auto`.
+        sampler: `bayes`, `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is
+            installed, or `auto`.
         epochs: of each training, in place of the recipe's.
         seed: of everything.
         halving: stop networks early whose accuracy curve is below the others'.

@@ -50,7 +50,7 @@ class Choice(NamedTuple):
 
 
 def recommend(spec: ir.Spec, budget: int) -> Choice:
-    """The sampler that fits a space and a budget: `exhaustive` where all fit, `tpe` for a few trainings, else `bayes`."""
+    """The sampler for a space and a budget: `exhaustive` where all fit, `tpe` for a few trainings, else `bayes`."""
     continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
     if not continuous and (fillings := size(spec)) <= min(budget, EXACT_LIMIT):
         return Choice(EXHAUSTIVE, f"all {fillings:,} fillings fit a budget of {budget:,}")

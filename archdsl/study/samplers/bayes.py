@@ -146,7 +146,11 @@ class Model(NamedTuple):
         """The same as if networks in training had come to what is expected of them, so that others are tried."""
         if not len(busy.values):
             return self
-        both = Encoded(*(np.concatenate(pair) for pair in zip(self.known[:2], busy[:2], strict=True)), busy.ranges)
+        both = Encoded(
+            np.concatenate([self.known.values, busy.values]),
+            np.concatenate([self.known.there, busy.there]),
+            busy.ranges,
+        )
         return self._replace(known=both, scores=np.concatenate([self.scores, self.predict(busy)[0]]))
 
     def likelihood(self, apart: Floats) -> float:
@@ -170,7 +174,7 @@ class Model(NamedTuple):
 
     def _factor(self, apart: Floats) -> Floats:
         noise = self.noise / (1 + self.noise)
-        return np.linalg.cholesky(self._likeness(apart) + noise * np.eye(len(apart)))
+        return np.asarray(np.linalg.cholesky(self._likeness(apart) + noise * np.eye(len(apart))), np.float64)
 
 
 def _choices(holes: Sequence[Hole], trial: FrozenTrial) -> dict[str, float]:
