@@ -30,8 +30,8 @@ class Rungs:
 
     On the trained table of the shipped space (256 placements, three epochs, mean of three seeds) the rank correlation
     of one seed's accuracy with the final one is 0.40 after the first epoch, 0.54 after the second, 0.73 at the end.
-    Other rungs, other shares or the NLL in place of accuracy found no better networks there with the same epochs, within
-    the noise; those that keep fewer lost more of the best (`benchmarks/halving.py`).
+    Other rungs, other shares or the NLL in place of accuracy found no better networks there with the same epochs,
+    within the noise; those that keep fewer lost more of the best (`benchmarks/halving.py`).
     """
 
     epochs: int
