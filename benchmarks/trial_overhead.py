@@ -88,10 +88,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = little(folder)
-        for sampler in ("random", "tpe", "gp"):
+        for sampler in ("random", "tpe", "bayes", "gp"):
             found[f"archdsl, {sampler}"] = ours(data, folder / sampler, sampler, options.trials)
-        many = ours(data, folder / "many", "tpe", options.trials, options.workers)
-        found[f"archdsl, tpe, {options.workers} workers, processor time of the parent"] = many
+        many = ours(data, folder / "many", "bayes", options.trials, options.workers)
+        found[f"archdsl, bayes, {options.workers} workers, processor time of the parent"] = many
         found["SQLite study, TPE, proposals alone"] = naive(folder, options.trials)
     result = {
         "machine": describe(),
