@@ -24,7 +24,7 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 ORDER = (
     "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "architecture", "language", "sources", "space",
     "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "latency", "pretrained", "export", "timm_models", "data", "experiment",
-    "training", "corruptions", "analyses", "report", "study", "train_spec", "analysis_folder", "subject", "race",
+    "training", "corruptions", "analyses", "report", "study", "tracking", "train_spec", "analysis_folder", "subject", "race",
     "analyze_spec", "analyze_checkpoints", "compare_networks", "reproduction", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (

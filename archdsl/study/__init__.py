@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 
-from archdsl import ir, report, space
+from archdsl import ir, space
 from archdsl.architecture import digest
 from archdsl.conditions import open_measures
 from archdsl.device import one_thread, pick_device
@@ -33,16 +30,14 @@ from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
 from archdsl.study.samplers import SAMPLERS, Setting, recommend
 from archdsl.study.screens import SCREENS
-from archdsl.study.snapshot import kinds
 from archdsl.study.store import RECORD, RunFolder
 from archdsl.study.timing import Timing
 from archdsl.study.warm_start import first_networks
 from archdsl.study.watch import Watch
+from archdsl.study.writing import device_text, write_results
 
 DEFAULT_SPACE = "placement"
 SEEDS = 3
-
-log = logging.getLogger(__name__)
 
 __all__ = ["Watch", "join", "search"]
 
@@ -135,7 +130,7 @@ def search(
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
             f"{extent.size:,} fillings{networks}; sampler {name}{reason and f' ({reason})'}; {dataset.name}; "
-            f"{_device_text(chosen_device, plan.workers)}; {folder.path}"
+            f"{device_text(chosen_device, plan.workers)}; {folder.path}"
         )
         timing = Timing(spec, wanted, Latencies(chosen_device, folder.path / "latency.json"))
         if timing.needed:
@@ -170,7 +165,7 @@ def search(
             runner.run()
             finalists = Finals(runner).run() if final_seeds and runner.best() else []
         except KeyboardInterrupt:
-            _write(runner, folder, facts, finalists, finished=False)
+            write_results(runner, folder, facts, finalists, finished=False)
             raise RunError(
                 f"stopped after {len(runner.trials)} of {budget} networks; all of them are kept",
                 "the same command goes on from here",
@@ -185,7 +180,7 @@ def search(
         finally:
             pool.close()
             watch.end()
-        results = _write(runner, folder, facts, finalists, finished=True)
+        results = write_results(runner, folder, facts, finalists, finished=True)
     if not results["trials"] and runner.history.turned_away:
         raise RunError(*_turned_away(runner))
     if results["best"] is None:
@@ -234,98 +229,6 @@ def _turned_away(runner: Runner | Shared) -> tuple[str, str]:
         f"the first for this: {reasons[0]}",
         "loosen 'require' in the file, or shrink the networks of the space",
     )
-
-
-def _device_text(device: torch.device, workers: int) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"cpu, {workers} process{'es' * (workers > 1)} of one thread"
-
-
-def _write(
-    runner: Runner | Shared,
-    folder: RunFolder,
-    facts: dict[str, Any],
-    finalists: list[dict[str, Any]],
-    *,
-    finished: bool,
-) -> dict[str, Any]:
-    """All files of the run, from what the runner has."""
-    plan, data = runner.plan, runner.pool.data
-    extent: space.Extent = facts["extent"]
-    earlier = _earlier_seconds(folder)
-    best, front = runner.best(), runner.front()
-    results = {
-        "archdsl": plan.versions.get("archdsl"),
-        "language": plan.language,
-        "command": facts["command"],
-        "versions": plan.versions,
-        "started": datetime.datetime.fromtimestamp(facts["started"], datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - facts["started"] + earlier, 1),
-        "device": _device_text(runner.pool.device, plan.workers),
-        "seed": plan.seed,
-        "sampler": plan.sampler,
-        "budget": facts["budget"],
-        "spec": {
-            "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": extent.size,
-            "feasible": extent.feasible,
-        },
-        "data": {
-            "name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes,
-            "train": len(data.train), "validation": len(data.validation), "test": len(data.test),
-        },
-        "recipe": plan.recipe.model_dump(),
-        "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
-        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
-        "kinds": kinds(runner.spec),
-        "trials": runner.trials,
-        "best": best,
-        "pareto": front,
-        "finalists": finalists,
-        "finished": finished,
-    }  # fmt: skip
-    folder.write_json("results.json", results)
-    report.write_csv(results, folder.path / "trials.csv")
-    text = _best_text(runner, finalists, best)
-    folder.write_architectures(
-        text, {f"trial-{n:03d}": _annotated(runner.trials[n]) for n in front} if len(plan.objectives) > 1 else {}
-    )
-    try:
-        report.write(folder.path)
-    except Exception:  # the results are safe on disk; a page that cannot be drawn must not lose them
-        log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
-    runner.watch.written(results)
-    return results
-
-
-def _earlier_seconds(folder: RunFolder) -> float:
-    """Time already spent in earlier sessions of this run."""
-    try:
-        return float(report.load(folder.path)["seconds"]) if (folder.path / "results.json").exists() else 0.0
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-
-
-def _best_text(runner: Runner | Shared, finalists: list[dict[str, Any]], best: dict[str, Any] | None) -> str | None:
-    """`best.arch`: the winner of the finals if there were any, else the best trial."""
-    if finalists:
-        winner = finalists[0]
-        means = {
-            split: sum(seed[split]["accuracy"] for seed in winner["seeds"]) / len(winner["seeds"])
-            for split in ("validation", "test")
-        }
-        trained = f"accuracy over {len(winner['seeds'])} trainings"
-        return (
-            f"# found by archdsl on {runner.pool.data.name}, seed {runner.plan.seed}\n"
-            f"# {trained}: validation {means['validation']:.4f}, test {means['test']:.4f}\n{winner['spec']}"
-        )
-    return None if best is None else _annotated(best)
-
-
-def _annotated(trial: dict[str, Any]) -> str:
-    """A trial's text with its scores in comments."""
-    lines = [f"# {name} = {value:.6g}" for name, value in trial["scores"].items()]
-    return "\n".join([f"# trial {trial['number']}, {trial['state']}", *lines, trial["spec"]])
 
 
 @contextlib.contextmanager
