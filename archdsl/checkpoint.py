@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -18,6 +20,9 @@ from archdsl.files import is_full
 SPEC_KEY = "archdsl.spec"  # of the metadata: the text of the network whose weights these are
 FORMAT_KEY = (
     "archdsl.format"  # the same, of files that hold nothing but weights (`archdsl compile --export safetensors`)
+)
+DIGEST_KEY = (
+    "archdsl.checkpoint"  # the digest of all else in the file: safetensors itself does not notice a flipped bit
 )
 
 _log = logging.getLogger(__name__)
@@ -36,7 +41,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     plain = {name: _plain(tensor) for name, tensor in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, temporary, dict(metadata))
+        save_file(plain, temporary, {**metadata, DIGEST_KEY: _digest(plain, metadata)})
         _to_disk(temporary)
         temporary.replace(path)
         _to_disk(path.parent)
@@ -57,13 +62,18 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     Raises:
         StudyError: there is no such file.
-        RunError: it is truncated, corrupt or no safetensors file.
+        RunError: it is truncated, corrupt or no safetensors file, or a number in it is not the one that was written.
     """
     if not path.is_file():
         raise StudyError(f"there is no checkpoint '{path}'")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+        noted = metadata.pop(DIGEST_KEY, None)  # exports have none, but one of their weights
+        if noted is not None and noted != _digest(tensors, metadata):
+            raise ValueError("its content is not what was written")
+        return tensors, metadata
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise _broken(path, error) from None
 
@@ -120,6 +130,21 @@ def set_aside(path: Path) -> Path:
         target = path.with_name(f"{path.name}.corrupt{number}")
     path.replace(target)
     return target
+
+
+def numbers_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the numbers of contiguous tensors on the CPU, in the order of their names."""
+    found = hashlib.sha256()
+    for _, tensor in sorted(tensors.items()):
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of all that a checkpoint holds: names, kinds, shapes, numbers and metadata."""
+    forms = [(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in sorted(tensors.items())]
+    said = json.dumps([forms, sorted(metadata.items()), numbers_digest(tensors)])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _plain(tensor: Tensor) -> Tensor:

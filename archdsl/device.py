@@ -13,6 +13,8 @@ import torch
 
 from archdsl.errors import RunError, UsageError
 
+NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "bad_alloc")  # what PyTorch says on a CPU
+
 
 def pick_device(text: str) -> torch.device:
     """The device called `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:1`.
@@ -108,7 +110,7 @@ class Clock:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of PyTorch's means that memory ran out."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in str(error) or "not enough memory" in str(error))
+        isinstance(error, RuntimeError) and (any(text in str(error) for text in NO_MEMORY))
     )
 
 

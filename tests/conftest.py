@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,3 +27,15 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
         y_test=data.test.labels[:100].numpy(),
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def without_fault(little: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the search of `faulty_searches` comes to when nothing befalls it."""
+    from faulty_searches import search
+
+    results = search(tmp_path_factory.mktemp("whole") / "run", little)
+    kinds = [(trial["kind"], trial["state"]) for trial in results["trials"]]
+    assert ("trained", "stopped") in kinds  # so that something waits, and something goes on
+    assert any(kind == "continued" for kind, _ in kinds)
+    return results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 import archdsl
 from archdsl import checkpoint, ir
 from archdsl.architecture import Architecture, resolve_model
-from archdsl.checkpoint import FORMAT_KEY, SPEC_KEY
+from archdsl.checkpoint import FORMAT_KEY, SPEC_KEY, numbers_digest
 from archdsl.errors import StudyError
 from archdsl.export import FORMATS, Format
 from archdsl.language import parse, write
@@ -47,15 +46,9 @@ def content(network: Network) -> bytes:
         for name, tensor in network.state_dict().items()
     }
     # `format` tells transformers and others that PyTorch's layout is meant.
-    return _ordered(save(tensors, {"format": "pt", WEIGHTS_KEY: digest(tensors), **metadata(network.architecture)}))
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the numbers of contiguous tensors on the CPU, in the order of their names."""
-    found = hashlib.sha256()
-    for _, tensor in sorted(tensors.items()):
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+    return _ordered(
+        save(tensors, {"format": "pt", WEIGHTS_KEY: numbers_digest(tensors), **metadata(network.architecture)})
+    )
 
 
 def _ordered(file: bytes) -> bytes:
@@ -114,7 +107,7 @@ def load(path: str | Path) -> Network:
         raise _foreign(path, f"there are {held:,} numbers for {architecture.params:,} parameters")
     network = build(architecture)
     _check_weights(path, weights, network.state_dict())
-    if exported and digest(weights) != told.get(WEIGHTS_KEY):
+    if exported and numbers_digest(weights) != told.get(WEIGHTS_KEY):
         raise StudyError(
             f"'{path}' was changed after it was written: its numbers are not those that were noted",
             "write it anew from the spec or the training",

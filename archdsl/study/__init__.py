@@ -95,7 +95,7 @@ def search(
         ArchdslError: spec, data, options or run folder are wrong, or the search was interrupted.
     """
     watch = watch or Watch()
-    started = time.time()
+    started, began = time.time(), time.monotonic()  # a date for the reader, and what durations are taken from
     if budget < 1:
         raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
     for flag, seconds in (("--timeout", timeout), ("--trial-timeout", trial_timeout)):
@@ -157,14 +157,19 @@ def search(
             place = Place(storage, name, *source_of_data, device, checkpoints, timeout, trial_timeout, caches)
             runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch, timing=timing)
             watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
-        facts = {"extent": extent, "started": started, "budget": budget, "command": command or "archdsl.search(…)"}
+        facts = {
+            "extent": extent, "started": started, "began": began, "budget": budget,
+            "command": command or "archdsl.search(…)",
+        }  # fmt: skip
         finalists: list[dict[str, Any]] = []
         try:
             if admission is not None:
                 admission.prepare()
             runner.run()
             finalists = Finals(runner).run() if final_seeds and runner.best() else []
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
+                raise
             write_results(runner, folder, facts, finalists, finished=False)
             raise RunError(
                 f"stopped after {len(runner.trials)} of {budget} networks; all of them are kept",

@@ -12,6 +12,7 @@ import torch
 from archdsl import analyses, ir, space
 from archdsl.architecture import Architecture
 from archdsl.data import Dataset
+from archdsl.device import out_of_memory
 from archdsl.errors import DiskFullError, RunError, StudyError
 from archdsl.language import write
 from archdsl.metrics import Metrics
@@ -20,8 +21,8 @@ from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
 from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
 from archdsl.study.pool import Task
+from archdsl.training import Epoch, train
 from archdsl.training import evaluate as test
-from archdsl.training import train
 
 
 def recipe_for(recipe: Recipe, architecture: Architecture) -> Recipe:
@@ -50,7 +51,8 @@ def evaluate(
 
     Returns:
         `state`, `reason`, `scores` (accuracy, NLL, ECE, costs, and those wanted), `curve`, `seconds`; for a final also
-        `test`, and `analyses` where they were asked for; `cached` where all of it was found, not done.
+        `test`, and `analyses` where they were asked for; `cached` where all of it was found, not done; `anew` why a
+        training that should have gone on began again.
     """
     architecture = task.architecture
     outcome: dict[str, Any] = {
@@ -65,7 +67,10 @@ def evaluate(
         if known is not None and _serves(known, task):
             outcome["cached"] = True
         else:
-            network, curve, stopped = _train(task, data, device, on_step)
+            there = task.checkpoint.exists()
+            network, curve, stopped, first = _train(task, data, device, on_step)
+            if task.trained and first == 1:
+                outcome["anew"] = f"its checkpoint was {'corrupt' if there else 'gone'}"
             _enter(outcome, curve)  # which stays, should an analysis fail
             known = Entry(key=key, curve=curve) if known is None else known.model_copy(update={"curve": curve})
             if not stopped:
@@ -77,8 +82,12 @@ def evaluate(
     except RunError as error:
         outcome["state"], outcome["reason"] = "failed", error.message
     except Exception as error:  # a defect met by one network must not end the search of the others
-        outcome["state"], outcome["reason"] = "failed", f"{type(error).__name__}: {error}".splitlines()[0]
-        outcome["traceback"] = traceback.format_exc()
+        outcome["state"] = "failed"
+        if out_of_memory(error):  # while it was built or analysed; a training says so itself
+            outcome["reason"] = f"memory ran out: {error}".splitlines()[0]
+        else:
+            outcome["reason"] = f"{type(error).__name__}: {error}".splitlines()[0]
+            outcome["traceback"] = traceback.format_exc()
     if outcome["state"] != "stopped":  # a stopped network may be promoted, and goes on from its checkpoint
         task.checkpoint.unlink(missing_ok=True)
     outcome["seconds"] = time.perf_counter() - began
@@ -87,18 +96,25 @@ def evaluate(
 
 def _train(
     task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None
-) -> tuple[Network, tuple[Point, ...], bool]:
-    """The network as far as the task trains it, its curve, and whether there is more to come.
+) -> tuple[Network, tuple[Point, ...], bool, int | None]:
+    """The network as far as the task trains it, its curve, whether there is more to come, and the first epoch done now.
 
     Raises:
         RunError: the training failed.
     """
     network = seeded(task.architecture, task.seed)
+    epochs: list[int] = []
+
+    def on_epoch(epoch: Epoch) -> bool:
+        epochs.append(epoch.number)
+        return task.until is None or epoch.number < task.until
+
     result = train(
         network, data, task.recipe, seed=task.seed, device=device, on_step=on_step, checkpoint=task.checkpoint,
-        on_epoch=lambda epoch: task.until is None or epoch.number < task.until,
+        on_epoch=on_epoch,
     )  # fmt: skip
-    return network, tuple(_point(epoch.metrics) for epoch in result.curve), result.stopped
+    curve = tuple(_point(epoch.metrics) for epoch in result.curve)
+    return network, curve, result.stopped, next(iter(epochs), None)
 
 
 def _measured(network: Network, entry: Entry, task: Task, data: Dataset, device: torch.device) -> Entry:
@@ -243,6 +259,7 @@ def record(
     """
     if "died" in outcome:
         outcome = {"state": "failed", "reason": outcome["died"], "curve": [], "seconds": 0.0, "scores": {}}
+    story = outcome | {key: before[key] for key in ("anew",) if before is not None and key in before}
     return {
         "kind": "trained" if before is None else "continued",
         "key": key_of(architecture),
@@ -261,4 +278,4 @@ def record(
         "scores": outcome["scores"],
         "curve": [point["accuracy"] for point in outcome["curve"]],
         "curve_nll": [point["nll"] for point in outcome["curve"]],
-    } | ({"cached": True} if outcome.get("cached") else {})
+    } | {key: story[key] for key in ("cached", "anew") if key in story}

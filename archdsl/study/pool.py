@@ -36,6 +36,7 @@ class Task:
     Attributes:
         wanted: scores that need an analysis, for the search.
         until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
+        trained: epochs that are done already, and that `checkpoint` should hold.
         final: whether to test it too; analyse: whether to keep whole analyses.
         caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
     """
@@ -46,6 +47,7 @@ class Task:
     checkpoint: Path
     wanted: tuple[str, ...] = ()
     until: int | None = None
+    trained: int = 0
     final: bool = False
     analyse: bool = False
     caches: tuple[Path, ...] = ()
@@ -108,7 +110,7 @@ class Pool:
     def submit(self, task: Any) -> None:
         """Hand in a task."""
         self._jobs.append(_Job(task))
-        if not self._here:
+        if not self.here:
             self._feed()
 
     def take(self) -> dict[str, Any]:
@@ -118,7 +120,7 @@ class Pool:
             ArchdslError, or whatever the work raised.
         """
         job = self._jobs[0]
-        if self._here:
+        if self.here:
             self._jobs.popleft()
             return self.work(job.task, self.data, self.device, self.on_step)
         while job.outcome is None:
@@ -141,7 +143,8 @@ class Pool:
                 worker.process.kill()
 
     @property
-    def _here(self) -> bool:
+    def here(self) -> bool:
+        """Whether this process itself does the work."""
         return self.size == 1 and self.limit is None
 
     def _feed(self) -> None:

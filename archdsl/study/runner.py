@@ -12,8 +12,10 @@ import optuna
 from archdsl import ir
 from archdsl.architecture import Architecture, digest
 from archdsl.study import candidate
+from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
 from archdsl.study.interrupts import uninterrupted
+from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
 from archdsl.study.proposer import Admits, Proposer
@@ -31,12 +33,14 @@ class Running:
 
     Attributes:
         trial: Optuna's; number: of the record; before: its record so far, of a promoted network.
+        doomed: why it is not trained but recorded as failed.
     """
 
     trial: optuna.trial.Trial
     architecture: Architecture
     number: int
     before: dict[str, Any] | None = None
+    doomed: str | None = None
 
 
 class Runner:
@@ -71,6 +75,10 @@ class Runner:
             spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
         )
         self.timing, self.caches = timing, caches
+        self.deaths = Deaths(folder.path / "deaths.json")
+        for values in folder.orphans if pool.here else ():
+            if (architecture := member(spec, values)) is not None:
+                self.deaths.add(candidate.key_of(architecture), self._checkpoint(architecture))
 
     def run(self) -> None:
         """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
@@ -87,7 +95,8 @@ class Runner:
                     running.append(job)
                 if not running:
                     break
-                self._record(running[0], self.pool.take())
+                doomed = running[0].doomed
+                self._record(running[0], self.pool.take() if doomed is None else {"died": doomed})
                 running.pop(0)
         except BaseException:
             # Ctrl-C, a full disk or a defect: these trials are not recorded, and come again when the search is resumed.
@@ -113,24 +122,34 @@ class Runner:
             promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
             if promoted is not None:
                 architecture = candidate.member_of(promoted, self.spec)
-                return Running(self.proposer.again(architecture), architecture, promoted["number"], promoted)
+                trial = self.proposer.again(architecture)
+                return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
             started = len(self.history.by_number) + sum(job.before is None for job in running)
             if started >= self.budget:
                 return None
             proposal = self.proposer.propose({candidate.key_of(job.architecture) for job in running})
-            return None if proposal is None else Running(*proposal, number=started)
+            return None if proposal is None else Running(*proposal, started, doomed=self._doom(proposal[1]))
+
+    def _doom(self, architecture: Architecture) -> str | None:
+        return self.deaths.reason(candidate.key_of(architecture))
+
+    def _checkpoint(self, architecture: Architecture) -> Path:
+        return self.folder.checkpoint(digest(candidate.key_of(architecture))[:20])
 
     def _submit(self, job: Running) -> None:
         architecture = job.architecture
         if job.before is None:
             self.watch.candidate(job.number, layout_text(architecture.layout), architecture.params)
-        until = self.rungs.next(0 if job.before is None else job.before["epochs"])
+        if job.doomed is not None:
+            return
+        trained = 0 if job.before is None else job.before["epochs"]
+        until = self.rungs.next(trained)
         self.pool.submit(
             Task(
                 architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
-                self.folder.checkpoint(digest(candidate.key_of(architecture))[:20]),
+                self._checkpoint(architecture),
                 tuple(name for name, _ in self.plan.objectives),
-                until=None if job.number < YARDSTICKS else until, caches=self.caches,
+                until=None if job.number < YARDSTICKS else until, trained=trained, caches=self.caches,
             )
         )  # fmt: skip
 
@@ -142,6 +161,8 @@ class Runner:
         entry |= {"optuna": job.trial.number}
         entry["values"] = self.history.values(entry)
         self.proposer.close(job.trial, entry, entry["values"])
+        if "anew" in outcome:
+            self.watch.say(f"{outcome['anew']}: network {job.number} was trained from the beginning")
         self.watch.result(entry, self.history.best())
 
     # ---- what was found ----

@@ -23,6 +23,7 @@ from archdsl.study.plan import Plan
 
 _log = logging.getLogger(__name__)
 
+OWN = ("study.json", "checkpoints", "lock")  # what a folder may hold before its study has begun
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 
 
@@ -33,6 +34,9 @@ class RunFolder:
         path: the folder; made when absent.
         plan: what the run is about.
 
+    Attributes:
+        orphans: parameters of the trials that `study` found in training, though nobody was at work.
+
     Raises:
         StudyError: the folder belongs to another study, or another process is at work in it.
         RunError: it cannot be written.
@@ -41,21 +45,23 @@ class RunFolder:
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path = path
         self.plan = plan
+        self.orphans: list[dict[str, Any]] = []
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self._check_plan()
             (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
-            raise RunError(f"cannot make the folder '{path}': {error.strerror}", "choose another with --run") from None
-        self._check_plan()
+            raise RunError(f"cannot use the folder '{path}': {error.strerror}", "choose another with --run") from None
 
     def _check_plan(self) -> None:
         file = self.path / "study.json"
         if not file.exists():
-            foreign = [p.name for p in self.path.iterdir() if p.name not in ("checkpoints", "lock")]
-            if foreign:
+            names = [p.name for p in self.path.iterdir()]
+            if foreign := [name for name in names if name not in OWN and not name.startswith(".study.json.")]:
                 raise StudyError(f"'{self.path}' holds other files ({foreign[0]})", "choose an empty folder with --run")
-            write_atomically(file, self.plan.model_dump_json(indent=1) + "\n")
-            return
+            with self.lock():  # two that begin the same moment: one writes, the other is told so or finds it written
+                if not file.exists():
+                    write_atomically(file, self.plan.model_dump_json(indent=1) + "\n")
         try:
             theirs = Plan.model_validate_json(file.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError, OSError):
@@ -103,6 +109,8 @@ class RunFolder:
             study.set_metric_names([name for name, _ in self.plan.objectives])
             unfinished = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)
             for trial in study.get_trials(deepcopy=False, states=unfinished):
+                if RECORD not in trial.user_attrs:
+                    self.orphans.append(trial.params)
                 settle(study, trial.number)
         except (ValueError, KeyError, json.JSONDecodeError) as error:
             raise StudyError(

@@ -227,7 +227,7 @@ class Worker:
             architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
             self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
             tuple(name for name, _ in self.plan.objectives), until=None if claim.number < YARDSTICKS else until,
-            caches=self.caches,
+            trained=0 if before is None else before["epochs"], caches=self.caches,
         )  # fmt: skip
 
 

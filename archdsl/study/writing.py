@@ -44,7 +44,7 @@ def write_results(
         "command": facts["command"],
         "versions": plan.versions,
         "started": datetime.datetime.fromtimestamp(facts["started"], datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - facts["started"] + earlier, 1),
+        "seconds": round(time.monotonic() - facts["began"] + earlier, 1),
         "device": device_text(runner.pool.device, plan.workers),
         "seed": plan.seed,
         "sampler": plan.sampler,

@@ -1,0 +1,115 @@
+"""Networks for which memory does not suffice, in real searches: given up for that reason, and the others go on."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archdsl.study.deaths import LIMIT, Deaths
+from faulty_searches import check_budget, command, eventually, recorded, search, start
+
+# Four members; those with the wide convolution hold so many weights that no machine has room for them.
+IMPOSSIBLE = """
+model impossible
+stem patch(4, k=4)
+stage(4, heads=1) [{C|M} {C|conv(100000000000000, k=1) conv(4, k=1)}]
+train(epochs=1, batch=32)
+"""
+# A gigabyte of weights in its first convolution, as many in its second.
+WIDE = IMPOSSIBLE.replace("impossible", "wide").replace("100000000000000", "67000000")
+MANY = 900 * 2**20  # bytes; what a process of PyTorch holds without such a network is a third of it
+
+
+def is_wide(trial: dict[str, Any]) -> bool:
+    return trial["params"] > 10**8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_network_that_cannot_be_allocated_fails_for_that_reason(little: Path, tmp_path: Path, workers: int):
+    results = search(tmp_path / "run", little, IMPOSSIBLE, budget=4, workers=workers)
+    check_budget(results, 4)
+    for trial in results["trials"]:
+        assert trial["state"] == ("failed" if is_wide(trial) else "complete")
+        assert (trial["reason"] or "").startswith("memory ran out: " if is_wide(trial) else "")
+    assert sum(map(is_wide, results["trials"])) == 2
+    assert not (tmp_path / "run" / "defects.log").exists()  # no defect of ours
+    again = search(tmp_path / "run", little, IMPOSSIBLE, budget=4, workers=workers)
+    assert again["trials"] == results["trials"]
+
+
+def test_a_limit_on_memory_fails_the_large_networks_only(little: Path, tmp_path: Path):
+    """As `ulimit -v` or a batch system sets one: allocations fail in the midst of building or training."""
+    spec = tmp_path / "wide.arch"
+    spec.write_text(WIDE)
+    limit = 5 * 2**30
+    done = subprocess.run(
+        command(tmp_path / "run", little, spec=spec, budget=4), capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout) | {"finished": True}
+    check_budget(results, 4)
+    assert {is_wide(trial): trial["state"] for trial in results["trials"]} == {True: "failed", False: "complete"}
+    assert all(trial["reason"].startswith("memory ran out") for trial in results["trials"] if is_wide(trial))
+
+
+def resident(process: int) -> int:
+    """Bytes of memory a process has; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_for_want_of_memory_again_and_again_gives_that_network_up(little: Path, tmp_path: Path):
+    """This test is the system's OOM killer: it kills whatever grows too large, with a signal nobody can catch.
+
+    One worker trains in the search's own process, which dies with it; whoever resumes it would meet the same network.
+    """
+    spec, folder = tmp_path / "wide.arch", tmp_path / "run"
+    spec.write_text(WIDE)
+    arguments = command(folder, little, "--sampler", "exhaustive", spec=spec, budget=4)
+    kept, deaths = 0, 0
+    while True:
+        process = start(arguments)
+        if eventually(lambda: process.poll() is not None or resident(process.pid) > MANY):  # noqa: B023
+            process.kill()
+        output, said = process.communicate()
+        assert recorded(folder) >= kept  # nothing that was recorded is lost
+        kept = recorded(folder)
+        if process.returncode != -signal.SIGKILL:
+            break
+        deaths += 1
+        assert deaths <= 2 * LIMIT, "it never gives up"
+    assert process.returncode == 0, said
+    assert deaths == 2 * LIMIT  # two networks are too large
+    results = json.loads(output) | {"finished": True}
+    check_budget(results, 4)
+    for trial in results["trials"]:
+        reason = "the search was killed 3 times while training it, perhaps for want of memory"
+        assert (trial["state"], trial["reason"]) == (("failed", reason) if is_wide(trial) else ("complete", None))
+
+
+def test_deaths_count_only_while_no_epoch_ends(tmp_path: Path):
+    state = tmp_path / "state"
+    deaths = Deaths(tmp_path / "deaths.json")
+    for _ in range(LIMIT - 1):
+        deaths.add("a", state)
+    assert deaths.reason("a") is None
+    state.write_text("an epoch has ended")
+    for _ in range(LIMIT - 1):
+        Deaths(tmp_path / "deaths.json").add("a", state)
+    assert Deaths(tmp_path / "deaths.json").reason("a") is None
+    Deaths(tmp_path / "deaths.json").add("a", state)
+    reopened = Deaths(tmp_path / "deaths.json")
+    assert str(LIMIT) in str(reopened.reason("a"))
+    assert reopened.reason("b") is None
+    (tmp_path / "deaths.json").write_text('{"a": 3')
+    assert Deaths(tmp_path / "deaths.json").reason("a") is None
