@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_searches import Stop, check_same, search
 from safetensors import safe_open
 
 from archdsl.errors import RunError
 from archdsl.study.watch import Watch
-from faulty_searches import Stop, check_same, search
 
 
 class Told(Watch):
