@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import faulty_searches
 import pytest
 import torch
 
@@ -47,17 +48,37 @@ def outline(results: dict[str, Any]) -> list[tuple[str, str, float]]:
     return [(t["key"], t["state"], t["scores"]["accuracy"]) for t in results["trials"]]
 
 
-def test_a_torn_last_line_of_the_journal_is_mended_and_the_search_is_the_same(little: Path, tmp_path: Path):
-    whole = search(tmp_path / "whole", little)
-    search(tmp_path / "torn", little, budget=3)
-    journal = tmp_path / "torn" / "journal.log"
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        (b'{"op_code":4,"worker', b'{"op_code":4,"worker\n'),
+        (b'{"op_code":4,"worker\n', b'{"op_code":4,"worker\n'),
+        (b"\0" * 300, b"\0" * 300 + b"\n"),
+        (b"\xff\xfe{", b"\xff\xfe{\n"),
+    ],
+    ids=["half a line", "half a line, ended", "zeros after a power failure", "no text"],
+)
+def test_a_corrupt_tail_of_the_journal_is_mended_and_the_search_is_the_same(
+    tail: bytes, kept: bytes, little: Path, tmp_path: Path, without_fault: dict[str, Any]
+):
+    faulty_searches.search(tmp_path, little, budget=3)
+    journal = tmp_path / "journal.log"
     with journal.open("ab") as file:
-        file.write(b'{"op_code":4,"worker')
+        file.write(tail)
     journal.with_name("journal.log.lock").symlink_to(journal)
-    results = search(tmp_path / "torn", little)
-    assert outline(results) == outline(whole)
-    assert (tmp_path / "torn" / "journal.log.torn").read_bytes() == b'{"op_code":4,"worker\n'
+    faulty_searches.check_same(faulty_searches.search(tmp_path, little), without_fault)
+    assert (tmp_path / "journal.log.torn").read_bytes() == kept
     assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_a_journal_cut_off_anywhere_loses_only_what_was_cut_off(
+    little: Path, tmp_path: Path, without_fault: dict[str, Any]
+):
+    faulty_searches.search(tmp_path, little)
+    whole = (tmp_path / "journal.log").read_bytes()
+    for part in (0.85, 0.6, 0.3):
+        (tmp_path / "journal.log").write_bytes(whole[: int(part * len(whole))])
+        faulty_searches.check_same(faulty_searches.search(tmp_path, little), without_fault)
 
 
 def test_mending_leaves_a_whole_journal_alone(tmp_path: Path):
