@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,3 +160,16 @@ def test_a_full_disk_is_known_by_its_number_or_its_text(tmp_path: Path):
     with pytest.raises(RunError, match="cannot write") as error:
         write_atomically(tmp_path / "absent" / "file", "text")
     assert not isinstance(error.value, DiskFullError)
+
+
+def test_every_fault_of_the_page_has_its_test():
+    folder = Path(__file__).parent
+    page = (folder.parent / "docs/faults.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| test |" not in line]
+    assert len(rows) > 20
+    assert all("`test_" in row or "| the same |" in row for row in rows)
+    named = set(re.findall(r"`(test_\w+)`", page))
+    tests = {
+        name for file in folder.glob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert named <= tests

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import torch
@@ -321,6 +322,19 @@ def test_a_folder_of_another_study_is_refused_and_left_alone(little: Path, tmp_p
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(StudyError, match=r"holds other files \(thesis.tex\)"):
         run(TINY, tmp_path / "full", little)
+
+
+def test_data_that_changed_since_the_study_began_are_refused(little: Path, tmp_path: Path):
+    copy, folder = tmp_path / "copy.npz", tmp_path / "run"
+    copy.write_bytes(little.read_bytes())
+    run(TINY, folder, copy, budget=2)
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    arrays = dict(np.load(copy, allow_pickle=False))
+    arrays["x_train"][0, 0, 0] ^= 1  # one pixel
+    np.savez(copy, **arrays)
+    with pytest.raises(StudyError, match=r"holds another study; different: data digest"):
+        run(TINY, folder, copy, budget=3)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
 def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
