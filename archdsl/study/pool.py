@@ -200,6 +200,7 @@ class Pool:
                         worker.ready, worker.since = True, time.monotonic()
                     elif worker.job is not None:
                         worker.job.outcome, worker.job = outcome, None
+                        self._idle_deaths = 0
                     continue
             except (EOFError, OSError):
                 pass
@@ -217,7 +218,7 @@ class Pool:
         worker.connection.close()
         self._workers.remove(worker)
         job = worker.job
-        if job is None:
+        if job is None or not worker.ready:  # it had nothing to do yet; whatever ended it, the task did not
             self._idle_deaths += 1
             if self._idle_deaths > 2 * self.size:
                 raise RunError(
