@@ -21,8 +21,8 @@ stem patch(4, k=4)
 stage(4, heads=1) [{C|M} {C|conv(100000000000000, k=1) conv(4, k=1)}]
 train(epochs=1, batch=32)
 """
-# A gigabyte of weights in its first convolution, as many in its second.
-WIDE = IMPOSSIBLE.replace("impossible", "wide").replace("100000000000000", "67000000")
+# Two gigabytes of weights in its first convolution, as many in its second.
+WIDE = IMPOSSIBLE.replace("impossible", "wide").replace("100000000000000", "134000000")
 MANY = 900 * 2**20  # bytes; what a process of PyTorch holds without such a network is a third of it
 
 
@@ -47,7 +47,8 @@ def test_a_limit_on_memory_fails_the_large_networks_only(little: Path, tmp_path:
     """As `ulimit -v` or a batch system sets one: allocations fail in the midst of building or training."""
     spec = tmp_path / "wide.arch"
     spec.write_text(WIDE.replace("{C|conv", "{C|conv(20000000, k=1) conv(4, k=1)|conv"))
-    limit = 5 * 2**30
+    pages = int(Path("/proc/self/statm").read_text().split()[0])  # what PyTorch's libraries alone take differs
+    limit = pages * resource.getpagesize() + 2 * 2**30
     done = subprocess.run(
         command(tmp_path / "run", little, spec=spec, budget=6), capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
