@@ -88,9 +88,11 @@ def load_metadata(path: Path) -> dict[str, str]:
         raise StudyError(f"there is no checkpoint '{path}'")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
+            metadata = dict(file.metadata() or {})
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise _broken(path, error) from None
+    metadata.pop(DIGEST_KEY, None)
+    return metadata
 
 
 def _broken(path: Path, error: Exception) -> RunError:

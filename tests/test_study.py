@@ -347,8 +347,10 @@ def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
             run(TINY, tmp_path, little)
     lines = (tmp_path / "journal.log").read_text().splitlines()
     (tmp_path / "journal.log").write_text("\n".join(["{broken", *lines]) + "\n")
+    before = (tmp_path / "journal.log").read_bytes()
     with pytest.raises(StudyError, match="damaged"):
         run(TINY, tmp_path, little)
+    assert (tmp_path / "journal.log").read_bytes() == before
 
 
 @pytest.mark.parametrize(
