@@ -28,8 +28,6 @@ WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ i
 # Commands that keep what they have finished.
 GOES_ON = ("train", "analyze", "compare", "reproduce")
 
-CTRL_C = 130  # what Typer of late returns for one; older ones raise an Abort
-
 
 def main(arguments: list[str] | None = None) -> None:
     """The `archdsl` command; its exit code is 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 failed."""
@@ -41,8 +39,6 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
         code = app(arguments, prog_name="archdsl", standalone_mode=False)
-        if code == CTRL_C:
-            return _interrupted()
         sys.stdout.flush()
         return int(code or 0)
     except typer.Exit as exit:
