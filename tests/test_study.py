@@ -43,7 +43,7 @@ train(epochs=1, batch=32)
 """
 
 
-def run(text: str, folder: Path, images: Path, **options: Any) -> dict[str, Any]:
+def run(text: str, folder: Path | None, images: Path, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"budget": 5, "data": f"npz:{images}", "run": folder, "workers": 1, "device": "cpu"}
     return archdsl.search(text, **(given | {"final_seeds": 0} | options))
 
@@ -173,6 +173,21 @@ def test_the_same_seed_gives_the_same_search_and_more_budget_goes_on(little: Pat
     assert outline(part) == outline(whole)[:6]
     assert outline(run(spec, tmp_path / "b", little, budget=14)) == outline(whole)
     assert len({hash for hash, _ in outline(whole)}) == 14
+
+
+def test_a_larger_budget_goes_on_with_the_sampler_that_the_study_was_begun_with(
+    little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    spec = TINY + "stage(8, stride=1, heads=2) [{C|M}*2]"
+    first = run(spec, None, little, budget=5)
+    more = run(spec, None, little, budget=17)  # for which another one would have been chosen
+    assert (first["sampler"], more["sampler"]) == ("tpe", "tpe")
+    assert more["run"] == first["run"]
+    assert outline(more)[:5] == outline(first)
+    assert len(more["trials"]) == 17
+    with pytest.raises(StudyError, match=r"sampler \(there tpe, here bayes\)"):
+        run(spec, tmp_path / first["run"], little, budget=17, sampler="bayes")
 
 
 def test_two_workers_repeat_themselves(little: Path, tmp_path: Path):

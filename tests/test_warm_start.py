@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,12 @@ def test_what_another_space_does_not_decide_is_drawn_and_the_same_again(tmp_path
     assert found != first_networks([run], spec, ACCURACY, 4)
 
 
+def test_networks_with_a_choice_that_is_not_offered_here_are_left_out(tmp_path: Path):
+    run = written(tmp_path / "a", trial(0, 0.5, stage2_block1="basic"), trial(1, 0.4))
+    assert layouts(first_networks([run], parse(TINY_SPACE), ACCURACY, 0)) == ["CCCC"]
+    assert layouts(first_networks([run], parse(OTHER), ACCURACY, 0)) == ["CCbasicC", "CCCC"]
+
+
 def test_members_that_break_a_requirement_here_are_left_out(tmp_path: Path):
     run = written(tmp_path / "a", trial(0, 0.5, stage2_block1="M"), trial(1, 0.4))
     spec = parse(TINY_SPACE + "require count(M) == 1")
@@ -137,9 +144,10 @@ def test_a_search_trains_baselines_and_then_the_best_of_the_other_run(little: Pa
     whole = run(OTHER, tmp_path / "b", little, budget=9, warm_start=[tmp_path / "a"], sampler="tpe")
     decided = [{k: v for k, v in t["decisions"].items() if k in best[0]["decisions"]} for t in whole["trials"]]
     assert decided[3:9] == [t["decisions"] for t in best[:6]]
-    # Resumed, with the other run long gone from the decisions: the plan holds what is tried.
+    # Resumed when the other run is gone: the plan holds what is tried.
     run(OTHER, tmp_path / "c", little, budget=5, warm_start=[tmp_path / "a"], sampler="tpe")
+    shutil.rmtree(tmp_path / "a")
     again = run(OTHER, tmp_path / "c", little, budget=9, warm_start=[tmp_path / "a"], sampler="tpe")
     assert [t["hash"] for t in again["trials"]] == [t["hash"] for t in whole["trials"]]
-    with pytest.raises(StudyError, match="different: warm start"):
+    with pytest.raises(StudyError, match="different: warm start from"):
         run(OTHER, tmp_path / "c", little, budget=9, sampler="tpe")

@@ -21,6 +21,7 @@ from archdsl.files import is_full
 from archdsl.latency import Latencies
 from archdsl.sources import read_spec
 from archdsl.study.admission import make_screen
+from archdsl.study.begun import begun
 from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared, join
 from archdsl.study.finals import Finals
@@ -28,7 +29,7 @@ from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import Pool, default_workers
 from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
-from archdsl.study.samplers import SAMPLERS, Setting, recommend
+from archdsl.study.samplers import AUTO, SAMPLERS, Setting, recommend
 from archdsl.study.screens import SCREENS
 from archdsl.study.store import RECORD, RunFolder
 from archdsl.study.timing import Timing
@@ -44,7 +45,7 @@ __all__ = ["Watch", "join", "search"]
 
 def search(
     text_or_path: str | Path = DEFAULT_SPACE, *, budget: int = 50, data: str | None = None,
-    data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = "auto",
+    data_root: Path | None = None, download: bool = False, objectives: Sequence[str] = (), sampler: str = AUTO,
     epochs: int | None = None, seed: int = 0, halving: bool = True, final_seeds: int = SEEDS,
     workers: int | None = 1, device: str = "auto", run: Path | None = None, timeout: float | None = None,
     trial_timeout: float | None = None, storage: str | None = None, study: str | None = None,
@@ -110,26 +111,33 @@ def search(
     wanted = objectives_of(source.spec(), tuple(objectives))
     spec, dataset, recipe = set_up(source, data, data_root, download, epochs)
     space.check(spec, source.text, source.path)
-    name, reason = recommend(spec, budget) if sampler == "auto" else (sampler, "")
-    # Made once before anything is written: a sampler may refuse a space it knows nothing to do with.
-    with _quiet():
-        SAMPLERS[name](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
+    name, reason = recommend(spec, budget) if sampler == AUTO else (sampler, "")
     if screen is not None:
         _ = SCREENS[screen]
     plan = plan_search(
         spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
         finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
-        warm_start=first_networks(warm_start, spec, wanted, seed),
+        warm_start_from=tuple(map(str, warm_start)),
     )  # fmt: skip
+    path = run or default_folder(plan, sampler)
+    before = begun(path, storage, study)
+    if before is not None:
+        plan = plan.settled(before, auto=sampler == AUTO)
+        reason = reason if plan.sampler == name else "which it was begun with"
+    elif warm_start:
+        plan = plan.model_copy(update={"warm_start": first_networks(warm_start, spec, wanted, seed)})
+    # Made once before anything is written: a sampler may refuse a space it knows nothing to do with.
+    with _quiet():
+        SAMPLERS[plan.sampler](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
     extent = space.extent(spec)
     if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
         raise SpecError([_no_member(spec)], source.text, source.path)
-    folder = RunFolder(run or default_folder(plan), plan)
+    folder = RunFolder(path, plan)
     with folder.lock(), _quiet(), one_thread(chosen_device):
         watch.opened(folder.path, plan.model_dump(mode="json"))
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         watch.say(
-            f"{extent.size:,} fillings{networks}; sampler {name}{reason and f' ({reason})'}; {dataset.name}; "
+            f"{extent.size:,} fillings{networks}; sampler {plan.sampler}{reason and f' ({reason})'}; {dataset.name}; "
             f"{device_text(chosen_device, plan.workers)}; {folder.path}"
         )
         timing = Timing(spec, wanted, Latencies(chosen_device, folder.path / "latency.json"))
@@ -197,10 +205,16 @@ def search(
     return results | {"run": str(folder.path)}
 
 
-def default_folder(plan: Plan) -> Path:
-    """The folder of a study under `runs/`: the same for the same study, whatever the budget."""
-    unsaid = {name for name in ("screen", "warm_start") if not getattr(plan, name)}
-    identity = digest(plan.model_dump(mode="json", exclude={"versions"} | unsaid))
+def default_folder(plan: Plan, sampler: str) -> Path:
+    """The folder of a study under `runs/`: the same for the same study, whatever the budget.
+
+    Args:
+        plan: of the study, before what was begun has settled anything.
+        sampler: as the user named it; `auto` chooses by the budget.
+    """
+    unsaid = {name for name in ("screen", "warm_start_from") if not getattr(plan, name)}
+    said = plan.model_dump(mode="json", exclude={"versions", "warm_start"} | unsaid)
+    identity = digest(said | {"sampler": sampler})
     data = plan.data.partition(":")[0]
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
 

@@ -30,7 +30,8 @@ class Plan(BaseModel):
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
         screen: which members are let through to training, None for all.
-        warm_start: what is tried first after the baselines, each as Optuna's parameters.
+        warm_start_from: the runs whose best networks are tried first, after the baselines; warm_start: those networks,
+            as Optuna's parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,8 +50,21 @@ class Plan(BaseModel):
     finalist_seeds: int
     workers: int
     screen: str | None = None
+    warm_start_from: tuple[str, ...] = ()
     warm_start: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str]
+
+    def settled(self, begun: Plan, *, auto: bool) -> Plan:
+        """This plan, with what a study that was begun has settled already.
+
+        Args:
+            begun: the study's plan.
+            auto: whether the sampler is the search's choice; a larger budget might choose another one.
+        """
+        update: dict[str, Any] = {"sampler": begun.sampler} if auto else {}
+        if self.warm_start_from == begun.warm_start_from:  # those runs may have gone on, or be gone
+            update["warm_start"] = begun.warm_start
+        return self.model_copy(update=update)
 
     def differences(self, other: Plan, besides: Collection[str] = ()) -> list[str]:
         """What another plan has different, in words; versions that differ only in a patch are let through.
@@ -110,7 +124,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
     seed: int, halving: bool, finalist_seeds: int, workers: int, screen: str | None = None,
-    warm_start: tuple[dict[str, Any], ...] = (),
+    warm_start_from: tuple[str, ...] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
     if not objectives:
@@ -118,5 +132,6 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start=warm_start, versions=versions(),
+        finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start_from=warm_start_from,
+        versions=versions(),
     )  # fmt: skip

@@ -23,7 +23,8 @@ from archdsl.study.plan import Plan
 
 _log = logging.getLogger(__name__)
 
-OWN = ("study.json", "checkpoints", "lock")  # what a folder may hold before its study has begun
+PLAN = "study.json"
+OWN = (PLAN, "checkpoints", "lock")  # what a folder may hold before its study has begun
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 
 
@@ -54,10 +55,10 @@ class RunFolder:
             raise RunError(f"cannot use the folder '{path}': {error.strerror}", "choose another with --run") from None
 
     def _check_plan(self) -> None:
-        file = self.path / "study.json"
+        file = self.path / PLAN
         if not file.exists():
             names = [p.name for p in self.path.iterdir()]
-            if foreign := [name for name in names if name not in OWN and not name.startswith(".study.json.")]:
+            if foreign := [name for name in names if name not in OWN and not name.startswith(f".{PLAN}.")]:
                 raise StudyError(f"'{self.path}' holds other files ({foreign[0]})", "choose an empty folder with --run")
             with self.lock():  # two that begin the same moment: one writes, the other is told so or finds it written
                 if not file.exists():

@@ -26,8 +26,9 @@ def first_networks(
 ) -> tuple[dict[str, Any], ...]:
     """The best networks of other runs that are members of a space.
 
-    Decisions are carried over by name and value; those that the other run did not have are drawn. Scores are not
-    carried over: what another data set or recipe gave says which networks to try first, not how good they are here.
+    Decisions are carried over by name and value, and a network is left out if one of them is not offered here; those
+    that the other run did not have are drawn. Scores are not carried over: what another data set or recipe gave says
+    which networks to try first, not how good they are here.
 
     Args:
         runs: folders of searches.
@@ -74,12 +75,13 @@ def _ranked(trials: Sequence[Trial], objectives: Objectives) -> list[Trial] | No
 
 def _members(trials: Sequence[Trial], spec: ir.Spec, seed: int) -> dict[str, Architecture]:
     """The first `FIRST` that are members of the space, by key."""
-    known = {hole.name for hole in ir.holes(spec)}
+    holes = {hole.name: hole for hole in ir.holes(spec)}
     found: dict[str, Architecture] = {}
     for trial in trials:
         if len(found) == FIRST:
             break
-        if not known & trial.decisions.keys():
+        shared = [_chosen(holes[name], said) for name, said in trial.decisions.items() if name in holes]
+        if not shared or None in shared:  # it decided nothing that is decided here, or something that is not offered
             continue
         rng = random.Random(f"{seed}:{trial.hash}")
         drawn = (space.attempt(spec, _decide(trial.decisions, rng)) for _ in range(DRAWS))

@@ -38,6 +38,7 @@ SamplerFactory: TypeAlias = Callable[[Setting], BaseSampler]
 
 SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers", group="archdsl.samplers")
 
+AUTO = "auto"  # `recommend` decides, for a new study
 EXHAUSTIVE = "exhaustive"
 FEW = 15  # trainings, before which `bayes` is no better than random draws on the trained table, and `tpe` no worse
 
@@ -64,4 +65,4 @@ def choose_sampler(spec: ir.Spec, budget: int) -> str:
     return recommend(spec, budget).name
 
 
-__all__ = ["EXHAUSTIVE", "SAMPLERS", "Choice", "SamplerFactory", "Setting", "choose_sampler", "recommend"]
+__all__ = ["AUTO", "EXHAUSTIVE", "SAMPLERS", "Choice", "SamplerFactory", "Setting", "choose_sampler", "recommend"]
