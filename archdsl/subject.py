@@ -182,6 +182,7 @@ def measure(
             result = folder.kept(name, identities[name])
             if result is not None:
                 say(f"{name}: kept from before")
+                _say_notes(name, result, say)
                 found[name] = result
     failures: list[ArchdslError] = []
 
@@ -190,8 +191,7 @@ def measure(
         if folder is not None:
             folder.keep(name, result, identities[name])
         say(f"{name}: done")
-        for note in getattr(result, "notes", ()):
-            say(f"{name}: {note}")
+        _say_notes(name, result, say)
 
     def leave_out(name: str, error: ArchdslError) -> None:
         failures.append(error)
@@ -217,6 +217,11 @@ def measure(
     if failures and not found:
         raise failures[0]
     return {name: found[name] for name in names if name in found}
+
+
+def _say_notes(name: str, result: Result, say: Say) -> None:
+    for note in getattr(result, "notes", ()):
+        say(f"{name}: {note}")
 
 
 def _further(
@@ -248,6 +253,7 @@ def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[s
         "archdsl": __version__,
         "torch": str(torch.__version__),
         "network": network_digest(subject.network, subject.structure),
+        "frozen": [name for name, p in subject.network.named_parameters() if not p.requires_grad],  # no Hessian in them
         "blocks": [list(unit) for unit in subject.units],
         "data": data.digest,
         "mean": list(data.mean),

@@ -66,6 +66,27 @@ def test_what_is_finished_is_kept_as_long_as_nothing_changes(weights: Path, litt
     assert (tmp_path / "fourier-depth.svg").stat().st_size > 1000
 
 
+def test_freezing_parameters_makes_another_hessian(little: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"blocks": ["0"], "data": f"npz:{little}", "only": ["hessian"], "batches": 1, "size": 4}
+    torch.manual_seed(0)
+    side = load(f"npz:{little}").input[1]
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * side * side, 10))
+    whole = archdsl.analyze(model, out=tmp_path, **options)["scores"]
+    model[2].requires_grad_(False)
+    said: list[str] = []
+    frozen = archdsl.analyze(model, out=tmp_path, say=said.append, **options)["scores"]
+    assert "hessian: done" in said
+    assert 0 < frozen["lambda_max"] < whole["lambda_max"]
+    assert archdsl.analyze(model, out=tmp_path, say=said.append, **options)["scores"] == frozen
+    assert said[-1] == "hessian: kept from before"
+
+
+def test_notes_are_told_of_what_is_kept_too(weights: Path, little: Path, tmp_path: Path) -> None:
+    first, again = (analyze(weights, little, tmp_path, only=["hessian_density"])[1] for _ in range(2))
+    assert any("standard error of the probes alone" in text for text in first)
+    assert again == ["hessian_density: kept from before", *first[1:]]
+
+
 def test_page_and_scores_hold_what_earlier_calls_found(weights: Path, little: Path, tmp_path: Path) -> None:
     def stored() -> set[str]:
         return set(json.loads((tmp_path / "scores.json").read_text())["scores"])
