@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from archdsl.analyses.hessian_density import DensityResult, measure
 from archdsl.analyses.lanczos import Krylov, lanczos
 from archdsl.cli.main import run
 from archdsl.errors import RunError, UsageError
+from archdsl.modules import of_module
+from archdsl.subject import Options
+from archdsl.subject import measure as measure_subject
 
 SPECTRUM = np.concatenate([[-3.0, 20.0, 40.0], np.linspace(0, 1, 37)])
 
@@ -75,12 +79,25 @@ def test_as_many_steps_as_parameters_give_the_whole_spectrum() -> None:
     model[1].weight.requires_grad_(False)
     batch = images(5)
     exact = np.linalg.eigvalsh(dense(model, batch).numpy())  # (3, 3): of the bias
-    found = measure(model, [batch], steps=50, probes=6, weight_decay=0.5)
+    found = measure(model, [batch], steps=50, probes=6)
     assert found.nodes.shape[2] <= 3  # the space is exhausted then
-    assert {float(node) for node in found.nodes[found.weights > 1e-9].round(9)} <= set((exact + 0.5).round(9))
+    assert {float(node) for node in found.nodes[found.weights > 1e-9].round(9)} <= set(exact.round(9))
     at, heights = found.density()
     assert np.trapezoid(heights, at) == pytest.approx(1, abs=1e-3)
-    assert found.scores()["negative_energy"] == 0
+    assert found.scores()["negative_energy"] == pytest.approx(0, abs=1e-12)
+
+
+def test_weight_decay_is_in_no_score(little: Path) -> None:
+    """It would hide how convex the loss is: wd times the parameters is more than the sum of all other eigenvalues."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, 4), nn.Tanh(), nn.Flatten(), nn.Linear(98, 10))
+    plain = of_module(model, ["0"], data=f"npz:{little}", device="cpu")
+    options = Options(only=("hessian_density",), batches=1, size=4, device="cpu")
+    found = [
+        measure_subject(replace(plain, weight_decay=decay), options, None, print)["hessian_density"].scores()
+        for decay in (0.0, 10.0)
+    ]
+    assert found[0] == found[1]
+    assert found[0]["negative_energy"] > 0
 
 
 def test_negative_energy_of_a_known_spectrum() -> None:
@@ -95,7 +112,7 @@ def test_negative_energy_of_a_known_spectrum() -> None:
 def _result(nodes: np.ndarray) -> DensityResult:
     none = np.zeros(len(nodes))
     weights = np.full(nodes.shape, 1 / nodes.shape[2])
-    return DensityResult(nodes, weights, 30 * nodes.mean(2), none, none, 30, 4, 0.0)
+    return DensityResult(nodes, weights, 30 * nodes.mean(2), none, none, 30, 4)
 
 
 def test_the_figure_shows_a_hill_for_every_group_of_eigenvalues() -> None:

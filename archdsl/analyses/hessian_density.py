@@ -2,6 +2,9 @@
 
 Stochastic Lanczos quadrature (Ghorbani et al. 2019, arXiv 1901.10159): the spectrum as a random vector sees it is, in
 the mean over such vectors, the density of the eigenvalues.
+
+The loss is the NLL alone. Weight decay would move every eigenvalue by itself, those of the flat bulk too: the trace and
+the sum of all eigenvalues would be those of the weight decay times the number of parameters before anything else.
 """
 
 from __future__ import annotations
@@ -34,10 +37,9 @@ class DensityResult(Result):
         weights: (B, P, m) of the nodes, 0 for such repetitions; they add up to 1 over the last axis.
         traces: (B, P) v'Hv of each probe v, an unbiased estimate of the trace (Hutchinson 1989).
         asymmetry: (B,) |u.Hv - v.Hu| / (|u| |H|), the worst met.
-        loss: (B,) NLL + (wd/2)|w|^2, nats.
+        loss: (B,) NLL, nats.
         params: length of w.
         images: per batch.
-        weight_decay: wd.
     """
 
     nodes: Floats
@@ -47,7 +49,6 @@ class DensityResult(Result):
     loss: Floats
     params: int
     images: int
-    weight_decay: float
 
     def scores(self) -> dict[str, float]:
         """hessian_trace and negative_energy, means over batches and probes."""
@@ -100,14 +101,13 @@ def measure(
     *,
     steps: int = 64,
     probes: int = 2,
-    weight_decay: float = 0.0,
     seed: int = 0,
     parts: Parts | None = None,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> DensityResult:
-    """The density of the eigenvalues of the Hessian of NLL_b + (wd/2)|w|^2, for each batch b.
+    """The density of the eigenvalues of the Hessian of NLL_b, for each batch b.
 
-    w are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
+    w, by which it is derived, are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
     was. Memory: one gradient graph at a time (where that is too large, of half the images, and so on: slower, and the
     same Hessian), and `steps` vectors of the size of w.
 
@@ -116,7 +116,6 @@ def measure(
         batches: images and labels, on the model's device.
         steps: Lanczos steps of a probe, that is Hessian-vector products.
         probes: random vectors of +1 and -1 per batch.
-        weight_decay: wd.
         seed: of the probes.
         parts: results of the first batches from before, and where those of the others go one by one.
         on_batch: told (done, total).
@@ -132,7 +131,7 @@ def measure(
     size = sum(p.numel() for p in params)
 
     def one(number: int, batch: Batch, chunk: int) -> DensityResult:
-        hessian = LossHessian(model, batch, params, weight_decay, chunk)  # its graph goes with it
+        hessian = LossHessian(model, batch, params, chunk=chunk)  # its graph goes with it
         check_loss(hessian.loss, number)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
         runs = []
@@ -140,7 +139,7 @@ def measure(
             probe = torch.randint(0, 2, (size,), generator=generator).mul_(2).sub_(1).to(params[0])
             runs.append(lanczos(hessian, probe, _exhausted, limit=steps))
             check_symmetry(runs[-1].asymmetry, number, params[0].dtype)
-        return _result(hessian.loss, runs, min(steps, size), size, len(batch[0]), weight_decay)
+        return _result(hessian.loss, runs, min(steps, size), size, len(batch[0]))
 
     with held_still(model), memory_guard("the Hessian density"):
         return batch_by_batch(batches, one, parts, on_batch)
@@ -151,9 +150,7 @@ def _exhausted(run: Krylov) -> bool:
     return bool(run.offdiagonal[-1] == 0)
 
 
-def _result(
-    loss: float, runs: Sequence[Krylov], steps: int, params: int, images: int, weight_decay: float
-) -> DensityResult:
+def _result(loss: float, runs: Sequence[Krylov], steps: int, params: int, images: int) -> DensityResult:
     """Of one batch."""
     rules = [run.quadrature() for run in runs]
     return DensityResult(
@@ -164,7 +161,6 @@ def _result(
         loss=np.array([loss]),
         params=params,
         images=images,
-        weight_decay=weight_decay,
     )
 
 
@@ -177,7 +173,6 @@ ANALYSES.register("hessian_density")(
         plot=plot,
         sample=Sample("train", augment=True, count=6, size=16),  # the first half of the Hessian's batches
         seeded=True,
-        decays=True,
         parts=True,
         usual=False,
         overlaid=("",),

@@ -41,7 +41,7 @@ def plot(result: DensityResult, ax: Axes, *, label: str | None = None, color: st
     ax.set_ylim(bottom, top)
     if not drawn:
         ax.axvline(0, color=palette.FAINT, lw=0.8, zorder=0, label="_zero")
-    ax.set_xlabel("eigenvalue")
+    ax.set_xlabel("eigenvalue of the NLL's Hessian")
     ax.set_ylabel("density")
     if label is not None:
         ax.legend(frameon=False, loc="upper right")
