@@ -64,7 +64,15 @@ def right(model: nn.Module, images: Tensor, labels: Tensor) -> int:
     Raises:
         RunError: its outputs are not finite.
     """
-    logits: Tensor = model(images)
+    return hits(model(images), labels)
+
+
+def hits(logits: Tensor, labels: Tensor) -> int:
+    """How many rows of logits are largest where the label says.
+
+    Raises:
+        RunError: they are not finite.
+    """
     if not bool(torch.isfinite(logits).all()):
         raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")
     return int((logits.argmax(1) == labels).sum())

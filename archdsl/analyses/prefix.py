@@ -14,9 +14,12 @@ LIMIT = 2**30  # bytes of outputs that are kept of one batch
 class Prefix:
     """The outputs of units in one pass over a batch.
 
-    A unit is replayed where it had finished when the changed one began, it runs once in a pass, it writes into nothing
-    that it is given, and nothing has written into its output since. Where not all outputs fit into memory, the first
-    units come first: they serve most passes.
+    A unit is replayed where it had finished when the changed one began, it runs once in a pass, it is given tensors and
+    constants alone and writes into none, and nothing has written into its output since. Where not all outputs fit into
+    memory, the first units come first: they serve most passes.
+
+    What a unit does to anything else (a list that its parent holds, say) is not seen here: whoever replays compares a
+    pass with the recorded one, and turns replay off where they differ.
     """
 
     def __init__(self, modules: Sequence[nn.Module], limit: int = LIMIT) -> None:
@@ -31,23 +34,24 @@ class Prefix:
         self._clear()
 
         def before(index: int) -> Any:
-            def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            def hook(module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
                 self._began.setdefault(index, self._clock)
-                self._given[index] = _versions(inputs)
+                self._given[index] = _versions(inputs, options)
 
             return hook
 
         def after(index: int) -> Any:
-            def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            def hook(module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any], output: Any) -> None:
                 self._clock += 1
                 self._runs[index] = self._runs.get(index, 0) + 1
-                if self._given[index] == _versions(inputs):
+                given = self._given[index]
+                if given is not None and given == _versions(inputs, options):
                     self._keep(index, output)
 
             return hook
 
-        handles = [module.register_forward_pre_hook(before(i)) for i, module in enumerate(self._modules)]
-        handles += [module.register_forward_hook(after(i)) for i, module in enumerate(self._modules)]
+        handles = [m.register_forward_pre_hook(before(i), with_kwargs=True) for i, m in enumerate(self._modules)]
+        handles += [m.register_forward_hook(after(i), with_kwargs=True) for i, m in enumerate(self._modules)]
         try:
             yield
         finally:
@@ -55,9 +59,9 @@ class Prefix:
                 handle.remove()
 
     @contextlib.contextmanager
-    def replayed(self, index: int) -> Iterator[None]:
-        """Units that had finished when this one began give what they gave, as long as this lasts."""
-        began = self._began.get(index, 0)
+    def replayed(self, index: int | None) -> Iterator[None]:
+        """Units that had finished when this one began (None: all) give what they gave, as long as this lasts."""
+        began = self._clock if index is None else self._began.get(index, 0)
         changed = []
         try:
             for unit, (output, version, ended) in self._kept.items():
@@ -73,10 +77,20 @@ class Prefix:
                 else:
                     module.__dict__["forward"] = own
 
+    @property
+    def on(self) -> bool:
+        """Whether there is anything to replay."""
+        return bool(self._kept)
+
+    def turn_off(self) -> None:
+        """Nothing is kept or replayed any more."""
+        self._limit = 0
+        self._clear()
+
     def _clear(self) -> None:
         self._clock = 0  # how many units have finished
         self._began: dict[int, int] = {}
-        self._given: dict[int, list[int]] = {}  # versions of what came in
+        self._given: dict[int, list[int] | None] = {}  # versions of what came in
         self._runs: dict[int, int] = {}
         self._kept: dict[int, tuple[Tensor, int, int]] = {}  # output, its version, when the unit ended
         self._bytes = 0
@@ -90,8 +104,12 @@ class Prefix:
             self._kept[index] = output, output._version, self._clock
 
 
-def _versions(inputs: tuple[Any, ...]) -> list[int]:
-    return [value._version for value in inputs if isinstance(value, Tensor)]
+def _versions(inputs: tuple[Any, ...], options: dict[str, Any]) -> list[int] | None:
+    """How often each tensor was written into; None where there is something else that could be."""
+    given = [*inputs, *options.values()]
+    if not all(value is None or isinstance(value, (Tensor, bool, int, float, str)) for value in given):
+        return None
+    return [value._version for value in given if isinstance(value, Tensor)]
 
 
 def _giving(output: Tensor) -> Any:

@@ -29,8 +29,9 @@ CAPTIONS: Final[dict[tuple[str, str], str]] = {
     (
         "hessian_density",
         "",
-    ): "Density of all eigenvalues of the Hessian of the NLL, weight decay left out, logarithmic, mean "
-    "over batches and random vectors. Hills apart from the bulk are few eigenvalues; what lies left of 0 is not convex.",
+    ): "Density of all eigenvalues of the Hessian of the NLL, weight decay left out, logarithmic, "
+    "mean over batches and random vectors. Hills apart from the bulk are few eigenvalues; what lies left of 0 is not "
+    "convex.",
     ("hessian_blocks", ""): "Largest eigenvalue of the loss Hessian restricted to each block’s own weights, with its "
     "standard error, and to each stage’s as a bar; hollow, the magnitude of the most negative one. Attention blocks "
     "shaded, changes of resolution dashed.",
