@@ -92,7 +92,8 @@ def ordered(files: Sequence[str | Path]) -> list[Snapshot]:
     first = found[0]
     for before, here in itertools.pairwise(found):
         if here.training != first.training:
-            differing = next(k for k in here.training if here.training[k] != first.training.get(k))
+            keys = (*here.training, *first.training)  # either may have one that the other lacks
+            differing = next(key for key in keys if here.training.get(key) != first.training.get(key))
             what = differing.removeprefix("train.").removeprefix("archdsl.")
             raise DataError(
                 f"'{first.path}' and '{here.path}' are not of one training: their {what} differs",

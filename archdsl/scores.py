@@ -43,9 +43,14 @@ SCORES: dict[str, ScoreInfo] = {
     "nep": ScoreInfo("hessian", "minimize", "fraction", "share of negative eigenvalues among the top k by magnitude"),
     "ncr": ScoreInfo("hessian", "minimize", "1", "most negative eigenvalue against the largest, max(0, -min)/max"),
     "lambda_max": ScoreInfo("hessian", "minimize", "1", "largest Hessian eigenvalue"),
-    "hessian_trace": ScoreInfo("hessian_density", "minimize", "1", "trace of the Hessian of the NLL, without weight decay"),
+    "hessian_trace": ScoreInfo(
+        "hessian_density", "minimize", "1", "trace of the Hessian of the NLL, without weight decay"
+    ),
     "negative_energy": ScoreInfo(
-        "hessian_density", "minimize", "fraction", "sum of negative eigenvalues of the NLL over the sum of all, in magnitude"
+        "hessian_density",
+        "minimize",
+        "fraction",
+        "sum of negative eigenvalues of the NLL over the sum of all, in magnitude",
     ),
     "block_log_lambda_conv": ScoreInfo(
         "hessian_blocks", None, "ln", "largest Hessian eigenvalue in a conv block's own weights, mean over them"

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,24 @@ def results(data: Dataset) -> dict[str, Result]:
         size=4,
         options={"hessian": {"k": 3}, "hessian_density": {"steps": 8}},
     )
+
+
+@pytest.mark.parametrize("seed", [2**64 - 1, 2**70])
+def test_any_whole_number_is_a_seed(seed: int, data: Dataset) -> None:
+    """Some analyses multiply it by the number of a batch and more; such a product has no bound."""
+    seeded = [name for name in ANALYSES if ANALYSES[name].seeded]
+    options: dict[str, dict[str, Any]] = {"hessian_density": {"steps": 2}, "landscape": {"points": 3}}
+    found = measure_all(
+        hybrid(dtype=torch.float32),
+        data,
+        units=HYBRID_UNITS,
+        only=seeded,
+        batches=1,
+        size=2,
+        options=options,
+        seed=seed,
+    )
+    assert list(found) == seeded
 
 
 @pytest.mark.parametrize("name", list(ANALYSES))

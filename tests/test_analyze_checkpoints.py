@@ -17,7 +17,7 @@ import archdsl
 from archdsl.analyses import ANALYSES
 from archdsl.analyses.curvature import LossHessian
 from archdsl.analyze_checkpoints import ordered
-from archdsl.checkpoint import load_metadata
+from archdsl.checkpoint import load_metadata, save
 from archdsl.cli.main import run
 from archdsl.errors import ArchdslError, DataError, StudyError, UsageError
 from archdsl.export import export
@@ -89,6 +89,11 @@ def test_checkpoints_of_several_trainings_are_not_one(trained: Path, tmp_path: P
         ordered([one, other])
     with pytest.raises(DataError, match="both of epoch 3"):
         ordered([trained / "all.safetensors", trained / "all-epoch3.safetensors"])
+    metadata = load_metadata(trained / "all-epoch3.safetensors")
+    later = {key: value for key, value in metadata.items() if key != "train.seed"}
+    save(tmp_path / "later.safetensors", load_file(one), later)
+    with pytest.raises(DataError, match="are not of one training: their seed differs"):
+        ordered([trained / "all-epoch2.safetensors", tmp_path / "later.safetensors"])
     with pytest.raises(UsageError, match="is no checkpoint"):
         ordered([one, trained / "all.arch"])
     with pytest.raises(UsageError, match="two checkpoints or more"):
@@ -113,11 +118,11 @@ def test_finished_batches_outlive_an_interruption(
     whole = archdsl.analyze(weights, out=tmp_path / "whole", **options)
     measured: list[int] = []
 
-    def build(*given: Any) -> LossHessian:
+    def build(*given: Any, **options: Any) -> LossHessian:
         if len(measured) == 2:
             raise KeyboardInterrupt  # as Ctrl-C between two batches
         measured.append(1)
-        return LossHessian(*given)
+        return LossHessian(*given, **options)
 
     monkeypatch.setattr(f"archdsl.analyses.{name}.LossHessian", build)
     with pytest.raises(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from archdsl.analyses.double_backward import DoubleBackward
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.lanczos import Operator
+from archdsl.analyses.seeds import generator
 from archdsl.errors import RunError, UsageError
 
 Parameters: TypeAlias = Sequence[nn.Parameter]
@@ -112,8 +113,8 @@ class LossHessian:
         """
         among = range(len(self.params)) if among is None else among
         params = [self.params[index] for index in among]
-        generator = torch.Generator().manual_seed(seed)  # CPU: the same on every device
-        noise = torch.randn(sum(p.numel() for p in params), generator=generator).to(params[0])
+        draws = generator(seed)
+        noise = torch.randn(sum(p.numel() for p in params), generator=draws).to(params[0])
         gradients = [self._gradient[index] for index in among]
         gradient = torch.cat(
             [

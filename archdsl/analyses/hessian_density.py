@@ -23,6 +23,7 @@ from archdsl.analyses.hessian_density_plot import plot
 from archdsl.analyses.lanczos import Krylov, lanczos
 from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.analyses.seeds import generator
 from archdsl.errors import UsageError
 
 WIDTH = 1 / 400  # standard deviation of a node in the density, of the spectrum's width
@@ -107,9 +108,9 @@ def measure(
 ) -> DensityResult:
     """The density of the eigenvalues of the Hessian of NLL_b, for each batch b.
 
-    w, by which it is derived, are the parameters that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back as it
-    was. Memory: one gradient graph at a time (where that is too large, of half the images, and so on: slower, and the
-    same Hessian), and `steps` vectors of the size of w.
+    It is over the parameters w that are trained (`requires_grad`); the model is in eval mode meanwhile and comes back
+    as it was. Memory: one gradient graph at a time (where that is too large, of half the images, and so on: slower, and
+    the same Hessian), and `steps` vectors of the size of w.
 
     Args:
         model: images (B, C, H, W) -> logits (B, classes), float32.
@@ -133,10 +134,10 @@ def measure(
     def one(number: int, batch: Batch, chunk: int) -> DensityResult:
         hessian = LossHessian(model, batch, params, chunk=chunk)  # its graph goes with it
         check_loss(hessian.loss, number)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
+        draws = generator(seed * 1_000_003 + number)
         runs = []
         for _ in range(probes):
-            probe = torch.randint(0, 2, (size,), generator=generator).mul_(2).sub_(1).to(params[0])
+            probe = torch.randint(0, 2, (size,), generator=draws).mul_(2).sub_(1).to(params[0])
             runs.append(lanczos(hessian, probe, _exhausted, limit=steps))
             check_symmetry(runs[-1].asymmetry, number, params[0].dtype)
         return _result(hessian.loss, runs, min(steps, size), size, len(batch[0]))

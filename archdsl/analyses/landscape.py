@@ -22,6 +22,7 @@ from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.landscape_plot import VIEWS, plot
 from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.analyses.seeds import generator
 from archdsl.errors import RunError, UsageError
 
 Weights = dict[str, Tensor]
@@ -156,10 +157,10 @@ def direction(weights: Mapping[str, Tensor], seed: int, compat: Literal["parkkim
     A filter is what makes one output: weight[i], of a convolution (out, in, k, k) as of a matrix (out, in). With
     `compat` it is weight[:, j, …], the weights that all outputs have in one place.
     """
-    generator = torch.Generator().manual_seed(seed)  # CPU: the same on every device
+    draws = generator(seed)
     found = {}
     for name, weight in weights.items():
-        drawn = torch.randn(weight.shape, generator=generator).to(weight)
+        drawn = torch.randn(weight.shape, generator=draws).to(weight)
         if weight.dim() < 2 or (compat is not None and POSITION.search(name)):
             found[name] = torch.zeros_like(weight)
             continue

@@ -18,6 +18,7 @@ from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
 from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.analyses.seeds import generator
 from archdsl.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def measure(
     rows, clean = [], []
     with held_still(model), memory_guard("a forward pass"), torch.no_grad():
         for number, (images, labels) in enumerate(batches, start=1):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + number)  # CPU: the same on every device
-            white = torch.randn(images.shape, generator=generator)
+            draws = generator(seed * 1_000_003 + number)
+            white = torch.randn(images.shape, generator=draws)
             scale = torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
             clean.append(right(model, images, labels))
             rows.append(

@@ -6,6 +6,7 @@ import torch
 
 from archdsl.analyses.contract import Sample
 from archdsl.analyses.exact import Batch
+from archdsl.analyses.seeds import generator
 from archdsl.data.augment import augment as augmented
 from archdsl.data.augment import normalise
 from archdsl.data.dataset import Dataset
@@ -41,11 +42,11 @@ def batches(
     if size < 1 or (count is not None and count < 1):
         raise UsageError("a sample needs at least one batch of at least one image")
     pool = getattr(data, split)
-    generator = torch.Generator().manual_seed(seed)  # CPU: the same draws everywhere
+    draws = generator(seed)
     if count is None:
         order = torch.arange(len(pool))
     else:
-        order = torch.randperm(len(pool), generator=generator)[: count * size]
+        order = torch.randperm(len(pool), generator=draws)[: count * size]
         order = order[: max(size, len(order) // size * size)]  # whole batches, unless there is only a part of one
     home = pool.images.device
     made = []
@@ -53,7 +54,7 @@ def batches(
         images = pool.images[places.to(home)].cpu()
         if augment:
             limit = min(shift, *(side - 1 for side in images.shape[2:]))
-            images = augmented(images, shift=limit, flip=data.flip, generator=generator)
+            images = augmented(images, shift=limit, flip=data.flip, generator=draws)
         made.append((normalise(images.to(device), data), pool.labels[places.to(home)].to(device)))
     return made
 
