@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from archdsl.analyses import ANALYSES, Result
-from archdsl.analyses.parts import Parts
+from archdsl.analyses.parts import Parts, apart
 from archdsl.errors import DataError, RunError
 from archdsl.files import write_atomically
 
@@ -75,22 +75,31 @@ class Folder:
         self.files += [f"{name}.json", *self._beside(name)]
 
     def parts(self, name: str, identity: Identity) -> Parts:
-        """What an interrupted run left of an analysis, batch by batch; further batches are kept as they come.
+        """What earlier runs left of an analysis, batch by batch; further batches are kept as they come.
 
-        They lie in `NAME.part.json` until the whole result is there.
+        They lie in `NAME.part.json` until the whole result is there. The first batches are the same however many are
+        drawn: an interrupted run's serve, and so do those of a result of more batches, or fewer.
         """
-        path, plain = self.path / f"{name}.part.json", json.loads(json.dumps(identity))
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            stored = document["parts"] if document["identity"] == plain else []
-            done = [ANALYSES[name].result.from_json(part) for part in stored]
-        except (OSError, ValueError, KeyError, TypeError, DataError):
-            done = []  # absent, cut short, or of an older form
+        path, plain = self.path / f"{name}.part.json", json.loads(json.dumps({**identity, "batches": None}))
+        done = max((self._batches(name, file, plain) for file in (path.name, f"{name}.json")), key=len)
 
         def keep(found: Sequence[Result]) -> None:
             write_atomically(path, json.dumps({"identity": plain, "parts": [part.to_json() for part in found]}) + "\n")
 
         return Parts(done, keep)
+
+    def _batches(self, name: str, file: str, identity: Identity) -> list[Result]:
+        """The results of single batches in a file of parts, or of the whole."""
+        read = ANALYSES[name].result.from_json
+        try:
+            document = json.loads((self.path / file).read_text(encoding="utf-8"))
+            if {**document["identity"], "batches": None} != identity:
+                return []
+            if "parts" in document:
+                return [read(part) for part in document["parts"]]
+            return apart(read(document["result"]))
+        except (OSError, ValueError, KeyError, TypeError, DataError):
+            return []  # absent, cut short, or of an older form
 
     def write(self, name: str, text: str) -> None:
         """Another file of the folder."""

@@ -274,17 +274,12 @@ def _raced(
     for folder in folders:
         folder.make()
     subjects = [subject for subject, _, _ in made]
-    # The first batches are the same however many are drawn, so what there is serves a longer race, too.
-    drawn = dataclasses.replace(options, batches=None)
-    parts = [
-        folder.parts(race.NAME, identity(subject, drawn, [race.NAME])[race.NAME])
-        for folder, subject in zip(folders, subjects, strict=True)
-    ]
-    found = race.race(subjects, options, alpha, parts)
-    used = dataclasses.replace(options, batches=found.batches)
-    for folder, subject, result, kept in zip(folders, subjects, found.results, parts, strict=True):
-        folder.keep(race.NAME, result, identity(subject, used, [race.NAME])[race.NAME])
-        kept.keep(kept.done)
-    names = [entry.name for entry in entries]
-    document = found.document(names)
-    return [{race.NAME: result} for result in found.results], document
+    identities = [identity(subject, options, [race.NAME])[race.NAME] for subject in subjects]
+    parts = [folder.parts(race.NAME, one) for folder, one in zip(folders, identities, strict=True)]
+    found = race.race(subjects, options, alpha, parts, strict=bool(options.only))
+    for folder, one, result, kept in zip(folders, identities, found.results, parts, strict=True):
+        if result is not None:
+            folder.keep(race.NAME, result, {**one, "batches": len(result.eigenvalues)})
+            kept.keep(kept.done)  # what this race did not need serves the next one, or a comparison without
+    document = found.document([entry.name for entry in entries])
+    return [{} if result is None else {race.NAME: result} for result in found.results], document

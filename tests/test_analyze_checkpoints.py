@@ -136,6 +136,12 @@ def test_finished_batches_outlive_an_interruption(
     assert again["standard_errors"] == whole["standard_errors"]
     assert sorted(again["files"]) == sorted(whole["files"])
     assert not list((tmp_path / "cut").glob("*.part.json"))
+    longer = archdsl.analyze(weights, out=tmp_path / "long", **options | {"batches": 4})
+    said.clear()
+    assert archdsl.analyze(weights, out=tmp_path / "cut", say=said.append, **options | {"batches": 4}) == longer | {
+        "folder": str(tmp_path / "cut")
+    }
+    assert f"{name}: 3 batches kept from before" in said  # a whole result serves a longer one
 
 
 @pytest.mark.parametrize("files", [["a.safetensors"], ["a.safetensors", "b.safetensors"]])

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
 from small_networks import one_thread  # noqa: F401
+from torch import nn
 
 import archdsl
 from archdsl.analyses.hessian import HessianResult
+from archdsl.analyses.parts import Parts
 from archdsl.cli.main import run
-from archdsl.errors import UsageError
-from archdsl.race import evidence, settled, tally
+from archdsl.data.dataset import Dataset, Split
+from archdsl.errors import RunError, UsageError
+from archdsl.race import Race, evidence, race, settled, tally
+from archdsl.subject import Options, Subject
 
 ALPHA, BATCHES = 0.05, 200
 
@@ -71,6 +78,62 @@ def test_how_many_batches_it_takes_at_five_percent() -> None:
     assert [settled(w, n, 0.05) for w, n in ((10, 1), (11, 1), (13, 2), (14, 2))] == [False, True, False, True]
 
 
+def test_evidence_has_no_largest_value() -> None:
+    assert settled(1100, 0, 0.05)
+    assert settled(0, 100_000, 1e-300)
+    assert not settled(50_000, 50_000, 0.05)
+    assert evidence(1100, 0) == np.inf
+
+
+@pytest.fixture
+def spectra(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Race]:
+    """A race on given eigenvalues, one per network and batch; nan: the Hessian cannot be measured from there on."""
+    split = Split(torch.zeros(40, 1, 2, 2, dtype=torch.uint8), torch.zeros(40, dtype=torch.long))
+    data = Dataset("none", 2, split, split, split, (0.5,), (0.5,), False, "")
+
+    def run_race(*rows: Sequence[float], **options: Any) -> Race:
+        models = [nn.Linear(1, 1) for _ in rows]
+        subjects = [Subject("", model, (), data, [], 2, None, 0.0, "", None, "") for model in models]
+
+        def measure(model: nn.Module, batches: Sequence[Any], *, parts: Parts, **_: Any) -> HessianResult:
+            values = np.array(rows[models.index(model)][: len(batches)])
+            if np.isnan(values).any():
+                raise RunError("its loss is nan")
+            parts.done = list(values)
+            return _result(values[:, None].tolist())
+
+        monkeypatch.setattr("archdsl.race.hessian.measure", measure)
+        kept = [Parts() for _ in rows]
+        return race(subjects, Options(batches=len(rows[0]), size=1), 0.05, kept, **options)
+
+    return run_race
+
+
+def test_a_verdict_is_not_forgotten(spectra: Callable[..., Race]) -> None:
+    """The second is sharper on the first 10 batches and flatter on all later ones; the third is never told apart."""
+    first = [1.0] * 30
+    found = spectra(first, [2.0] * 10 + [0.5] * 20, [2.0, 0.5] * 15)
+    assert found.verdicts == ("sharper", None)
+    assert found.batches == 30
+    assert found.wins == ((8, 0), (15, 15))  # settled at 0.025
+    assert [len(result.eigenvalues) for result in found.results] == [30, 8, 30]
+    assert not settled(10, 20, 0.025)
+
+
+def test_a_hessian_that_cannot_be_measured_is_left_out(spectra: Callable[..., Race]) -> None:
+    nan, even = float("nan"), [1.0] * 9
+    with pytest.raises(RunError, match="its loss is nan"):
+        spectra(even, [2.0] * 9, [2.0, nan, 2.0] * 3)
+    found = spectra(even, [2.0] * 9, [2.0, nan, 2.0] * 3, strict=False)
+    assert found.verdicts == ("sharper", None)
+    assert [result is None for result in found.results] == [False, False, True]
+    assert "c is left out of the race: its loss is nan" in found.document("abc")["notes"]
+    found = spectra([1.0, nan], [2.0] * 2, [2.0] * 2, strict=False)
+    assert found.results == (None,) * 3
+    assert found.verdicts == (None, None)
+    assert found.document("abc")["notes"] == ["a is left out of the race: its loss is nan"]
+
+
 def test_batches_are_compared_in_pairs() -> None:
     one = _result([[4.0, -9.0], [2.0, 1.0], [-1.0, -2.0], [-1.0, 0.0]])
     other = _result([[5.0, -1.0], [1.0, 1.0], [3.0, -2.0], [-5.0, 0.0]])
@@ -122,6 +185,16 @@ def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
     monkeypatch.setattr("archdsl.analyses.hessian.LossHessian", never)
     assert run(common) == 0
     assert json.loads(capsys.readouterr().out)["race"] == raced
+    monkeypatch.undo()
+    whole = [argument for argument in common if argument not in ("--race", "0.2")]
+    assert run(whole) == 0  # measures what the race has left open
+    capsys.readouterr()
+    files = sorted(tmp_path.glob("*/analysis/hessian.json"))
+    assert [len(json.loads(path.read_text())["result"]["eigenvalues"]) for path in files] == [12, 12]
+    monkeypatch.setattr("archdsl.analyses.hessian.LossHessian", never)
+    for command in (common, whole):  # a race destroys nothing, and is decided from what there is
+        assert run(command) == 0
+        capsys.readouterr()
     longer = [*common, "--batches", "20"]
     assert run(longer) == 0
     assert json.loads(capsys.readouterr().out)["race"] == raced | {"limit": 20}

@@ -24,10 +24,12 @@ class Parts:
     Attributes:
         done: those that are there.
         keep: is given all that are there each time one is added.
+        chunk: images whose graph fits into memory, as far as has been found out; None before it ran out.
     """
 
     done: list[Any] = field(default_factory=list)
     keep: Callable[[Sequence[Any]], None] = lambda parts: None
+    chunk: int | None = None
 
 
 def batch_by_batch(
@@ -46,7 +48,7 @@ def batch_by_batch(
         on_batch: told (done, total).
     """
     parts = parts or Parts()
-    chunk = max(len(images) for images, _ in batches)
+    chunk = parts.chunk or max(len(images) for images, _ in batches)
     for number, batch in enumerate(batches, start=1):
         while number > len(parts.done):
             try:
@@ -54,7 +56,7 @@ def batch_by_batch(
             except (RuntimeError, MemoryError) as error:
                 if chunk == 1 or not out_of_memory(error):
                     raise
-                chunk = (min(chunk, len(batch[0])) + 1) // 2
+                chunk = parts.chunk = (min(chunk, len(batch[0])) + 1) // 2
                 continue
             parts.keep(parts.done)
         if on_batch is not None:
@@ -77,3 +79,34 @@ def joined(parts: Sequence[Any]) -> Any:
         names = [entry.name for entry in dataclasses.fields(first)]
         return type(first)(**{name: joined([getattr(part, name) for part in parts]) for name in names})
     return first
+
+
+def single(whole: Any, index: int) -> Any:
+    """The result of one batch out of that of all.
+
+    >>> single((np.array([1.0, 2.0]), 16), 1)
+    (array([2.]), 16)
+    """
+    if isinstance(whole, np.ndarray):
+        return whole[index : index + 1]
+    if isinstance(whole, tuple):
+        return tuple(single(entry, index) for entry in whole)
+    if dataclasses.is_dataclass(whole) and not isinstance(whole, type):
+        names = [entry.name for entry in dataclasses.fields(whole)]
+        return type(whole)(**{name: single(getattr(whole, name), index) for name in names})
+    return whole
+
+
+def apart(whole: Any) -> list[Any]:
+    """The results of all single batches; `joined` is the way back."""
+    return [single(whole, index) for index in range(_batches(whole))]
+
+
+def _batches(whole: Any) -> int:
+    """How many there are: the length of the first array."""
+    if isinstance(whole, np.ndarray):
+        return len(whole)
+    entries: Sequence[Any] = whole if isinstance(whole, tuple) else ()
+    if dataclasses.is_dataclass(whole):
+        entries = [getattr(whole, entry.name) for entry in dataclasses.fields(whole)]
+    return next((count for count in map(_batches, entries) if count), 0)
