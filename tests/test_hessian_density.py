@@ -149,6 +149,16 @@ def test_bad_input() -> None:
         measure(model, [images()])
 
 
+def test_vectors_that_do_not_fit_are_told_of_before_anything_runs() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 80_000)).double()  # 10^13 numbers
+    runs: list[int] = []
+    model.register_forward_pre_hook(lambda *_: runs.append(1))
+    with pytest.raises(RunError, match="no room for 5200000 Lanczos vectors of 5200000 parameters") as caught:
+        measure(model, [images()], steps=10**9)
+    assert "fewer `steps`" in str(caught.value.help)
+    assert not runs
+
+
 def test_the_option_adds_it(
     little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

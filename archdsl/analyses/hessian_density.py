@@ -24,7 +24,8 @@ from archdsl.analyses.lanczos import Krylov, lanczos
 from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
 from archdsl.analyses.seeds import generator
-from archdsl.errors import UsageError
+from archdsl.device import out_of_memory
+from archdsl.errors import RunError, UsageError
 
 WIDTH = 1 / 400  # standard deviation of a node in the density, of the spectrum's width
 
@@ -123,13 +124,14 @@ def measure(
 
     Raises:
         UsageError: `steps` or `probes` is below 1, or the batches are unusable.
-        RunError: the loss is not finite, the Hessian not symmetric, or memory ran out.
+        RunError: the loss is not finite, the Hessian not symmetric, or memory has no room for the vectors or ran out.
     """
     check_batches(model, batches)
     params = trained(model)
     if steps < 1 or probes < 1:
         raise UsageError(f"{probes} probes of {steps} steps", "a density takes one probe of one step at least")
     size = sum(p.numel() for p in params)
+    _check_room(params[0], min(steps, size), size)
 
     def one(number: int, batch: Batch, chunk: int) -> DensityResult:
         hessian = LossHessian(model, batch, params, chunk=chunk)  # its graph goes with it
@@ -144,6 +146,19 @@ def measure(
 
     with held_still(model), memory_guard("the Hessian density"):
         return batch_by_batch(batches, one, parts, on_batch)
+
+
+def _check_room(like: nn.Parameter, steps: int, size: int) -> None:
+    """Raises RunError where the Lanczos vectors alone do not fit: no smaller graph would help then."""
+    try:
+        like.new_empty(steps, size)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise RunError(
+            f"memory has no room for {steps} Lanczos vectors of {size} parameters",
+            "give the density fewer `steps`, or leave it out",
+        ) from error
 
 
 def _exhausted(run: Krylov) -> bool:
