@@ -15,6 +15,7 @@ from small_networks import one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
+from archdsl.analyses.curvature import LossHessian
 from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.parts import Parts
 from archdsl.cli.main import run
@@ -22,6 +23,7 @@ from archdsl.data.dataset import Dataset, Split
 from archdsl.errors import RunError, UsageError
 from archdsl.race import Race, evidence, race, settled, tally
 from archdsl.subject import Options, Subject
+from archdsl.train_spec import restore
 
 ALPHA, BATCHES = 0.05, 200
 
@@ -198,6 +200,31 @@ def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
     longer = [*common, "--batches", "20"]
     assert run(longer) == 0
     assert json.loads(capsys.readouterr().out)["race"] == raced | {"limit": 20}
+
+
+def test_one_failed_hessian_does_not_end_a_comparison(
+    specs: list[str], little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, _ = restore(Path(specs[1]), "cpu")
+    weight = next(bad.parameters())
+
+    def build(model: nn.Module, *given: Any, **options: Any) -> LossHessian:
+        if torch.equal(next(model.parameters()), weight):
+            raise RunError("its loss is nan")
+        return LossHessian(model, *given, **options)
+
+    monkeypatch.setattr("archdsl.analyses.hessian.LossHessian", build)
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "batches": 2, "size": 4, "out": tmp_path}
+    said: list[str] = []
+    found = archdsl.compare(specs, alpha=0.2, say=said.append, **options)
+    assert "two is left out of the race: its loss is nan" in found["notes"]
+    assert "two: hessian: left out: its loss is nan" in said
+    assert found["race"]["verdicts"] == {"two": None}
+    scores = [set(network["scores"]) for network in found["networks"]]
+    assert scores[0] - scores[1] >= {"log_ape", "lambda_max"}
+    assert "landscape_rise" in scores[1]
+    with pytest.raises(RunError, match="its loss is nan"):
+        archdsl.compare(specs, alpha=0.2, only=["hessian"], **options)
 
 
 def test_alike_networks_are_not_told_apart(specs: list[str], little: Path, tmp_path: Path) -> None:
