@@ -88,8 +88,8 @@ def evidence(wins: int, losses: int) -> float:
     A bet on every batch, with the share of wins so far (and half a win and a loss more) as its odds: the mixture of all
     biased coins under Jeffreys's prior (Krichevsky & Trofimov 1981). It starts at 1 and is a martingale for fair coins.
 
-    >>> evidence(0, 0), round(evidence(7, 0), 1), round(evidence(4, 3), 2)
-    (1.0, 26.8, 0.33)
+    >>> [round(evidence(*counts), 2) for counts in ((0, 0), (7, 0), (4, 3))]
+    [1.0, 26.81, 0.31]
     """
     logarithm = log_evidence(wins, losses)
     return math.exp(logarithm) if logarithm < math.log(sys.float_info.max) else math.inf

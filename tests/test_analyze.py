@@ -19,7 +19,7 @@ from small_networks import hybrid, one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
-from archdsl import analysis_folder
+from archdsl import analysis_folder, checkpoint
 from archdsl.analysis_folder import network_digest
 from archdsl.cli.main import run
 from archdsl.data import load
@@ -318,15 +318,13 @@ def test_maps_of_one_pixel(little: Path) -> None:
 def test_a_checkpoint_whose_loss_is_not_finite(
     weights: Path, little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    with safe_open(weights, "pt") as file:
-        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    tensors, metadata = checkpoint.load(weights)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.dim() > 1:
             tensors[name] = torch.full_like(tensor, float("nan"))
-    save_file(tensors, tmp_path / "broken.safetensors", metadata)
+    checkpoint.save(
+        tmp_path / "broken.safetensors", tensors, metadata
+    )  # with a digest of its own: whole, and of no use
     common = ["analyze", str(tmp_path / "broken.safetensors"), "--data", f"npz:{little}", "--device", "cpu"]
     for name in ("fourier", "variance", "quality", "landscape", "lesion", "noise", "hessian", "cka"):
         assert run([*common, "--only", name, "--batches", "1", "--batch-size", "4"]) == 3
