@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
-import logging
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,37 +26,45 @@ FORMAT_KEY = (
 DIGEST_KEY = (
     "archdsl.checkpoint"  # the digest of all else in the file: safetensors itself does not notice a flipped bit
 )
-
-_log = logging.getLogger(__name__)
+ABANDONED = 600.0  # seconds without a change after which nobody is writing a temporary file any more
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a checkpoint: into `path`.tmp first, which then replaces `path` in one step.
+    """Writes a checkpoint: under a name of its own first, `path.….tmp`, which then replaces `path` in one step.
 
-    A reader, or a run that is killed at any moment, finds either the old file or the new one, whole.
+    A reader, or a run that is killed at any moment, finds either the old file or the new one, whole; so it is where
+    several processes write one path. What killed ones left half written is removed by a later writer.
 
     Raises:
         RunError: it could not be written (full disk, no permission); the old file is as it was.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     # safetensors stores plain row-major arrays; channels-last weights and shared memory are laid out anew.
     plain = {name: _plain(tensor) for name, tensor in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(plain, temporary, {**metadata, DIGEST_KEY: _digest(plain, metadata)})
         _to_disk(temporary)
+        _remove_left_over(path, temporary.stat().st_mtime)
         temporary.replace(path)
         _to_disk(path.parent)
     except (OSError, SafetensorError) as error:
-        try:
-            temporary.unlink(missing_ok=True)
-        except OSError:
-            _log.warning("could not remove %s", temporary)
         kind = DiskFullError if is_full(error) else RunError
         raise kind(
             f"the checkpoint '{path}' could not be written: {error}",
             "free disk space or name another place; the same command then goes on from the last checkpoint",
         ) from None
+    finally:  # after a Ctrl-C too
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path, now: float) -> None:
+    """Removes what killed writers of this path left; `now` is the file system's, which other machines may share."""
+    for other in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):  # its writer, or another one, was quicker
+            if now - other.stat().st_mtime > ABANDONED:
+                other.unlink()
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

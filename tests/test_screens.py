@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -250,6 +253,23 @@ def test_scores_are_kept_and_read_again(setting: Setting, tmp_path: Path, monkey
     (tmp_path / "screen.json").write_text("{")
     with pytest.raises(StudyError, match="damaged"):
         made()
+
+
+def test_of_those_that_share_a_folder_one_prepares_and_the_others_wait_for_it(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prepared = []
+
+    def prepare(self: Any) -> None:
+        prepared.append(self)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(SCREENS["params"], "prepare", prepare)
+    screens = [Admission("params", replace(setting, folder=tmp_path)) for _ in range(3)]  # none finds anything yet
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda screen: screen.prepare(), screens))
+    assert len(prepared) == 1
+    assert len({screen.threshold for screen in screens}) == 1
 
 
 def test_numbers_that_json_does_not_know_come_back(setting: Setting, tmp_path: Path):

@@ -13,7 +13,7 @@ from archdsl import ir, space
 from archdsl.architecture import Architecture
 from archdsl.data import Dataset
 from archdsl.errors import RunError, StudyError
-from archdsl.files import write_atomically
+from archdsl.files import one_at_a_time, write_atomically
 from archdsl.identity import spec_hash
 from archdsl.recipe import Recipe
 from archdsl.study.baselines import baselines
@@ -80,17 +80,28 @@ class Admission:
 
     def prepare(self) -> None:
         """Score the sample, if that is not done: what may take long, while `admits` is quick afterwards."""
-        if self._threshold is None:
-            self.watch.say(f"screen {self.name}: scoring a sample of the space")
-            members = space.sample(self.setting.spec, self.sample, self.setting.seed)
-            found = []
-            for number, member in enumerate(members, start=1):
-                found.append(self.score(member))
-                self.watch.step(number, len(members))
-            self._threshold = threshold_of(found, self.share)
-            self._write()
-            kept = sum(not score < self._threshold for score in found)
-            self.watch.say(f"screen {self.name}: admits {kept} of the {len(found)} members scored")
+        if self._threshold is not None:
+            return
+        if self._path is None:
+            self._score_sample()
+            return
+        # Processes that share a folder would all train one supernet into one file; the first does, the others read.
+        with one_at_a_time(self._path.with_name("screen.lock")):
+            self._read()
+            if self._threshold is None:
+                self._score_sample()
+
+    def _score_sample(self) -> None:
+        self.watch.say(f"screen {self.name}: scoring a sample of the space")
+        members = space.sample(self.setting.spec, self.sample, self.setting.seed)
+        found = []
+        for number, member in enumerate(members, start=1):
+            found.append(self.score(member))
+            self.watch.step(number, len(members))
+        self._threshold = threshold_of(found, self.share)
+        self._write()
+        kept = sum(not score < self._threshold for score in found)
+        self.watch.say(f"screen {self.name}: admits {kept} of the {len(found)} members scored")
 
     def admits(self, architecture: Architecture) -> bool:
         """Whether a member is worth training."""

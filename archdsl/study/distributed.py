@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from archdsl import ir
 from archdsl.data import Dataset
-from archdsl.device import pick_device
+from archdsl.device import one_thread, pick_device
 from archdsl.errors import ArchdslError, DataError, RunError, StudyError
 from archdsl.experiment import set_up
 from archdsl.latency import Latencies
@@ -222,8 +222,9 @@ def join(
         say(f"{study}: {dataset.name}, {count} process{'es' * (count > 1)}, a budget of {found[1]} networks")
     if plan.screen is not None:  # once for all processes of this machine, which read what it leaves in the folder
         if say is not None:
-            say(f"screen {plan.screen}: scoring a sample of the space")
-        _screen(plan.screen, plan, spec, dataset, place, chosen).prepare()
+            say(f"screen {plan.screen}: scoring a sample of the space, unless another process of this folder does")
+        with one_thread(chosen):  # as all others score, or thresholds would differ in their last digits
+            _screen(plan.screen, plan, spec, dataset, place, chosen).prepare()
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
     for process in processes:
