@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +45,14 @@ def hang(task: float, data: Any, device: Any, on_step: Any) -> dict[str, Any]:
 def search(folder: Path, images: Path, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"budget": 5, "workers": 1, "final_seeds": 0, "sampler": "random", "device": "cpu"}
     return archdsl.search(TINY, data=f"npz:{images}", run=folder, **(given | options))
+
+
+@pytest.fixture(scope="module")
+def once(little: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search of two networks."""
+    folder = tmp_path_factory.mktemp("once") / "run"
+    search(folder, little, budget=2)
+    return folder
 
 
 def outline(results: dict[str, Any]) -> list[tuple[str, str, float]]:
@@ -151,6 +161,32 @@ def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(little: P
         assert outline(search(small / "run", little)) == outline(search(tmp_path / "whole", little))
     finally:
         subprocess.run(["umount", str(small)], check=False)
+
+
+def test_a_disk_that_is_full_when_the_report_is_drawn_ends_the_search_too(
+    little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(run: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("archdsl.report.write", full)
+        with pytest.raises(DiskFullError, match="the report .* is not written"):
+            search(tmp_path, little, budget=2)
+    assert not (tmp_path / "report.html").exists()
+    assert len(search(tmp_path, little, budget=2)["trials"]) == 2
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"seconds": Infinity}', '{"seconds": [1]}'])
+def test_damaged_results_are_written_anew(content: str, little: Path, tmp_path: Path, once: Path):
+    folder = shutil.copytree(once, tmp_path / "run")
+    whole = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(content)
+    search(folder, little, budget=2)
+    again = json.loads((folder / "results.json").read_text())
+    assert again["trials"] == whole["trials"]
+    assert math.isfinite(again["seconds"])
 
 
 def test_a_full_disk_is_known_by_its_number_or_its_text(tmp_path: Path):

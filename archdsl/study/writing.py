@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import time
 from typing import Any
 
 import torch
 
 from archdsl import report, space
+from archdsl.errors import DiskFullError, StudyError
+from archdsl.files import is_full
 from archdsl.study.distributed import Shared
 from archdsl.study.runner import Runner
 from archdsl.study.snapshot import kinds
@@ -75,18 +78,24 @@ def write_results(
     )
     try:
         report.write(folder.path)
-    except Exception:  # the results are safe on disk; a page that cannot be drawn must not lose them
+    except Exception as error:  # the results are safe on disk; a page that cannot be drawn must not lose them
+        if is_full(error):
+            raise DiskFullError(
+                f"the disk is full: the report in '{folder.path}' is not written, the results are",
+                "free some space; the same command writes it",
+            ) from None
         log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
     runner.watch.written(results)
     return results
 
 
 def _earlier_seconds(folder: RunFolder) -> float:
-    """Time already spent in earlier sessions of this run."""
+    """Time already spent in earlier sessions of this run; none where no file says so, or a damaged one."""
     try:
-        return float(report.load(folder.path)["seconds"]) if (folder.path / "results.json").exists() else 0.0
-    except (KeyError, TypeError, ValueError):
+        seconds = float(report.load(folder.path)["seconds"])
+    except (StudyError, KeyError, TypeError, ValueError, OverflowError):
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _best_text(runner: Runner | Shared, finalists: list[dict[str, Any]], best: dict[str, Any] | None) -> str | None:
