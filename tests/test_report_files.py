@@ -44,6 +44,8 @@ def _umask() -> int:
         (b"[" * 100_000, "is damaged"),
         (b'{"trials": 3}', "trials"),
         (b'{"trials": [{"number": 0, "state": "dancing"}]}', "trials.0.state"),
+        (b'{"trials": [{"number": 0, "state": "complete", "decisions": ["C"]}]}', "trials.0.decisions"),
+        (b'{"decisions": [{"name": "width", "choices": 5}]}', "decisions.0.choices"),
         (b'{"finalists": [{"name": "winner", "seeds": "x"}]}', "finalists.0.seeds"),
     ],
 )

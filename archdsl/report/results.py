@@ -22,6 +22,13 @@ Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else val
 Layout = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(lambda value: value or ())]
 
 
+def _texts(value: Any) -> Any:
+    """What a list or an object holds as texts; anything else as it is, for pydantic to refuse."""
+    if isinstance(value, dict):
+        return {key: str(one) for key, one in value.items()}
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,7 +44,7 @@ class Decision(_Record):
     """One hole of the space and what may fill it; a continuous range has no choices."""
 
     name: str
-    choices: Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(map(str, value or ())))] = ()
+    choices: Annotated[tuple[str, ...], BeforeValidator(lambda value: _texts(() if value is None else value))] = ()
 
 
 class Network(_Record):
@@ -59,7 +66,7 @@ class Trial(Network):
 
     number: int
     state: Literal["complete", "stopped", "failed"]
-    decisions: Annotated[dict[str, str], BeforeValidator(lambda value: {k: str(v) for k, v in (value or {}).items()})]
+    decisions: Annotated[dict[str, str], BeforeValidator(lambda value: _texts({} if value is None else value))]
     epochs: int | None = None
     seconds: Number = math.nan
     reason: str | None = None
