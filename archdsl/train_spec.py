@@ -16,7 +16,7 @@ from archdsl.architecture import Architecture, resolve_model
 from archdsl.checkpoint import SPEC_KEY
 from archdsl.data import Dataset
 from archdsl.device import pick_device
-from archdsl.errors import StudyError, UsageError
+from archdsl.errors import RunError, StudyError, UsageError
 from archdsl.experiment import set_up
 from archdsl.language import parse, write
 from archdsl.latency import Latencies, check
@@ -119,8 +119,18 @@ def train(
         "images_per_second": result["images_per_second"], "checkpoint": str(path), "name": job.architecture.name,
         "hash": job.architecture.hash, "params": job.architecture.params, "data": job.data.name, "seed": seed,
         "epochs": job.recipe.epochs, "device": str(job.device),
-        "kept": [str(kept) for n in range(1, job.recipe.epochs + 1) if (kept := kept_path(path, n)).is_file()],
+        "kept": [str(kept) for n in range(1, job.recipe.epochs + 1) if _is_of(kept := kept_path(path, n), path)],
     }  # fmt: skip
+
+
+def _is_of(kept: Path, path: Path) -> bool:
+    """Whether a file holds weights of the training whose state lies at `path`, not of another one that lay there."""
+    try:
+        told, state = checkpoints.load_metadata(kept), checkpoints.load_metadata(path)
+    except (StudyError, RunError):  # absent or broken
+        return False
+    own = {"train.curve", "train.format"}  # in which the two differ
+    return {k: v for k, v in told.items() if k not in own} == {k: v for k, v in state.items() if k not in own}
 
 
 def run(

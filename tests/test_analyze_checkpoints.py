@@ -51,6 +51,21 @@ def test_weights_are_kept_every_so_many_epochs_and_at_the_end(trained: Path) -> 
     assert not torch.equal(next(iter(before.parameters())), next(iter(last.parameters())))
 
 
+def test_weights_of_another_training_that_lay_there_are_not_listed(trained: Path, little: Path, tmp_path: Path) -> None:
+    for file in trained.glob("all*"):
+        shutil.copy(file, tmp_path)
+    state, names = tmp_path / "all.safetensors", [str(tmp_path / f"all-epoch{n}.safetensors") for n in (1, 2, 3)]
+
+    def kept(**options: Any) -> list[str]:
+        return archdsl.train(tmp_path / "all.arch", data=f"npz:{little}", device="cpu", out=state, **options)["kept"]
+
+    assert kept() == names
+    state.unlink()
+    Path(names[0]).write_bytes(b"broken")
+    assert kept(seed=1) == []
+    assert kept(seed=1, keep_every=1) == []  # nothing is left to train
+
+
 def test_kept_weights_are_no_state_to_go_on_from(trained: Path, little: Path, tmp_path: Path) -> None:
     copy = shutil.copy(trained / "all-epoch1.safetensors", tmp_path / "model.safetensors")
     with pytest.raises(StudyError, match="format differs"):
