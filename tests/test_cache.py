@@ -248,5 +248,9 @@ def test_a_shared_cache_saves_trainings_and_changes_no_result(
     assert set(trainings[2 * without :]) == {trial["hash"] for trial in first["trials"]} - complete
     assert outline(alone) == outline(first) == outline(second)
     assert len(list((tmp_path / "shared").iterdir())) == len(complete)
+    # What a further score needs is trained once more, which is no fault of a checkpoint.
+    more = search("more", cache=tmp_path / "shared", objectives=["accuracy", "maximize:high_freq"])
+    assert any(trial["kind"] == "continued" for trial in more["trials"])
+    assert not any("anew" in trial for trial in more["trials"])
     # Another seed is another training.
     assert not any(t.get("cached") for t in search("third", cache=tmp_path / "shared", seed=2, budget=2)["trials"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import signal
 import sys
@@ -16,8 +17,8 @@ import pytest
 import torch
 from faulty_searches import eventually
 
-from archdsl.data import Dataset, load
-from archdsl.errors import DiskFullError, RunError, StudyError
+from archdsl.data import DATASETS, Dataset, load
+from archdsl.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.study.pool import Pool, default_workers
 
 
@@ -32,6 +33,20 @@ def work(task: Any, data: Dataset, device: torch.device, on_step: Any) -> dict[s
     if on_step is not None:
         on_step(1, 1)
     return {"task": task, "process": os.getpid(), "data": id(data), "device": str(device)}
+
+
+def slow(where: str, root: Path | None, download: bool) -> Dataset:
+    """A data set that takes two seconds to load, and kills the first process that tries."""
+    mark = Path(where)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(2)
+    return load("fashion")
+
+
+if multiprocessing.current_process().name.startswith("trainer"):  # a worker, which imports this file to find `work`
+    DATASETS.register("slow")(slow)
 
 
 @pytest.fixture
@@ -152,6 +167,30 @@ def test_workers_that_end_before_they_begin_are_not_started_for_ever_and_no_task
     finally:
         pool.close()
     assert "No module named 'only_here'" in capfd.readouterr().err
+
+
+def test_what_befalls_a_worker_that_loads_its_data_is_no_fault_of_its_task(source: tuple[str, None], tmp_path: Path):
+    """Neither a kill nor the time it takes."""
+    pool = Pool(work, 1, load(source[0]), (f"slow:{tmp_path / 'mark'}", None), torch.device("cpu"), limit=1.0)
+    try:
+        pool.submit("a")
+        assert pool.take()["task"] == "a"
+        pool.submit(60.0)
+        assert pool.take() == {"died": "took longer than 1 s"}
+    finally:
+        pool.close()
+
+
+def test_data_that_cannot_be_loaded_are_an_error_of_every_task(source: tuple[str, None]):
+    pool = Pool(work, 1, load(source[0]), ("npz:absent.npz", None), torch.device("cpu"), limit=600.0)
+    try:
+        for task in ("a", "b"):
+            pool.submit(task)
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"absent\.npz"):
+                pool.take()
+    finally:
+        pool.close()
 
 
 def test_as_many_workers_as_cores_but_no_more_than_eight():

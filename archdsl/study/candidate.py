@@ -69,7 +69,7 @@ def evaluate(
         else:
             there = task.checkpoint.exists()
             network, curve, stopped, first = _train(task, data, device, on_step)
-            if task.trained and first == 1:
+            if task.trained and first == 1 and (there or not task.cached):
                 outcome["anew"] = f"its checkpoint was {'corrupt' if there else 'gone'}"
             _enter(outcome, curve)  # which stays, should an analysis fail
             known = Entry(key=key, curve=curve) if known is None else known.model_copy(update={"curve": curve})

@@ -36,7 +36,8 @@ class Task:
     Attributes:
         wanted: scores that need an analysis, for the search.
         until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
-        trained: epochs that are done already, and that `checkpoint` should hold.
+        trained: epochs that are done already, and that `checkpoint` should hold; cached: unless they were taken from a
+            cache, which keeps no weights.
         final: whether to test it too; analyse: whether to keep whole analyses.
         caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
     """
@@ -48,6 +49,7 @@ class Task:
     wanted: tuple[str, ...] = ()
     until: int | None = None
     trained: int = 0
+    cached: bool = False
     final: bool = False
     analyse: bool = False
     caches: tuple[Path, ...] = ()
@@ -76,7 +78,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     number: int
-    ready: bool = False  # it has started; what that takes is no part of a task's time
+    ready: bool = False  # it has started, and has the data; what that takes is no part of a task's time
     job: _Job | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -239,12 +241,19 @@ def default_workers(device: torch.device) -> int:
 
 
 def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], device: str) -> None:
-    """A worker process: one thread, the data in memory, Ctrl-C left to the parent; ends with the parent."""
+    """A worker process: one thread, the data in memory, Ctrl-C left to the parent; ends with the parent.
+
+    It says that it is ready when it has the data: what befalls it before, and the time until then, are no task's.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     name, root = source
-    data: Dataset | None = None
+    data: Dataset | Exception
+    try:
+        data = load(name, root=root)
+    except Exception as error:
+        data = error
     connection.send(None)
     while True:
         try:
@@ -252,7 +261,8 @@ def _serve(connection: Connection, work: Work, source: tuple[str, Path | None], 
         except (EOFError, OSError):
             return
         try:
-            data = data or load(name, root=root)
+            if isinstance(data, Exception):
+                raise data
             outcome: Any = work(task, data, torch.device(device), None)
         except Exception as error:  # raised where the result is taken
             known = type(error) in (RunError, DataError, StudyError, DiskFullError)

@@ -150,6 +150,7 @@ class Runner:
                 self._checkpoint(architecture),
                 tuple(name for name, _ in self.plan.objectives),
                 until=None if job.number < YARDSTICKS else until, trained=trained, caches=self.caches,
+                cached=job.before is not None and "cached" in job.before,
             )
         )  # fmt: skip
 

@@ -228,6 +228,7 @@ class Worker:
             self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
             tuple(name for name, _ in self.plan.objectives), until=None if claim.number < YARDSTICKS else until,
             trained=0 if before is None else before["epochs"], caches=self.caches,
+            cached=before is not None and "cached" in before,
         )  # fmt: skip
 
 
