@@ -171,7 +171,7 @@ def test_a_disk_that_is_full_when_the_report_is_drawn_ends_the_search_too(
 
     with monkeypatch.context() as patched:
         patched.setattr("archdsl.report.write", full)
-        with pytest.raises(DiskFullError, match="the report .* is not written"):
+        with pytest.raises(DiskFullError, match=r"the report .* is not written"):
             search(tmp_path, little, budget=2)
     assert not (tmp_path / "report.html").exists()
     assert len(search(tmp_path, little, budget=2)["trials"]) == 2

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,59 @@ def test_a_search_that_is_killed_for_want_of_memory_again_and_again_gives_that_n
     for trial in results["trials"]:
         reason = "the search was killed 3 times while training it, perhaps for want of memory"
         assert (trial["state"], trial["reason"]) == (("failed", reason) if is_wide(trial) else ("complete", None))
+
+
+@pytest.mark.slow
+def test_a_final_that_gets_the_search_killed_again_and_again_is_given_up(little: Path, tmp_path: Path):
+    """Killed as the system does for want of memory, after the last epoch: in a final's analysis."""
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import json, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "import archdsl\n"
+        "from archdsl.study import candidate\n"
+        "measured = candidate._measured\n"
+        "def killed(network, entry, task, data, device):\n"
+        "    if task.final and task.seed == 1 and 'M' in str(task.architecture.layout):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return measured(network, entry, task, data, device)\n"
+        "candidate._measured = killed\n"
+        "text = 'model two stem patch(4, k=4) stage(4, heads=1, head_dim=4)[{C|M}] train(epochs=1, batch=64)'\n"
+        "run = Path(sys.argv[2])\n"
+        "results = archdsl.search(text, budget=2, data=sys.argv[1], run=run, final_seeds=2, device='cpu')\n"
+        "print(json.dumps(results['finalists']))\n"
+    )
+    arguments = [sys.executable, str(script), f"npz:{little}", str(tmp_path / "run")]
+    for _ in range(LIMIT):
+        process = start(arguments)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    process = start(arguments)
+    output, said = process.communicate()
+    assert process.returncode == 0, said
+    seeds = {finalist["hash"]: [one["seed"] for one in finalist["seeds"]] for finalist in json.loads(output)}
+    assert sorted(seeds.values()) == [[1, 2], [2]]
+    kept = json.loads((tmp_path / "run" / "finals.json").read_text())
+    assert [one["failed"] for one in kept.values() if "failed" in one] == [
+        "the search was killed 3 times while training it, perhaps for want of memory"
+    ]
+    assert not (tmp_path / "run" / "training.json").exists()
+
+
+def test_a_note_of_what_is_trained_is_left_by_killed_searches_alone(tmp_path: Path):
+    file, state = tmp_path / "deaths.json", tmp_path / "checkpoints" / "state"
+    with pytest.raises(KeyboardInterrupt), Deaths(file).noted("a", state):
+        raise KeyboardInterrupt
+    killed = []  # a context that is let go of would end in order
+    for _ in range(LIMIT):
+        deaths = Deaths(file)
+        assert deaths.reason("a") is None
+        killed.append(deaths.noted("a", state))
+        killed[-1].__enter__()
+    assert Deaths(file).reason("a") is not None
+    assert Deaths(file).reason("a") == Deaths(file).reason("a")  # counted once
+    (tmp_path / "training.json").write_text("{")
+    assert Deaths(file).reason("b") is None
 
 
 def test_deaths_count_only_while_no_epoch_ends(tmp_path: Path):

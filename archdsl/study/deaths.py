@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,26 @@ class Deaths:
     taken for it as long as an epoch ends now and then.
 
     Args:
-        file: keeps the counts, `{key: {"times": …, "checkpoint": …}}`; made when there is one.
+        file: keeps the counts, `{key: {"times": …, "checkpoint": …}}`; made when there is one. A note beside it says
+            what is being trained, where the journal does not; that of a killed search is counted at once.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._note = file.with_name("training.json")
         self._known = _read(file)
+        for key, checkpoint in _noted(self._note):
+            self.add(key, checkpoint)
+            self._note.unlink()
+
+    @contextlib.contextmanager
+    def noted(self, key: str, checkpoint: Path) -> Iterator[None]:
+        """While this is trained, a note says so; only a process that is killed leaves it."""
+        write_atomically(self._note, json.dumps({"key": key, "checkpoint": checkpoint.name}) + "\n")
+        try:
+            yield
+        finally:
+            self._note.unlink(missing_ok=True)
 
     def add(self, key: str, checkpoint: Path) -> None:
         """A search was found killed while it trained this network, whose state lies there."""
@@ -43,6 +59,15 @@ class Deaths:
         if times < LIMIT:
             return None
         return f"the search was killed {times} times while training it, perhaps for want of memory"
+
+
+def _noted(note: Path) -> list[tuple[str, Path]]:
+    """What a note says, if there is one that can be read."""
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        return [(str(found["key"]), note.parent / "checkpoints" / str(found["checkpoint"]))]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:

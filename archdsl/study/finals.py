@@ -10,9 +10,11 @@ from archdsl.architecture import Architecture, digest, resolve_model
 from archdsl.language import parse, write
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
+from archdsl.study.deaths import Deaths
 from archdsl.study.distributed import Shared
 from archdsl.study.pool import Task
 from archdsl.study.runner import Runner
+from archdsl.study.store import FINAL
 
 LEADERS = 2  # how many of the search's best are trained again; single trainings are too noisy to trust the first
 
@@ -39,11 +41,7 @@ class Finals:
         seeds = [runner.plan.seed + 1 + i for i in range(runner.plan.finalist_seeds)]
         networks = {a.hash: (name, a) for name, a in contenders.items()}
         todo = [(name, a, s) for s in seeds for name, a in networks.values() if f"{a.hash}-{s}" not in self.done]
-        for _, architecture, seed in todo:
-            runner.pool.submit(self._task(architecture, seed, analyse=seed == seeds[0]))
-        for count, (name, architecture, seed) in enumerate(todo):
-            runner.watch.finals(count, len(todo), f"{name}, seed {seed}")
-            self._keep(architecture, seed, runner.pool.take())
+        self._train(todo, analysed=seeds[0])
         entries = [self._entry(name, architecture, seeds) for name, architecture in contenders.items()]
         entries = [entry for entry in entries if entry["seeds"]]
         if not entries:
@@ -51,6 +49,26 @@ class Finals:
         winner = self._winner(entries)
         named = [entry for entry in entries if entry["name"] in baselines(runner.spec)]
         return [winner | {"name": "winner"}, *named]
+
+    def _train(self, todo: list[tuple[str, Architecture, int]], analysed: int) -> None:
+        """Train finalists, but those in whose training the search was killed too often; one seed's are analysed."""
+        runner = self.runner
+        deaths = Deaths(runner.folder.path / "deaths.json")
+        reasons = [deaths.reason(f"final {a.hash}-{seed}") for _, a, seed in todo]
+        tasks = [self._task(a, seed, analyse=seed == analysed) for _, a, seed in todo]
+        for task, reason in zip(tasks, reasons, strict=True):
+            if reason is None:
+                runner.pool.submit(task)
+        for count, ((name, a, seed), task, reason) in enumerate(zip(todo, tasks, reasons, strict=True)):
+            runner.watch.finals(count, len(todo), f"{name}, seed {seed}")
+            if reason is not None:
+                outcome: dict[str, Any] = {"died": reason}
+            elif runner.pool.here:  # a pool looks after its workers' deaths, nobody after this process's
+                with deaths.noted(f"final {a.hash}-{seed}", task.checkpoint):
+                    outcome = runner.pool.take()
+            else:
+                outcome = runner.pool.take()
+            self._keep(a, seed, outcome)
 
     def _contenders(self) -> dict[str, Architecture]:
         """The leaders of the search and the baselines, each network once unless it goes by two names."""
@@ -89,7 +107,7 @@ class Finals:
         key = candidate.key_of(architecture)
         return Task(
             architecture, candidate.recipe_for(runner.plan.recipe, architecture), seed,
-            runner.folder.checkpoint(f"final-{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
+            runner.folder.checkpoint(f"{FINAL}{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
             caches=runner.caches,
         )  # fmt: skip
 

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 PLAN = "study.json"
 OWN = (PLAN, "checkpoints", "lock")  # what a folder may hold before its study has begun
+FINAL = "final-"  # how the states of finals begin
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 
 
@@ -131,9 +132,13 @@ class RunFolder:
         return self.path / "checkpoints" / f"{key}.safetensors"
 
     def remove_checkpoints(self) -> None:
-        """Free the disk of the states of networks that wait at a rung: nobody will be promoted any more."""
+        """Free the disk of the states of networks that wait at a rung: nobody will be promoted any more.
+
+        Those of finals that were interrupted stay, to go on from.
+        """
         for file in (self.path / "checkpoints").glob("*.safetensors*"):
-            file.unlink(missing_ok=True)
+            if not (file.name.startswith(FINAL) and file.suffix == ".safetensors"):
+                file.unlink(missing_ok=True)
 
     def log_defect(self, text: str | None, number: int) -> None:
         """Keep the traceback of a defect met by a candidate, for whoever mends it."""
