@@ -209,9 +209,11 @@ def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path, 
 
     monkeypatch.setattr(SCREENS["params"], "score", noted)
     torch.set_num_threads(2)
-    assert join(url, "screened", run=tmp_path / "b", data=f"npz:{little}", device="cpu") == 9
-    assert (threads, torch.get_num_threads()) == ({1}, 2)  # all score with one, so that all decide alike
-    torch.set_num_threads(before)
+    try:
+        assert join(url, "screened", run=tmp_path / "b", data=f"npz:{little}", device="cpu") == 9
+        assert (threads, torch.get_num_threads()) == ({1}, 2)  # all score with one, so that all decide alike
+    finally:
+        torch.set_num_threads(before)
     there = json.loads((tmp_path / "b" / "screen.json").read_text(encoding="utf-8"))
     assert there["threshold"] == kept["threshold"]
 
