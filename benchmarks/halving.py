@@ -38,9 +38,10 @@ def main() -> None:
     found = compare_rungs(shipped(), variants(), seeds=options.seeds)
     for entry in found:
         at = "  ".join(f"{100 * entry['regret_at'][n]['value']:.2f}" for n in AT)
+        good = "none" if entry["good_that_finish"] is None else f"{entry['good_that_finish']:.2f}"
         print(
             f"{entry['rungs']!s:8} 1/{entry['kept']} by {entry['by']:8}  {entry['begun']:5.1f} begun  "
-            f"{entry['finished']:4.1f} finished  {entry['good_that_finish']:.2f} of the best 5% finish  "
+            f"{entry['finished']:4.1f} finished  {good} of the best 5% finish  "
             f"{entry['found_best']:.2f} found  regret {at}"
         )
     document = {"seeds": options.seeds, "variants": found, "machine": describe()}

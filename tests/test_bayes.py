@@ -10,11 +10,15 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from archdsl import ir, space
+from archdsl.architecture import Architecture
+from archdsl.bench import shipped
+from archdsl.bench.halving import halve
 from archdsl.language import parse
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
-from archdsl.study.samplers.bayes import Model, distances, encode
+from archdsl.study.rungs import Rungs
+from archdsl.study.samplers.bayes import MODELLED, Bayes, Model, distances, encode, modelled
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 RNG = np.random.default_rng(0)
@@ -73,7 +77,7 @@ def test_the_model_is_a_gaussian_process():
     assert found[0] == pytest.approx(mean, abs=1e-10)
     assert found[1] ** 2 == pytest.approx(variance, abs=1e-10)
     logpdf = multivariate_normal(np.zeros(len(apart)), covariance).logpdf(model.scores)
-    assert model.likelihood(apart) == pytest.approx(logpdf + len(apart) / 2 * np.log(2 * np.pi), abs=1e-8)
+    assert model.likelihood() == pytest.approx(logpdf + len(apart) / 2 * np.log(2 * np.pi), abs=1e-8)
 
 
 def test_the_likeliest_noise_is_chosen():
@@ -94,6 +98,31 @@ def test_what_is_in_training_is_expected_and_not_tried_again():
     assert after[0] == pytest.approx(before[0], abs=1e-8)
     assert (after[1] < before[1]).all()
     assert model.believing(encode(holes, [])) is model
+
+
+def test_of_very_many_networks_the_best_and_the_youngest_are_modelled():
+    assert modelled(RNG.normal(size=MODELLED)).tolist() == list(range(MODELLED))
+    score = RNG.permutation(1000).astype(float)
+    chosen = modelled(score)
+    youngest = list(range(1000 - MODELLED // 2, 1000))
+    best = sorted(range(1000 - MODELLED // 2), key=lambda i: -score[i])[: MODELLED // 2]
+    assert chosen.tolist() == sorted(best) + youngest
+    assert score.argmax() in chosen
+
+
+def test_the_leaders_of_a_search_with_halving_differ(monkeypatch: pytest.MonkeyPatch):
+    """Promotions are further trials of a network, but not further leaders."""
+    seen: list[list[str]] = []
+    pool = Bayes._pool
+
+    def watched(self: Bayes, leaders: list[Architecture]) -> list[Architecture]:
+        seen.append([leader.hash for leader in leaders])
+        return pool(self, leaders)
+
+    monkeypatch.setattr(Bayes, "_pool", watched)
+    halve(shipped(), Rungs(3), "bayes", 0, 60)
+    assert len(seen) > 10
+    assert all(len(set(leaders)) == len(leaders) == 6 for leaders in seen)
 
 
 @pytest.mark.slow

@@ -50,3 +50,9 @@ def test_comparing_rungs():
     assert halved["finished"] < none["finished"]
     assert (halved["rungs"], halved["kept"], halved["by"]) == ([1, 2], 2, "accuracy")
     assert list(halved["regret_at"]) == [30, 50]
+
+
+def test_a_search_too_short_to_meet_a_good_network():
+    """One network trained, all Conv, which is none of the best: nothing can be said of those."""
+    (found,) = compare_rungs(shipped(), [Rungs(3)], seeds=1, limit=3)
+    assert (found["begun"], found["finished"], found["good_that_finish"]) == (1, 1, None)

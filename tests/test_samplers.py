@@ -21,7 +21,7 @@ from archdsl.language import parse
 from archdsl.registry import Registry
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
-from archdsl.study.parameters import parameters
+from archdsl.study.parameters import parameters, suggest
 from archdsl.study.proposer import Proposer
 from archdsl.study.samplers import SAMPLERS, Setting, choose_sampler, recommend
 from archdsl.study.samplers.buildup import neighbours
@@ -90,6 +90,55 @@ def test_samplers_of_our_own_propose_nothing_twice(name: str):
     found, _, history = search("stage[{C|M}*4] stage(32)[{C|M}*4]", name, 200)
     assert len(found) == 200
     assert history.asked == 200
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "buildup", "bayes"])
+def test_samplers_of_our_own_propose_no_network_in_two_ways(name: str):
+    """Optional blocks: many of the fillings are the same network with gaps elsewhere."""
+    found, _, history = search("stage[{C|M} {C|M|}*3] stage(32)[{C|M|}*3 {C|M}]", name, 40)
+    assert len(found) == history.asked == 40
+
+
+def test_a_space_without_anything_new_comes_to_an_end():
+    """Three places with gaps are 27 fillings, but 1 + 2 + 4 + 8 networks."""
+    spec = parse("stage[{C|M|}*3]")
+    found, _, history = search("stage[{C|M|}*3]", "bayes", 26)
+    assert len(found) == len(list(space.members(spec, key_of))) == 15
+    assert history.by_number.keys() == set(range(15))
+
+
+def proposal_after(name: str, told: list[list[float]]) -> dict[str, object]:
+    """What a sampler proposes where every network was told of in turn, once per piece of its training."""
+    spec = parse("stage[{C|M}*6] stage(32)[{C|M}*6]")
+    study = optuna.create_study(direction="maximize")
+    proposer = Proposer(spec, "random", 0, study, History(ONE), 50)
+    members: list[Architecture] = []
+    for piece, values in enumerate(told):
+        for number, value in enumerate(values):
+            if piece:
+                trial = proposer.again(members[number])
+            else:
+                proposal = proposer.propose()
+                assert proposal is not None
+                trial = proposal[0]
+                members.append(proposal[1])
+            entry = {"kind": "continued" if piece else "trained", "number": number, "state": "complete"}
+            proposer.close(trial, entry | {"key": key_of(members[number]), "values": [value]}, [value])
+    study.sampler = SAMPLERS[name](Setting(7, spec, ("maximize",), 50))
+    trial = study.ask()
+    space.attempt(spec, lambda hole: suggest(trial, hole))
+    return trial.params
+
+
+@pytest.mark.parametrize("networks", [4, 14], ids=["founders", "after them"])
+@pytest.mark.parametrize("name", ["random", "evolution", "buildup", "bayes"])
+def test_a_promoted_network_is_one_network(name: str, networks: int):
+    """What was learned of a network before its promotion is forgotten, and it is no second one."""
+    early = [float(n % 5) for n in range(networks)]
+    late = [float(n % 3) for n in range(networks)]
+    assert proposal_after(name, [early, early, late]) == proposal_after(name, [late])
+    if networks == 14 and name in ("evolution", "bayes"):
+        assert proposal_after(name, [late]) != proposal_after(name, [early])
 
 
 def test_evolution_climbs():

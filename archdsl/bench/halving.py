@@ -132,7 +132,7 @@ def _summary(searches: Sequence[Halved], truth: Truth, epochs: int, limit: int) 
     return {
         "begun": statistics.fmean(len(search.epochs) for search in searches),
         "finished": statistics.fmean(sum(n == epochs for n in search.epochs.values()) for search in searches),
-        "good_that_finish": statistics.fmean(met),
+        "good_that_finish": statistics.fmean(met) if met else None,  # where none of them was begun
         "found_best": statistics.fmean(
             any(search.epochs.get(key) == epochs for key in truth.best) for search in searches
         ),

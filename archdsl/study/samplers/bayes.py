@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from archdsl import ir, space
 from archdsl.architecture import Architecture
@@ -25,6 +28,7 @@ Floats = NDArray[np.float64]
 FOUNDERS = 8  # networks before the model is asked, the baselines among them
 DRAWN, MUTANTS = 50, 100  # candidates among which the model chooses
 LEADERS = 6  # whose mutants are candidates
+MODELLED = 200  # networks that the model learns from at most, half of them the best and half the youngest
 LENGTHS = (0.5, 1.0, 2.0)  # over which likeness falls by 1/e, against the mean distance of two members
 NOISES = (0.1, 0.3, 1.0, 3.0)  # variance of a training against that of the networks
 CURIOSITY = 1.0  # standard deviations by which what is not known is overrated
@@ -46,18 +50,22 @@ class Bayes(MemberSampler):
         if len(trials) < FOUNDERS or len(scored) < 2:
             while True:
                 yield space.draw(self.spec, self.rng)
-        holes = list(ir.holes(self.spec))
-        known = encode(holes, [_choices(holes, trial) for trial, _ in scored])
-        busy = encode(holes, [_choices(holes, trial) for trial in trials if trial.state is TrialState.RUNNING])
-        model = Model.fitted(known, self._score(np.array([found for _, found in scored]))).believing(busy)
+        score = self._score(np.array([found for _, found in scored]))
+        learned = modelled(score)
+        scored = [scored[i] for i in learned]
+        known = encode(self.holes, [_choices(self.holes, trial) for trial, _ in scored])
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        busy = encode(self.holes, [_choices(self.holes, trial) for trial in running])
+        model = Model.fitted(known, score[learned]).believing(busy)
         order = np.argsort(-model.predict(known)[0], kind="stable")
         leaders = [member(self.spec, scored[i][0].params) for i in order[:LEADERS]]
         while True:
             pool = self._pool([leader for leader in leaders if leader is not None])
-            mean, deviation = model.predict(encode(holes, [m.choices for m in pool]))
+            mean, deviation = model.predict(encode(self.holes, [m.choices for m in pool]))
             for i in np.argsort(-(mean + CURIOSITY * deviation), kind="stable"):
                 yield pool[i]
-            yield None  # so that a space without anything new comes to an end
+            # So that a space without anything new comes to an end, and soon where it is small.
+            yield from itertools.repeat(None, max(DRAWN + MUTANTS - len(pool), 1))
 
     def _score(self, values: Floats) -> Floats:
         """One number per trial, more being better: of several objectives a weighting drawn anew (ParEGO, Knowles 2006).
@@ -77,8 +85,21 @@ class Bayes(MemberSampler):
     def _pool(self, leaders: Sequence[Architecture]) -> list[Architecture]:
         drawn = (space.draw(self.spec, self.rng) for _ in range(DRAWN))
         parents = itertools.islice(itertools.cycle(leaders), MUTANTS) if leaders else ()
-        mutants = (mutate(self.spec, parent, self.rng.choice((1, 1, 2, 3)), self.rng) for parent in parents)
+        mutants = (mutate(self.spec, self.holes, parent, self.rng.choice((1, 1, 2, 3)), self.rng) for parent in parents)
         return list({key_of(m): m for m in (*drawn, *mutants) if m is not None}.values())
+
+
+def modelled(score: Floats) -> NDArray[np.intp]:
+    """Which trials the model learns from, in their order: all, or of very many the best and the youngest.
+
+    >>> modelled(np.arange(3.0))
+    array([0, 1, 2])
+    """
+    if len(score) <= MODELLED:
+        return np.arange(len(score))
+    older = len(score) - MODELLED // 2
+    best = np.argsort(-score[:older], kind="stable")[: MODELLED - MODELLED // 2]
+    return np.concatenate([np.sort(best), np.arange(older, len(score))])
 
 
 class Encoded(NamedTuple):
@@ -97,11 +118,15 @@ class Encoded(NamedTuple):
 
 def encode(holes: Sequence[Hole], choices: Sequence[Mapping[str, float]]) -> Encoded:
     """Members by what was decided of each hole."""
-    shape = (len(choices), len(holes))
-    values = [[_number(hole, c[hole.name]) if hole.name in c else 0.0 for hole in holes] for c in choices]
-    there = [[hole.name in c for hole in holes] for c in choices]
+    raw = np.array([[c.get(hole.name, np.nan) for hole in holes] for c in choices], float)
+    raw = raw.reshape(len(choices), len(holes))
+    there = ~np.isnan(raw)
+    values = np.where(there, raw, 0.0)
+    for j, hole in enumerate(holes):
+        if isinstance(hole, ir.FloatRange | ir.IntRange):
+            values[there[:, j], j] = [_place(hole, choice) for choice in raw[there[:, j], j]]
     ranges = [isinstance(hole, ir.IntRange | ir.FloatRange) for hole in holes]
-    return Encoded(np.array(values, float).reshape(shape), np.array(there, bool).reshape(shape), np.array(ranges, bool))
+    return Encoded(values, there, np.array(ranges, bool))
 
 
 def distances(a: Encoded, b: Encoded) -> Floats:
@@ -118,18 +143,21 @@ def distances(a: Encoded, b: Encoded) -> Floats:
     return total
 
 
-class Model(NamedTuple):
+@dataclass(frozen=True)
+class Model:
     """A Gaussian process of standardised scores, with a constant of unknown height.
 
     Attributes:
         known: where there are scores; scores: standardised.
         length: of likeness; noise: of a training, against the variance of networks.
+        apart: the distances of the known ones among each other.
     """
 
     known: Encoded
     scores: Floats
     length: float
     noise: float
+    apart: Floats
 
     @classmethod
     def fitted(cls, known: Encoded, scores: Floats) -> Model:
@@ -139,8 +167,8 @@ class Model(NamedTuple):
         apart = distances(known, known)
         count = len(scores)
         mean = max(float(apart.sum()) / max(count * (count - 1), 1), 1e-3)
-        models = [cls(known, scores, length * mean, noise) for length in LENGTHS for noise in NOISES]
-        return max(models, key=lambda model: model.likelihood(apart))
+        models = [cls(known, scores, length * mean, noise, apart) for length in LENGTHS for noise in NOISES]
+        return max(models, key=Model.likelihood)
 
     def believing(self, busy: Encoded) -> Model:
         """The same as if networks in training had come to what is expected of them, so that others are tried."""
@@ -151,20 +179,20 @@ class Model(NamedTuple):
             np.concatenate([self.known.there, busy.there]),
             busy.ranges,
         )
-        return self._replace(known=both, scores=np.concatenate([self.scores, self.predict(busy)[0]]))
+        scores = np.concatenate([self.scores, self.predict(busy)[0]])
+        return Model(both, scores, self.length, self.noise, distances(both, both))
 
-    def likelihood(self, apart: Floats) -> float:
+    def likelihood(self) -> float:
         """The logarithm of the scores' density, without a constant."""
-        factor = self._factor(apart)
-        white = np.linalg.solve(factor, self.scores)
-        return float(-0.5 * white @ white - np.log(factor.diagonal()).sum())
+        white = solve_triangular(self._factor, self.scores, lower=True, check_finite=False)
+        return float(-0.5 * white @ white - np.log(self._factor.diagonal()).sum())
 
     def predict(self, at: Encoded) -> tuple[Floats, Floats]:
         """Mean and standard deviation of what networks are worth, without the noise of a training."""
-        factor = self._factor(distances(self.known, self.known))
-        cross = np.linalg.solve(factor, self._likeness(distances(self.known, at)))
-        mean: Floats = cross.T @ np.linalg.solve(factor, self.scores)
-        variance = 2.0 / (1 + self.noise) - (cross**2).sum(0)
+        cross = self._likeness(distances(self.known, at))
+        mean: Floats = cross.T @ cho_solve((self._factor, True), self.scores, check_finite=False)
+        white = solve_triangular(self._factor, cross, lower=True, check_finite=False)
+        variance = 2.0 / (1 + self.noise) - (white**2).sum(0)
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
     def _likeness(self, apart: Floats) -> Floats:
@@ -172,19 +200,19 @@ class Model(NamedTuple):
         covariance: Floats = (np.exp(-apart / self.length) + 1.0) / (1 + self.noise)
         return covariance
 
-    def _factor(self, apart: Floats) -> Floats:
-        noise = self.noise / (1 + self.noise)
-        return np.asarray(np.linalg.cholesky(self._likeness(apart) + noise * np.eye(len(apart))), np.float64)
+    @functools.cached_property
+    def _factor(self) -> Floats:
+        """Cholesky's, of the covariance of the scores."""
+        noise = self.noise / (1 + self.noise) * np.eye(len(self.apart))
+        return np.asarray(cholesky(self._likeness(self.apart) + noise, lower=True, check_finite=False), np.float64)
 
 
 def _choices(holes: Sequence[Hole], trial: FrozenTrial) -> dict[str, float]:
     return {hole.name: decided(hole, trial.params[hole.name]) for hole in holes if hole.name in trial.params}
 
 
-def _number(hole: Hole, choice: float) -> float:
-    match hole:
-        case ir.FloatRange():
-            return place(hole, choice) if hole.low < hole.high else 0.0
-        case ir.IntRange():
-            return choice / max(hole.count() - 1, 1)
-    return choice
+def _place(hole: ir.FloatRange | ir.IntRange, choice: float) -> float:
+    """Where a decision stands in its range, between 0 and 1."""
+    if isinstance(hole, ir.FloatRange):
+        return place(hole, choice) if hole.low < hole.high else 0.0
+    return choice / max(hole.count() - 1, 1)

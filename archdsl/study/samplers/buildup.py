@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
@@ -14,12 +14,12 @@ from archdsl.architecture import Architecture, Misfit, resolve
 from archdsl.errors import UsageError
 from archdsl.space.enumeration import is_feasible
 from archdsl.study.baselines import placements
-from archdsl.study.parameters import parameters
+from archdsl.study.candidate import key_of
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.evolution import Evolution
-from archdsl.study.samplers.members import merits, signature
+from archdsl.study.samplers.members import merits
 
-Merits = Mapping[frozenset[tuple[str, object]], float]  # of what ended; -inf where a training failed
+Merits = Mapping[Hashable, float]  # by network, of what ended; -inf where a training failed
 Stages = tuple[tuple[str, ...], ...]  # places not yet tried: the last stage first, its last place first
 
 
@@ -59,11 +59,11 @@ class Buildup(Evolution):
 
     def candidates(self, trials: Sequence[FrozenTrial]) -> Iterator[Architecture | None]:
         """What the rule wants to know next, and after the rule mutants."""
-        ended: dict[frozenset[tuple[str, object]], float] = {}
+        ended: dict[Hashable, float] = {}
         for trial in trials:
             if trial.state is not TrialState.RUNNING:
                 found = merits(trial, self.setting.directions)
-                ended[signature(trial.params)] = -math.inf if found is None else found[0]
+                ended[self.key(trial)] = -math.inf if found is None else found[0]
         yield from self.rule((), self.stages, ended)
         yield from super().candidates(trials)
 
@@ -90,8 +90,8 @@ class Buildup(Evolution):
                     kept, current = (*kept, place), grown
                 stages = further
                 continue
-            before = ended.get(self._key(current)) if current is not None and self._fits(current) else -math.inf
-            after = ended.get(self._key(grown))
+            before = ended.get(key_of(current)) if current is not None and self._fits(current) else -math.inf
+            after = ended.get(key_of(grown))
             if before is None or after is None:
                 yield from (member for member in (current, grown) if member is not None and self._fits(member))
                 # Other workers have them in training: what follows if this one is kept, and what if not.
@@ -115,9 +115,6 @@ class Buildup(Evolution):
 
     def _fits(self, network: Architecture | None) -> bool:
         return network is not None and is_feasible(self.spec, network)
-
-    def _key(self, member: Architecture) -> frozenset[tuple[str, object]]:
-        return signature(parameters(self.spec, member))
 
 
 def _is_a_step(current: Architecture, grown: Architecture) -> bool:

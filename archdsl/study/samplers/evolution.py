@@ -46,7 +46,7 @@ class Evolution(MemberSampler):
             if parent is None:  # parameters that decide too little; none of ours
                 yield space.draw(self.spec, self.rng)
                 continue
-            child = mutate(self.spec, parent, 1 + attempt // PATIENCE, self.rng)
+            child = mutate(self.spec, self.holes, parent, 1 + attempt // PATIENCE, self.rng)
             # Deciding otherwise what does not matter to a network makes no other one.
             yield None if child is None or key_of(child) == key_of(parent) else child
 
@@ -62,15 +62,17 @@ def dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a != b and all(x >= y for x, y in zip(a, b, strict=True))
 
 
-def mutate(spec: ir.Spec, parent: Architecture, changes: int, rng: random.Random) -> Architecture | None:
-    """A member with some of the parent's decisions made otherwise, and newly opened holes decided evenly."""
-    changeable = [h for h in ir.holes(spec) if h.name in parent.choices and _alternatives(h) > 1]
+def mutate(
+    spec: ir.Spec, holes: Sequence[Hole], parent: Architecture, changes: int, rng: random.Random
+) -> Architecture | None:
+    """A member with some of the parent's decisions made otherwise, and holes that opened anew decided evenly."""
+    changeable = [h for h in holes if h.name in parent.choices and _alternatives(h) > 1]
     changed = {hole.name for hole in rng.sample(changeable, min(changes, len(changeable)))}
 
     def choose(hole: Hole) -> float:
         known = parent.choices.get(hole.name)
         if known is None:
-            return _any(hole, rng)
+            return space.random_choice(hole, rng)
         return _another(hole, known, rng) if hole.name in changed else known
 
     return space.attempt(spec, choose)
@@ -80,11 +82,6 @@ def _alternatives(hole: Hole) -> float:
     if isinstance(hole, ir.FloatRange):
         return math.inf if hole.low < hole.high else 1
     return space.options(hole)
-
-
-def _any(hole: Hole, rng: random.Random) -> float:
-    """A decision, evenly; of a range of real numbers evenly on its scale."""
-    return _at(hole, rng.random()) if isinstance(hole, ir.FloatRange) else rng.randrange(space.options(hole))
 
 
 def _another(hole: Hole, known: float, rng: random.Random) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -15,11 +15,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archdsl import ir
 from archdsl.architecture import Architecture
-from archdsl.study.parameters import distribution, parameters
+from archdsl.study.candidate import key_of
+from archdsl.study.parameters import distribution, member, parameters
 from archdsl.study.samplers import Setting
 from archdsl.study.store import RECORD
 
 TRIES = 1_000  # candidates looked at for one proposal
+UNTRAINED = ("duplicate", "unfit")  # kinds of records that tell nothing new of a network
 
 
 class MemberSampler(BaseSampler):
@@ -35,6 +37,7 @@ class MemberSampler(BaseSampler):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.spec = setting.spec
+        self.holes = list(ir.holes(setting.spec))
         self.rng = random.Random(setting.seed)
         self._independent = RandomSampler(seed=setting.seed)
 
@@ -43,12 +46,13 @@ class MemberSampler(BaseSampler):
         """Members worth a training, the best first; None where one that was thought of does not fit.
 
         Args:
-            trials: of the study, in their order; those that are in training have no values yet, failed ones never.
+            trials: the latest of each network, in the order in which they were begun; networks that are in training for
+                the first time have no values yet, failed ones never.
         """
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All holes, those too that are open in some members only."""
-        return {hole.name: distribution(hole) for hole in ir.holes(self.spec)}
+        return {hole.name: distribution(hole) for hole in self.holes}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -57,14 +61,38 @@ class MemberSampler(BaseSampler):
         if not search_space:
             return {}
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number and counts(t)]
-        taken = {signature(t.params) for t in trials}
-        for member in itertools.islice(self.candidates(trials), TRIES):
-            if member is None:
+        networks = self.networks(trials)
+        keys = (t.user_attrs.get(RECORD, {}).get("key") for t in trials)  # of what was turned away too
+        taken = {*networks, *keys, *(signature(t.params) for t in trials)}
+        for candidate in itertools.islice(self.candidates(list(networks.values())), TRIES):
+            if candidate is None:
                 continue
-            found = parameters(self.spec, member)
-            if signature(found) not in taken:
+            found = parameters(self.spec, candidate)
+            # Other parameters may be the same network, where a decision is idle or optional blocks change places.
+            if signature(found) not in taken and key_of(candidate) not in taken:
                 return {name: value for name, value in found.items() if name in search_space}
         return {}
+
+    def networks(self, trials: Sequence[FrozenTrial]) -> dict[Hashable, FrozenTrial]:
+        """The latest trial of each network, by key, in the order in which they were begun.
+
+        A network that halving stopped and promoted has several trials, one after each piece of its training.
+        """
+        found: dict[Hashable, FrozenTrial] = {}
+        for trial in trials:
+            if trial.user_attrs.get(RECORD, {}).get("kind") in UNTRAINED:
+                continue
+            key = self.key(trial)
+            if key not in found or trial.state is not TrialState.RUNNING:
+                found[key] = trial
+        return found
+
+    def key(self, trial: FrozenTrial) -> Hashable:
+        """What a trial trains, as `key_of` has it; its parameters, where they are no member."""
+        if (recorded := trial.user_attrs.get(RECORD, {}).get("key")) is not None:
+            return str(recorded)
+        found = member(self.spec, trial.params)
+        return signature(trial.params) if found is None else key_of(found)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
