@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from archdsl import ir, space
 from archdsl.architecture import Architecture
@@ -184,21 +184,23 @@ class Model:
 
     def likelihood(self) -> float:
         """The logarithm of the scores' density, without a constant."""
-        white = solve_triangular(self._factor, self.scores, lower=True, check_finite=False)
+        white = self._whitened(self.scores)
         return float(-0.5 * white @ white - np.log(self._factor.diagonal()).sum())
 
     def predict(self, at: Encoded) -> tuple[Floats, Floats]:
         """Mean and standard deviation of what networks are worth, without the noise of a training."""
-        cross = self._likeness(distances(self.known, at))
-        mean: Floats = cross.T @ cho_solve((self._factor, True), self.scores, check_finite=False)
-        white = solve_triangular(self._factor, cross, lower=True, check_finite=False)
-        variance = 2.0 / (1 + self.noise) - (white**2).sum(0)
+        cross = self._whitened(self._likeness(distances(self.known, at)))
+        mean: Floats = cross.T @ self._whitened(self.scores)
+        variance = 2.0 / (1 + self.noise) - (cross**2).sum(0)
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
     def _likeness(self, apart: Floats) -> Floats:
         """Covariance of two networks; the one is the constant's variance."""
         covariance: Floats = (np.exp(-apart / self.length) + 1.0) / (1 + self.noise)
         return covariance
+
+    def _whitened(self, values: Floats) -> Floats:
+        return np.asarray(solve_triangular(self._factor, values, lower=True, check_finite=False), np.float64)
 
     @functools.cached_property
     def _factor(self) -> Floats:
