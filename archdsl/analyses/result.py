@@ -83,8 +83,8 @@ def _decode(kind: Any, value: Any) -> Any:
         if arguments[-1] is Ellipsis:
             return tuple(_decode(arguments[0], entry) for entry in value)
         return tuple(_decode(argument, entry) for argument, entry in zip(arguments, value, strict=True))
-    if origin is np.ndarray:
-        return np.array(value, dtype=np.int64 if "int" in str(arguments[1]) else np.float64)
+    if origin in (np.ndarray, typing.get_origin(Floats)):  # from Python 3.12 on, NumPy's NDArray is an alias of its own
+        return np.array(value, dtype=np.int64 if "int" in str(arguments[-1]) else np.float64)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         fields = [  # one with a default may have come later than a stored result
