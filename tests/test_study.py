@@ -17,6 +17,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from tiny_space import tiny
 
 import archdsl
 from archdsl import space
@@ -33,14 +34,7 @@ from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
 from archdsl.study.watch import Watch
 
-TINY = """
-model tiny
-defaults(head_dim=4)
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=1, batch=32)
-"""
+TINY = tiny(epochs=1)
 
 
 def run(text: str, folder: Path | None, images: Path, **options: Any) -> dict[str, Any]:

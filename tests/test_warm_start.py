@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_space import tiny
 
 import archdsl
 from archdsl.errors import StudyError
@@ -16,12 +17,7 @@ from archdsl.study.parameters import member
 from archdsl.study.warm_start import FIRST, first_networks
 
 ACCURACY = (("accuracy", "maximize"),)
-TINY_SPACE = """
-stem patch(4, k=4)
-stage(4, heads=1) [{C|M}*2]
-stage(8, heads=2, down=conv) [{C|M}*2]
-train(epochs=1, batch=32)
-"""
+TINY_SPACE = tiny(epochs=1)
 OTHER = """
 stem patch(4, k=4)
 stage(4, heads=1) [{C|M}*2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +97,7 @@ def search(
     """
     watch = watch or Watch()
     started, began = time.time(), time.monotonic()  # a date for the reader, and what durations are taken from
-    if budget < 1:
-        raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
-    for flag, seconds in (("--timeout", timeout), ("--trial-timeout", trial_timeout)):
-        if seconds is not None and seconds <= 0:
-            raise UsageError(f"{flag} is a number of seconds above 0")
-    if workers is not None and workers < 1:
-        raise UsageError("--workers is 1 or more")
-    if final_seeds < 0:
-        raise UsageError("--final-seeds is 0 or more")
+    _check_numbers(budget, workers, final_seeds, {"--timeout": timeout, "--trial-timeout": trial_timeout})
     source = read_spec(text_or_path)
     chosen_device = pick_device(device)
     wanted = objectives_of(source.spec(), tuple(objectives))
@@ -203,6 +195,19 @@ def search(
             f"'{folder.path}' holds them all; change train(…) in the file, for example to a lower lr",
         )
     return results | {"run": str(folder.path)}
+
+
+def _check_numbers(budget: int, workers: int | None, final_seeds: int, limits: Mapping[str, float | None]) -> None:
+    """Raises UsageError for numbers that mean nothing; `limits` are seconds, by flag."""
+    if budget < 1:
+        raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
+    for flag, seconds in limits.items():
+        if seconds is not None and seconds <= 0:
+            raise UsageError(f"{flag} is a number of seconds above 0")
+    if workers is not None and workers < 1:
+        raise UsageError("--workers is 1 or more")
+    if final_seeds < 0:
+        raise UsageError("--final-seeds is 0 or more")
 
 
 def default_folder(plan: Plan, sampler: str) -> Path:
