@@ -93,6 +93,59 @@ def test_batch_norm_in_eval_mode() -> None:
         torch.testing.assert_close(normalise(*inputs), plain)
 
 
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_batch_norm_goes_into_the_convolution_before_it(biased: bool, groups: int) -> None:
+    """As PyTorch's own, and the map between the two is in no graph; unless the weights are larger than it."""
+    mean, variance = torch.randn(6, dtype=torch.float64), torch.rand(6, dtype=torch.float64) + 0.5
+    weights = [_drawn(6, 4 // groups, 3, 3), *([_drawn(6)] if biased else []), _drawn(6, 1).squeeze(1), _drawn(6) * 2]
+
+    def together(x: Tensor, weight: Tensor, *rest: Tensor) -> Tensor:
+        *bias, scale, shift = rest
+        y = F.conv2d(x, weight, *bias, stride=2, groups=groups)
+        return F.batch_norm(y, mean, variance, scale, shift)
+
+    for side, maps in ((11, 1), (4, 2)):
+        inputs = [_drawn(2, 4, side, side), *weights]
+        with DoubleBackward():
+            result = together(*inputs)
+            assert gradcheck(together, inputs)
+            assert gradgradcheck(together, inputs)
+        torch.testing.assert_close(result, together(*inputs))
+        assert _maps(result) == maps
+        assert _product(together, inputs) == pytest.approx(_product(together, inputs, DoubleBackward()), rel=1e-10)
+
+
+def test_a_convolution_whose_map_was_written_into_keeps_its_batch_norm() -> None:
+    mean, variance = torch.zeros(6, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
+    inputs = [_drawn(2, 4, 11, 11), _drawn(6, 4, 3, 3)]
+
+    def between(x: Tensor, weight: Tensor) -> Tensor:
+        return F.batch_norm(F.conv2d(x, weight).mul_(3), mean, variance)
+
+    def beside(x: Tensor, weight: Tensor) -> Tensor:
+        y = F.conv2d(x, weight)
+        return F.batch_norm(y, mean, variance) + y.sin()
+
+    for function in (between, beside):
+        assert _product(function, inputs) == pytest.approx(_product(function, inputs, DoubleBackward()), rel=1e-10)
+
+
+def _maps(result: Tensor) -> int:
+    """How many tensors with four dimensions the nodes of a result's graph keep that are no weights."""
+    nodes, kept = [result.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is None:
+            continue
+        named = [getattr(node, name) for name in dir(node) if name.startswith("_saved_")]
+        for tensor in [*getattr(node, "saved_tensors", ()), *named]:
+            if isinstance(tensor, Tensor) and tensor.dim() == 4 and tensor.shape[0] == len(result):
+                kept.add(tensor.data_ptr())
+        nodes += [following for following, _ in node.next_functions]
+    return len(kept)
+
+
 def test_nothing_is_changed_outside() -> None:
     with DoubleBackward():
         inside = F.conv2d(_drawn(2, 4, 5, 5), _drawn(6, 4, 3, 3))
