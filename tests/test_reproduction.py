@@ -332,6 +332,7 @@ def test_the_published_page_is_what_its_records_say(tmp_path: Path):
     published = Path(__file__).parents[1] / "docs" / "reproduction"
     (tmp_path / "results.json").write_bytes((published / "results.json").read_bytes())
     assert run(["reproduce", "--render", "--run", str(tmp_path)]) == 0
-    assert (tmp_path / "index.md").read_text(encoding="utf-8") == (published / "index.md").read_text(encoding="utf-8")
+    for page in ("index.md", "report.html"):
+        assert (tmp_path / page).read_text(encoding="utf-8") == (published / page).read_text(encoding="utf-8")
     drawn = {file.name for file in tmp_path.glob("*.svg")}
     assert drawn == {file.name for file in published.glob("*.svg")}

@@ -15,7 +15,7 @@ from archdsl.drawing.words import MOST_OPTIONS, TIMES
 from archdsl.errors import SpecError
 
 MOST_ROWS = 200
-_numbers = itertools.count(1)  # the same picture may stand on a page twice
+_displays = itertools.count(1)  # the same picture may stand in a notebook twice
 
 _CARD = (
     "background:#fff;color:#222;padding:8px 10px;max-width:760px;border:1px solid #d5d9de;border-radius:6px;"
@@ -39,13 +39,20 @@ def html(spec: ir.Spec, lay_out: Callable[[Members], Sheet]) -> str:
     summary = " · ".join(sheet.picture.summary)
     table = _blocks(members) if ir.first_hole(spec) is None else _decisions(spec)
     label = f"{spec.name}: {summary}"
-    return f'<div class="archdsl" style="{_CARD}">{inline(svg(sheet), label)}{table}<p>{escape(label)}</p></div>'
+    picture = inline(svg(sheet), label, str(next(_displays)))
+    return f'<div class="archdsl" style="{_CARD}">{picture}{table}<p>{escape(label)}</p></div>'
 
 
-def inline(text: str, label: str) -> str:
-    """Matplotlib's SVG file as part of a page: no prologue, ids of its own, its style kept to itself."""
+def inline(text: str, label: str, name: str) -> str:
+    """Matplotlib's SVG file as part of a page: no prologue, its style kept to itself, ids that are its own.
+
+    Args:
+        text: the file.
+        label: said to those who cannot see it.
+        name: what distinguishes it from the same picture elsewhere on the page.
+    """
     text = text[text.index("<svg") :]
-    unique = f"a{hashlib.sha256(text.encode()).hexdigest()[:8]}-{next(_numbers)}"
+    unique = f"a{hashlib.sha256(text.encode()).hexdigest()[:8]}-{name}"
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r"\n <title>.*?</title>", "", text, count=1, flags=re.S)  # the name; those of the blocks stay
     text = text.replace("xlink:href=", "href=")

@@ -18,6 +18,7 @@ from archdsl.reproduction.content import Drawing, Drawings, Heading, Lead, Parag
 from archdsl.reproduction.figures import Plot
 
 TITLE = "The paper, rerun"
+_BESIDE = "The same on [one page that needs nothing else](report.html); [all numbers](results.json)."
 _STYLE = """
 h2.part { margin-top: 3.5rem; border-top: 1px solid var(--rule); padding-top: 1.5rem; }
 .prose { max-width: 52em; margin-top: 0.8rem; }
@@ -95,7 +96,8 @@ def _html(piece: Piece) -> Markup:
 
 def _card(drawing: Drawing) -> Markup:
     """A picture on white, also where the page is dark: its colours are made for that."""
-    return element("div", raw(picture_inline(_picture(drawing), f"The blocks of {drawing.title}")), class_="card")
+    picture = picture_inline(_picture(drawing), f"The blocks of {drawing.title}", drawing.name)
+    return element("div", raw(picture), class_="card")
 
 
 # ---------------------------------------------------------------- Markdown
@@ -103,7 +105,7 @@ def _card(drawing: Drawing) -> Markup:
 
 def markdown(pieces: Iterable[Piece]) -> str:
     """The page for the documentation site, and for any reader of Markdown."""
-    return "\n\n".join([f"# {TITLE}", *(_markdown(piece) for piece in pieces)]) + "\n"
+    return "\n\n".join([f"# {TITLE}", _BESIDE, *(_markdown(piece) for piece in pieces)]) + "\n"
 
 
 def _markdown(piece: Piece) -> str:
