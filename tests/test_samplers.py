@@ -229,7 +229,11 @@ def test_the_sampler_fits_the_space():
         assert reason
         assert "\n" not in reason
     assert choose_sampler(parse("stage[{C|M}*8]"), budget=1000) == "exhaustive"
-    assert [choose_sampler(parse("stage[{C|M}*8]"), budget) for budget in (14, 15)] == ["tpe", "bayes"]
+    assert [choose_sampler(parse("stage[{C|M}*8]"), budget) for budget in (5, 255, 256)] == [
+        "bayes",
+        "bayes",
+        "exhaustive",
+    ]
 
 
 # ---- samplers of other packages ------------------------------------------------------------------------------

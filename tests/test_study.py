@@ -173,15 +173,14 @@ def test_a_larger_budget_goes_on_with_the_sampler_that_the_study_was_begun_with(
     little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    spec = TINY + "stage(8, stride=1, heads=2) [{C|M}*2]"
-    first = run(spec, None, little, budget=5)
-    more = run(spec, None, little, budget=17)  # for which another one would have been chosen
-    assert (first["sampler"], more["sampler"]) == ("tpe", "tpe")
+    first = run(TINY, None, little, budget=5)
+    more = run(TINY, None, little, budget=8)  # for which another one would have been chosen
+    assert (first["sampler"], more["sampler"]) == ("bayes", "bayes")
     assert more["run"] == first["run"]
     assert outline(more)[:5] == outline(first)
-    assert len(more["trials"]) == 17
-    with pytest.raises(StudyError, match=r"sampler \(there tpe, here bayes\)"):
-        run(spec, tmp_path / first["run"], little, budget=17, sampler="bayes")
+    assert len(more["trials"]) == 8
+    with pytest.raises(StudyError, match=r"sampler \(there bayes, here exhaustive\)"):
+        run(TINY, tmp_path / first["run"], little, budget=8, sampler="exhaustive")
 
 
 def test_two_workers_repeat_themselves(little: Path, tmp_path: Path):

@@ -40,7 +40,6 @@ SAMPLERS: Registry[SamplerFactory] = Registry("sampler", "archdsl.study.samplers
 
 AUTO = "auto"  # `recommend` decides, for a new study
 EXHAUSTIVE = "exhaustive"
-FEW = 15  # trainings, before which `bayes` is no better than random draws on the trained table, and `tpe` no worse
 
 
 class Choice(NamedTuple):
@@ -51,12 +50,10 @@ class Choice(NamedTuple):
 
 
 def recommend(spec: ir.Spec, budget: int) -> Choice:
-    """The sampler for a space and a budget: `exhaustive` where all fit, `tpe` for a few trainings, else `bayes`."""
+    """The sampler for a space and a budget: `exhaustive` where all fit, else `bayes`."""
     continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
     if not continuous and (fillings := size(spec)) <= min(budget, EXACT_LIMIT):
         return Choice(EXHAUSTIVE, f"all {fillings:,} fillings fit a budget of {budget:,}")
-    if budget < FEW:
-        return Choice("tpe", f"a budget under {FEW} is too small for 'bayes' to be worth it")
     return Choice("bayes", "it learned most from few trainings where all samplers were compared, on a table and a toy")
 
 

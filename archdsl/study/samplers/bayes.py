@@ -25,7 +25,7 @@ from archdsl.study.samplers.members import MemberSampler, merits
 
 Floats = NDArray[np.float64]
 
-FOUNDERS = 8  # networks before the model is asked, the baselines among them
+FOUNDERS = 10  # networks before the model is asked, the baselines among them; after 8 it did worse than random draws
 DRAWN, MUTANTS = 50, 100  # candidates among which the model chooses
 LEADERS = 6  # whose mutants are candidates
 MODELLED = 200  # networks that the model learns from at most, half of them the best and half the youngest
