@@ -8,13 +8,13 @@ import math
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonschema
 import pytest
+from work import at_most
 
 from archdsl import ir, resources
 from archdsl.cli.main import run
@@ -339,11 +339,12 @@ BAD: dict[str, tuple[str | bytes, str]] = {
 
 @pytest.mark.parametrize("command", ["check", "compile"])
 @pytest.mark.parametrize("name", BAD)
-def test_bad_files_are_told_quickly(archdsl: Command, spec: Callable[..., str], name: str, command: str) -> None:
+def test_bad_files_are_told_with_little_work(
+    archdsl: Command, spec: Callable[..., str], name: str, command: str
+) -> None:
     content, expected = BAD[name]
-    start = time.perf_counter()
-    done = archdsl(command, spec(content))
-    assert time.perf_counter() - start < 3  # a fraction of a second on a machine that has nothing else to do
+    with at_most(calls=1_000_000):
+        done = archdsl(command, spec(content))
     assert (done.code, done.out) == (1, "")
     if not (name == "no member" and command == "compile"):
         assert expected in done.err

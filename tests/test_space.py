@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from work import at_most
 
 from archdsl import ir, resources, space
 from archdsl.architecture import Architecture, Misfit
@@ -71,13 +71,12 @@ def test_size(text: str, size: int, networks: int) -> None:
 
 
 def test_size_of_large_spaces_is_exact_and_quick() -> None:
-    start = time.perf_counter()
-    assert space.size(parse("stage[{C|M}*1000]")) == 2**1000
-    assert space.size(parse("stage[conv({1..10000})*200]")) == 10**800
     shared = "\n".join(f"let B{i} = {{C|M {{C|M}}}}" for i in range(40))
     uses = " ".join(f"B{i}" for i in range(40))
-    assert space.size(parse(f"{shared}\nstage[{uses}] stage[{uses}]")) == 3**40
-    assert time.perf_counter() - start < 5
+    with at_most(calls=3_000_000):
+        assert space.size(parse("stage[{C|M}*1000]")) == 2**1000
+        assert space.size(parse("stage[conv({1..10000})*200]")) == 10**800
+        assert space.size(parse(f"{shared}\nstage[{uses}] stage[{uses}]")) == 3**40
 
 
 def test_too_many_shared_holes_under_conditions_are_an_error_not_a_wait() -> None:
@@ -367,12 +366,11 @@ def holds(estimate: int | None, interval: tuple[int, int] | None, truth: int) ->
 
 def test_estimates_of_spaces_larger_than_any_float(monkeypatch: pytest.MonkeyPatch) -> None:
     without_automaton(monkeypatch)
-    start = time.perf_counter()
-    found = space.extent(parse("stage[norm*50 C] stage(8)[{act|norm}*1200]"))
+    with at_most(calls=20_000_000):
+        found = space.extent(parse("stage[norm*50 C] stage(8)[{act|norm}*1200]"))
     assert found.size == 2**1200
     assert found.feasible_estimate == 2**1200
     assert found.feasible_interval == (2**1200, 2**1200)
-    assert time.perf_counter() - start < 20
 
 
 @pytest.mark.parametrize("how", [without_automaton, without_conditions])
@@ -481,9 +479,8 @@ def test_a_sample_holds_every_network_once_and_stops_when_there_are_no_more() ->
     assert len(everyone) == 5
     assert {m.hash for m in space.sample(spec, 100, seed=0)} == everyone
     big = parse("stage[{C|M}*20] require count(M) <= 1")
-    start = time.perf_counter()
-    assert len(space.sample(big, 30, seed=0)) <= 21
-    assert time.perf_counter() - start < 10
+    with at_most(calls=3_000_000):
+        assert len(space.sample(big, 30, seed=0)) <= 21
 
 
 def misfits(spec: ir.Spec) -> Iterator[Misfit]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from small_spaces import small_space
+from work import at_most
 
 from archdsl import space
 from archdsl.architecture import Architecture
@@ -104,12 +104,11 @@ def test_a_space_of_1e30_under_sums_is_a_sum_of_binomials() -> None:
     text = f"stage(64)[{{C|M}}*100] require params <= {params} and macs <= {macs} and count(M) >= 35"
     fits = [m for m in range(35, 101) if totals[m][0] <= params and totals[m][1] <= macs]
     assert 0 < len(fits) < 66
-    start = time.perf_counter()
-    found = space.extent(parse(text))
+    with at_most(calls=3_000_000):
+        found = space.extent(parse(text))
+        sampled = space.sample(parse(text), 20, seed=0)
     expected = sum(math.comb(100, m) for m in fits)
     assert (found.size, found.feasible, found.networks) == (2**100, expected, expected)
-    sampled = space.sample(parse(text), 20, seed=0)
-    assert time.perf_counter() - start < 10
     assert len({member.hash for member in sampled}) == 20
     assert all(member.params <= params and member.macs <= macs and member.count("M") >= 35 for member in sampled)
 
@@ -160,25 +159,22 @@ LARGE = "stage[{C|M}*25] stage[{C|M}*25] stage[{C|M}*25] stage[{C|M}*25] "
 
 def test_members_of_a_large_space_come_at_once() -> None:
     spec = parse(LARGE + "require params <= 60M and macs <= 12G and count(M) >= 10")
-    start = time.perf_counter()
-    member = next(space.members(spec))
-    assert time.perf_counter() - start < 10
+    with at_most(calls=3_000_000):
+        member = next(space.members(spec))
     assert member.params <= 60_000_000
     assert member.macs <= 12_000_000_000
 
 
 def test_an_impossible_requirement_of_a_large_space_says_what_is_reachable() -> None:
-    start = time.perf_counter()
-    with pytest.raises(SpecError) as caught:
+    with at_most(calls=3_000_000), pytest.raises(SpecError) as caught:
         space.check(parse(LARGE + "require params <= 5M"))
     assert caught.value.diagnostics[0].help == "here params goes from 34,227,006 to 155,398,730"
     text = LARGE + "require params <= 34300K require count(M) <= 10"
-    with pytest.raises(SpecError, match="and the others at once") as caught:
+    with at_most(calls=3_000_000), pytest.raises(SpecError, match="and the others at once") as caught:
         space.check(parse(text))
     assert caught.value.diagnostics[0].help == (
         "one by one they can be met: params goes from 34,227,006 to 155,398,730; count(M) goes from 0 to 100"
     )
-    assert time.perf_counter() - start < 10
 
 
 # ---- sampling ------------------------------------------------------------------------------------------------
