@@ -35,11 +35,14 @@ def write_atomically(path: Path, text: str | bytes) -> Path:
                 os.unlink(name)
         if not isinstance(error, OSError):
             raise
-        kind = DiskFullError if is_full(error) else RunError
-        raise kind(
-            f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
-        ) from None
+        raise unwritable(path, error) from None
     return path
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """What to tell of a file or folder that cannot be written."""
+    kind = DiskFullError if is_full(error) else RunError
+    return kind(f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space")
 
 
 @contextlib.contextmanager
@@ -59,9 +62,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
     try:
         file = path.open("w")
     except OSError as error:
-        raise RunError(
-            f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space"
-        ) from None
+        raise unwritable(path, error) from None
     with file:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)

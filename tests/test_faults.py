@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,20 +143,55 @@ def test_a_worker_ends_with_the_process_that_started_it(little: Path, tmp_path: 
         pytest.fail("the worker outlived its parent")
 
 
-def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(little: Path, tmp_path: Path):
-    """A tmpfs of 48 KB: the journal and the checkpoints do not fit."""
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(small)], capture_output=True).returncode:
+@contextlib.contextmanager
+def tmpfs(folder: Path, limit: str) -> Iterator[Path]:
+    """A file system of its own that is as small as the limit says."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "tmpfs", str(folder)], capture_output=True).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(little: Path, tmp_path: Path):
+    """A tmpfs of 48 KB: the journal and the checkpoints do not fit."""
+    with tmpfs(tmp_path / "small", "size=48k") as small:
         with pytest.raises(RunError) as error:
             search(small / "run", little)
         assert isinstance(error.value, DiskFullError), error.value
         subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
         assert outline(search(small / "run", little)) == outline(search(tmp_path / "whole", little))
-    finally:
-        subprocess.run(["umount", str(small)], check=False)
+
+
+def test_a_disk_that_is_full_when_the_front_is_written_ends_the_search_too(little: Path, tmp_path: Path):
+    """A tmpfs with room for one more file: `best.arch` takes it, and the folder of the front has none."""
+    two: dict[str, Any] = {"budget": 2, "objectives": ("accuracy", "minimize:params")}
+    with tmpfs(tmp_path / "small", "nr_inodes=200") as small:
+        whole = search(small / "run", little, **two)
+        front = sorted(file.name for file in (small / "run/pareto").iterdir())
+        shutil.rmtree(small / "run/pareto")
+        (small / "run/best.arch").unlink()
+        with pytest.raises(OSError, match="No space"):
+            for number in range(200):
+                (small / f"{number}").touch()
+        (small / "0").unlink()
+        with pytest.raises(DiskFullError, match="cannot write '.*pareto'") as error:
+            search(small / "run", little, **two)
+        assert error.value.exit_code == 3
+        assert (small / "run/best.arch").exists()
+        (small / "1").unlink()
+        subprocess.run(["mount", "-o", "remount,nr_inodes=300", str(small)], check=True)
+        assert outline(search(small / "run", little, **two)) == outline(whole)
+        assert sorted(file.name for file in (small / "run/pareto").iterdir()) == front
+
+
+def test_a_full_disk_when_the_study_is_opened_is_told(little: Path, tmp_path: Path):
+    """A tmpfs of one page: the plan fits, Optuna's journal does not."""
+    with tmpfs(tmp_path / "small", "size=4k") as small:
+        with pytest.raises(DiskFullError, match="cannot be opened"):
+            search(small / "run", little)
 
 
 def test_a_disk_that_is_full_when_the_report_is_drawn_ends_the_search_too(

@@ -73,7 +73,7 @@ def test_only_what_is_quick_enough_is_trained(
     bound = limit(times, steps(times)[len(steps(times)) // 2])
     quick = {name for name, ms in times.items() if ms <= bound}
     assert 0 < len(quick) < len(times) == 8
-    monkeypatch.setattr("archdsl.study.Latencies", lambda device, file: Latencies(device, _copied(path, file)))
+    monkeypatch.setattr("archdsl.study.session.Latencies", lambda device, file: Latencies(device, _copied(path, file)))
     watch = Heard()
     results = run(f"{SPACE}require latency_ms <= {bound:.9f}", tmp_path / "run", little, sampler=sampler, watch=watch)
     assert {trial["hash"] for trial in results["trials"]} == quick
@@ -86,7 +86,7 @@ def test_only_what_is_quick_enough_is_trained(
     assert all("this requirement is not met: latency_ms is" in record["reason"] for record in unfit)
     # The same command again trains nothing and measures nothing.
     again = Latencies(torch.device("cpu"), tmp_path / "run" / "latency.json")
-    monkeypatch.setattr("archdsl.study.Latencies", lambda device, file: again)
+    monkeypatch.setattr("archdsl.study.session.Latencies", lambda device, file: again)
     assert (
         run(f"{SPACE}require latency_ms <= {bound:.9f}", tmp_path / "run", little, sampler=sampler)["trials"]
         == results["trials"]
@@ -133,7 +133,7 @@ def test_baselines_that_are_too_slow_are_no_finalists(
 ) -> None:
     path, times = measured
     bound = limit(times, steps(times)[0])
-    monkeypatch.setattr("archdsl.study.Latencies", lambda device, file: Latencies(device, _copied(path, file)))
+    monkeypatch.setattr("archdsl.study.session.Latencies", lambda device, file: Latencies(device, _copied(path, file)))
     results = run(f"{SPACE}require latency_ms <= {bound:.9f}", tmp_path / "run", little, final_seeds=1)
     assert all(times[finalist["hash"]] <= bound for finalist in results["finalists"])
     assert results["finalists"][0]["name"] == "winner"

@@ -13,29 +13,21 @@ import optuna
 
 from archdsl import ir, space
 from archdsl.architecture import digest
-from archdsl.conditions import open_measures
 from archdsl.device import one_thread, pick_device
-from archdsl.errors import DiskFullError, RunError, SpecError, UsageError
+from archdsl.errors import Diagnostic, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
-from archdsl.files import is_full
-from archdsl.latency import Latencies
-from archdsl.sources import read_spec
-from archdsl.study.admission import make_screen
+from archdsl.sources import Source, read_spec
 from archdsl.study.begun import begun
-from archdsl.study.candidate import evaluate
-from archdsl.study.distributed import Place, Shared, join
-from archdsl.study.finals import Finals
+from archdsl.study.distributed import join
 from archdsl.study.plan import Plan, objectives_of, plan_search
-from archdsl.study.pool import Pool, default_workers
-from archdsl.study.proposer import Admits, both
-from archdsl.study.runner import Runner
+from archdsl.study.pool import default_workers
 from archdsl.study.samplers import AUTO, SAMPLERS, Setting, recommend
 from archdsl.study.screens import SCREENS
-from archdsl.study.store import RECORD, RunFolder
-from archdsl.study.timing import Timing
+from archdsl.study.session import Session
+from archdsl.study.store import RunFolder
 from archdsl.study.warm_start import first_networks
 from archdsl.study.watch import Watch
-from archdsl.study.writing import device_text, write_results
+from archdsl.study.writing import Facts
 
 DEFAULT_SPACE = "placement"
 SEEDS = 3
@@ -112,88 +104,18 @@ def search(
         warm_start_from=tuple(map(str, warm_start)),
     )  # fmt: skip
     path = run or default_folder(plan, sampler)
-    before = begun(path, storage, study)
-    if before is not None:
-        plan = plan.settled(before, auto=sampler == AUTO)
-        reason = reason if plan.sampler == name else "which it was begun with"
-    elif warm_start:
-        plan = plan.model_copy(update={"warm_start": first_networks(warm_start, spec, wanted, seed)})
-    # Made once before anything is written: a sampler may refuse a space it knows nothing to do with.
-    with _quiet():
-        SAMPLERS[plan.sampler](Setting(seed, spec, tuple(direction for _, direction in wanted), budget))
-    extent = space.extent(spec)
-    if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
-        raise SpecError([_no_member(spec)], source.text, source.path)
+    plan = _settled(plan, begun(path, storage, study), spec, auto=sampler == AUTO)
+    reason = reason if plan.sampler == name else "which it was begun with"
+    _try_sampler(plan, spec, budget)
+    facts = Facts(_extent(spec, source), budget, command or "archdsl.search(…)", started, began)
     folder = RunFolder(path, plan)
     with folder.lock(), _quiet(), one_thread(chosen_device):
-        watch.opened(folder.path, plan.model_dump(mode="json"))
-        networks = "" if extent.networks is None else f", {extent.networks:,} networks"
-        watch.say(
-            f"{extent.size:,} fillings{networks}; sampler {plan.sampler}{reason and f' ({reason})'}; {dataset.name}; "
-            f"{device_text(chosen_device, plan.workers)}; {folder.path}"
-        )
-        timing = Timing(spec, wanted, Latencies(chosen_device, folder.path / "latency.json"))
-        if timing.needed:
-            watch.say(_timing_text(spec, timing))
-        timing.prepare()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        source_of_data = (data or spec.data or DEFAULT_DATA, data_root)
-        pool = Pool(evaluate, plan.workers, dataset, source_of_data, chosen_device, watch.step, trial_timeout)
-        caches = (folder.path / "cache", *(() if cache is None else (cache,)))
-        admits: Admits = timing.admits
-        admission = None
-        if screen is not None:
-            admission = make_screen(screen, spec, dataset, recipe, seed, chosen_device, folder.path, watch)
-            admits = both(timing.admits, admission.reason)
-        runner: Runner | Shared
-        if storage is None:
-            runner = Runner(
-                spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=admits,
-                timing=timing, caches=caches,
-            )  # fmt: skip
-        else:
-            name = study or folder.path.name
-            checkpoints = folder.path / "checkpoints"
-            place = Place(storage, name, *source_of_data, device, checkpoints, timeout, trial_timeout, caches)
-            runner = Shared(spec, plan, folder, pool, place, budget=budget, watch=watch, timing=timing)
-            watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
-        facts = {
-            "extent": extent, "started": started, "began": began, "budget": budget,
-            "command": command or "archdsl.search(…)",
-        }  # fmt: skip
-        finalists: list[dict[str, Any]] = []
-        try:
-            if admission is not None:
-                admission.prepare()
-            runner.run()
-            finalists = Finals(runner).run() if final_seeds and runner.best() else []
-        except KeyboardInterrupt as interrupt:
-            if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
-                raise
-            write_results(runner, folder, facts, finalists, finished=False)
-            raise RunError(
-                f"stopped after {len(runner.trials)} of {budget} networks; all of them are kept",
-                "the same command goes on from here",
-            ) from None
-        except OSError as error:
-            if not is_full(error):
-                raise
-            raise DiskFullError(
-                f"the disk is full: {len(runner.trials)} of {budget} networks are trained, all of them are kept",
-                "free some space; the same command goes on from here",
-            ) from None
-        finally:
-            pool.close()
-            watch.end()
-        results = write_results(runner, folder, facts, finalists, finished=True)
-    if not results["trials"] and runner.history.turned_away:
-        raise RunError(*_turned_away(runner))
-    if results["best"] is None:
-        reasons = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
-        raise RunError(
-            f"none of the {len(results['trials'])} networks could be trained: {'; '.join(reasons[:3])}",
-            f"'{folder.path}' holds them all; change train(…) in the file, for example to a lower lr",
-        )
+        session = Session(
+            spec=spec, data=dataset, source=(data or spec.data or DEFAULT_DATA, data_root), plan=plan, folder=folder,
+            facts=facts, device=chosen_device, device_name=device, timeout=timeout, trial_timeout=trial_timeout,
+            storage=storage, study=study, cache=cache, watch=watch,
+        )  # fmt: skip
+        results = session.run(reason)
     return results | {"run": str(folder.path)}
 
 
@@ -224,35 +146,37 @@ def default_folder(plan: Plan, sampler: str) -> Path:
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
 
 
-def _no_member(spec: ir.Spec) -> Any:
-    from archdsl.errors import Diagnostic
-
-    place = spec.require[0].at if spec.require else None
-    return Diagnostic(
-        f"no feasible member among {space.DRAWS:,} drawn from this space",
-        place,
-        "loosen 'require', or shrink the space",
-    )
-
-
-def _timing_text(spec: ir.Spec, timing: Timing) -> str:
-    excluded = open_measures(spec.require)
-    not_counted = f", not counting what {', '.join(excluded)} excludes" if excluded else ""
-    return f"latency_ms is measured on {timing.latencies.settings}{not_counted}"
+def _settled(plan: Plan, before: Plan | None, spec: ir.Spec, *, auto: bool) -> Plan:
+    """The plan with what is settled where the study was begun, or else with the networks it is to begin with."""
+    if before is not None:
+        return plan.settled(before, auto=auto)
+    if not plan.warm_start_from:
+        return plan
+    runs = [Path(run) for run in plan.warm_start_from]
+    return plan.model_copy(update={"warm_start": first_networks(runs, spec, plan.objectives, plan.seed)})
 
 
-def _turned_away(runner: Runner | Shared) -> tuple[str, str]:
-    """What to say where no member was fit to be trained."""
-    reasons = [
-        trial.user_attrs[RECORD]["reason"]
-        for trial in runner.study.get_trials(deepcopy=False)
-        if "reason" in trial.user_attrs.get(RECORD, {})
-    ]
-    return (
-        f"none of the {len(runner.history.turned_away):,} networks that were proposed is fit to be trained, "
-        f"the first for this: {reasons[0]}",
-        "loosen 'require' in the file, or shrink the networks of the space",
-    )
+def _try_sampler(plan: Plan, spec: ir.Spec, budget: int) -> None:
+    """Make the sampler once, before anything is written: it may refuse a space it knows nothing to do with."""
+    with _quiet():
+        SAMPLERS[plan.sampler](Setting(plan.seed, spec, tuple(direction for _, direction in plan.objectives), budget))
+
+
+def _extent(spec: ir.Spec, source: Source) -> space.Extent:
+    """How large the space is.
+
+    Raises:
+        SpecError: it has no feasible member.
+    """
+    extent = space.extent(spec)
+    if extent.feasible == 0 or (extent.feasible is None and not extent.feasible_estimate):
+        mistake = Diagnostic(
+            f"no feasible member among {space.DRAWS:,} drawn from this space",
+            spec.require[0].at if spec.require else None,
+            "loosen 'require', or shrink the space",
+        )
+        raise SpecError([mistake], source.text, source.path)
+    return extent
 
 
 @contextlib.contextmanager

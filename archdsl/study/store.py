@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from pydantic import ValidationError
 
 from archdsl.errors import RunError, StudyError
-from archdsl.files import write_atomically
+from archdsl.files import unwritable, write_atomically
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
 
@@ -53,7 +53,7 @@ class RunFolder:
             self._check_plan()
             (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
-            raise RunError(f"cannot use the folder '{path}': {error.strerror}", "choose another with --run") from None
+            raise _unusable(path, error) from None
 
     def _check_plan(self) -> None:
         file = self.path / PLAN
@@ -78,13 +78,22 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes out while this one works."""
+        """Keep other processes out while this one works.
+
+        Raises:
+            StudyError: another one is at work.
+            RunError: the folder cannot be written.
+        """
         try:
             import fcntl
         except ImportError:  # no such locks on this system
             yield
             return
-        with (self.path / "lock").open("w") as file:
+        try:
+            opened = (self.path / "lock").open("w")
+        except OSError as error:
+            raise _unusable(self.path, error) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -159,15 +168,26 @@ class RunFolder:
         write_atomically(self.path / name, json.dumps(content, indent=1, allow_nan=False, default=_plain) + "\n")
 
     def write_architectures(self, best: str | None, front: dict[str, str]) -> None:
-        """`best.arch`, and `pareto/*.arch` for a search of several objectives."""
+        """`best.arch`, and `pareto/*.arch` for a search of several objectives.
+
+        Raises:
+            RunError: the folder cannot be written, or the disk is full.
+        """
         if best is not None:
             write_atomically(self.path / "best.arch", best)
         if front:
             folder = self.path / "pareto"
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            try:
+                folder.mkdir()
+            except OSError as error:
+                raise unwritable(folder, error) from None
             for name, text in front.items():
                 write_atomically(folder / f"{name}.arch", text)
+
+
+def _unusable(folder: Path, error: OSError) -> RunError:
+    return RunError(f"cannot use the folder '{folder}': {error.strerror}", "choose another with --run")
 
 
 def mend(journal: Path) -> list[str]:

@@ -6,6 +6,7 @@ import datetime
 import logging
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +22,24 @@ from archdsl.study.store import RunFolder
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a run's files say of the call that made them.
+
+    Attributes:
+        extent: of the space.
+        budget: how many networks were to be trained.
+        command: how to call this search.
+        started: a date for the reader; began: `time.monotonic()`, which durations are taken from.
+    """
+
+    extent: space.Extent
+    budget: int
+    command: str
+    started: float
+    began: float
+
+
 def device_text(device: torch.device, workers: int) -> str:
     """Where a search trains, in words."""
     if device.type == "cuda":
@@ -31,30 +50,29 @@ def device_text(device: torch.device, workers: int) -> str:
 def write_results(
     runner: Runner | Shared,
     folder: RunFolder,
-    facts: dict[str, Any],
+    facts: Facts,
     finalists: list[dict[str, Any]],
     *,
     finished: bool,
 ) -> dict[str, Any]:
     """All files of the run, from what the runner has."""
     plan, data = runner.plan, runner.pool.data
-    extent: space.Extent = facts["extent"]
     earlier = _earlier_seconds(folder)
     best, front = runner.best(), runner.front()
     results = {
         "archdsl": plan.versions.get("archdsl"),
         "language": plan.language,
-        "command": facts["command"],
+        "command": facts.command,
         "versions": plan.versions,
-        "started": datetime.datetime.fromtimestamp(facts["started"], datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - facts["began"] + earlier, 1),
+        "started": datetime.datetime.fromtimestamp(facts.started, datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - facts.began + earlier, 1),
         "device": device_text(runner.pool.device, plan.workers),
         "seed": plan.seed,
         "sampler": plan.sampler,
-        "budget": facts["budget"],
+        "budget": facts.budget,
         "spec": {
-            "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": extent.size,
-            "feasible": extent.feasible,
+            "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": facts.extent.size,
+            "feasible": facts.extent.feasible,
         },
         "data": {
             "name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes,
