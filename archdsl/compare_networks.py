@@ -21,7 +21,7 @@ from archdsl.recipe import Recipe
 from archdsl.report.networks import Measured, Run, page, rows
 from archdsl.report.networks.document import documents
 from archdsl.sources import read_spec
-from archdsl.subject import Options, Say, Subject, about, identity, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, identity, kept, measure, of_checkpoint, of_network
 from archdsl.train_spec import Job, prepare, run
 
 PAGE = "comparison.html"
@@ -43,7 +43,8 @@ def compare(
         files: two networks or more: specs, shipped names, checkpoints of `archdsl train`.
         data: data set of all; by default the one that the first of the files names.
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
-        only: names of analyses; by default the usual ones.
+        only: names of analyses; by default the usual ones. What the folder has of these networks, data and options from
+            earlier calls is shown beside them.
         epochs: in place of the recipe's.
         seed: of the batches, and of the first training.
         seeds: trainings of each spec, from `seed` on; with several, the intervals are over these, else over images.
@@ -209,6 +210,8 @@ def measured(
 ) -> Measured:  # fmt: skip
     """A network trained from each seed (a checkpoint: taken as it is), analysed and tested.
 
+    With what its folders hold from earlier calls.
+
     Args:
         known: analyses that are already there and are not measured again.
 
@@ -216,12 +219,13 @@ def measured(
         ArchdslError: a training or an analysis failed.
     """
     runs: list[Run] = []
+    earlier: list[dict[str, Result]] = []
     subject: Subject
     for seed in seeds if isinstance(entry.source, Job) else [None]:
         subject, place, checkpoint = _trained(entry, seed, home, on_step, say)
-        results = measure(
-            subject, options, Folder(place / "analysis"), lambda text: say(f"{entry.name}: {text}"), known
-        )
+        folder = Folder(place / "analysis")
+        results = measure(subject, options, folder, lambda text: say(f"{entry.name}: {text}"), known)
+        earlier.append(kept(subject, options, folder))
         test = quality.measure(
             subject.network,
             sample(entry.data, count=None, size=250, augment=False, split="test", device=device_of(subject.network)),
@@ -229,9 +233,18 @@ def measured(
         runs.append(Run(seed, results, test.scores(), test.standard_errors(), checkpoint))
     return Measured(
         name=entry.name, params=subject.params, macs=subject.macs, layout=tuple(map(tuple, subject.layout)),
-        kinds=subject.kinds, hash=subject.hash, runs=tuple(runs),
+        kinds=subject.kinds, hash=subject.hash, runs=_with_earlier(runs, earlier),
         recipe="" if entry.recipe is None else ", ".join(f"{k}={v}" for k, v in entry.recipe.model_dump().items()),
     )  # fmt: skip
+
+
+def _with_earlier(runs: Sequence[Run], earlier: Sequence[Mapping[str, Result]]) -> tuple[Run, ...]:
+    """The trainings with the analyses of earlier calls that each of them has: intervals are over all, or over none."""
+    names = [name for name in earlier[0] if all(name in found for found in earlier)]
+    return tuple(
+        dataclasses.replace(run, results={name: found[name] for name in names} | dict(run.results))
+        for run, found in zip(runs, earlier, strict=True)
+    )
 
 
 def _trained(
@@ -277,9 +290,9 @@ def _raced(
     identities = [identity(subject, options, [race.NAME])[race.NAME] for subject in subjects]
     parts = [folder.parts(race.NAME, one) for folder, one in zip(folders, identities, strict=True)]
     found = race.race(subjects, options, alpha, parts, strict=bool(options.only))
-    for folder, one, result, kept in zip(folders, identities, found.results, parts, strict=True):
+    for folder, one, result, part in zip(folders, identities, found.results, parts, strict=True):
         if result is not None:
             folder.keep(race.NAME, result, {**one, "batches": len(result.eigenvalues)})
-            kept.keep(kept.done)  # what this race did not need serves the next one, or a comparison without
+            part.keep(part.done)  # what this race did not need serves the next one, or a comparison without
     document = found.document([entry.name for entry in entries])
     return [{} if result is None else {race.NAME: result} for result in found.results], document

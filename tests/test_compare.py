@@ -177,6 +177,36 @@ def test_the_command(files: list[str], little: Path, tmp_path: Path, capsys: pyt
     assert run(["compare", files[0], "--json"]) == 2
 
 
+def test_what_is_kept_of_the_same_networks_is_shown_too(
+    files: list[str], little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cmp"
+
+    def shown(only: str, *further: str, networks: list[str] = files) -> tuple[set[str], set[str], str]:
+        """Scores and figures that the command leaves, and what it says."""
+        common = ["--data", f"npz:{little}", "--device", "cpu", "--batches", "2", "--out", str(out)]
+        assert run(["compare", *networks, *common, "--only", only, *further]) == 0
+        printed = capsys.readouterr()
+        document = json.loads((out / "comparison.json").read_text())
+        page = (out / "comparison.html").read_text()
+        scores = {row["score"] for row in document["table"] if not row["score"].startswith("test_")}
+        assert all(row["score"] in printed.out and row["score"] in page for row in document["table"])
+        return scores, {name for name in ("quality", "fourier", "cka") if f'id="{name}"' in page}, printed.err
+
+    quality, figures, _ = shown("quality")
+    assert (quality, figures) == ({"accuracy", "nll", "ece"}, {"quality"})
+    both, figures, said = shown("fourier")
+    assert both > quality
+    assert figures == {"quality", "fourier"}
+    assert "quality: done" not in said
+    assert shown("quality")[:2] == (both, figures)  # whichever is asked for
+    three, figures, _ = shown("cka", "--seeds", "2")  # the second training has no other analysis
+    assert figures == {"cka"}
+    assert not three & both
+    swapped = [files[1], files[0]]
+    assert shown("cka", "--seed", "1", networks=swapped)[1] == {"cka"}  # other networks, on other images
+
+
 @pytest.mark.slow
 def test_a_browser_shows_the_page(files: list[str], little: Path, tmp_path: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
