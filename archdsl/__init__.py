@@ -7,10 +7,12 @@ Nothing is imported before it is used: `parse` and `hash` answer without PyTorch
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all that is needed until the command can meet a Ctrl-C
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     from archdsl.analyze_spec import analyze
     from archdsl.compare_networks import compare
     from archdsl.errors import ArchdslError, SpecError

@@ -1,6 +1,22 @@
-"""`python -m archdsl` is the `archdsl` command."""
+"""The `archdsl` command, `python -m archdsl` too: Ctrl-C is met from here on, also while the rest is imported."""
 
-from archdsl.cli import main
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command that `sys.argv` holds; see `archdsl.cli.main`."""
+    try:
+        from archdsl.cli.main import main as command
+
+        command()
+    except KeyboardInterrupt:  # nothing has begun yet, or it is the second
+        sys.stderr.write("interrupted\n")
+        sys.stderr.flush()
+        os._exit(3)  # half-imported modules need no farewell
+
 
 if __name__ == "__main__":
     main()

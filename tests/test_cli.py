@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,26 @@ def test_bad_input_gets_a_message_and_a_code(
     assert found == code
     assert text in (shown.err + shown.out).replace("\n", " ").replace("│", "")
     assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "imported", ["typer", "archdsl.errors", "archdsl.cli.main", "pydantic", "archdsl.blocks", "lark"]
+)
+def test_ctrl_c_while_modules_are_imported_ends_quietly(imported: str):
+    """The first of them is imported by our entry; Python says of each when it is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "archdsl", "check", "-"], bufsize=0, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.rpartition(b"|")[2].strip().startswith(imported.encode()):
+            break
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert errors.endswith(b"interrupted\n"), errors[-2000:]
+    assert b"Traceback" not in errors
+    assert (output, process.returncode) == (b"", 3)
 
 
 def test_standard_output_holds_only_json():

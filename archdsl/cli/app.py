@@ -24,13 +24,6 @@ class Commands(typer.core.TyperGroup):
         known = super().list_commands(ctx)
         return sorted(known, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C aborts it, where Typer would make it an ordinary exit with code 130."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            raise typer.Abort from interrupt
-
 
 app = typer.Typer(
     name="archdsl",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import namedtuple
 
 import typer
 
@@ -25,6 +26,7 @@ from archdsl.errors import ArchdslError, SpecError
 
 # Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
 WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+INTERRUPTED = 130  # what Typer makes of Ctrl-C, wherever it is at that moment; no command of ours ends with it
 # Commands that keep what they have finished.
 GOES_ON = ("train", "analyze", "compare", "reproduce")
 
@@ -38,9 +40,11 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        code = app(arguments, prog_name="archdsl", standalone_mode=False)
+        code = int(app(arguments, prog_name="archdsl", standalone_mode=False) or 0)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         sys.stdout.flush()
-        return int(code or 0)
+        return code
     except typer.Exit as exit:
         return int(exit.exit_code)
     except WrongCommandLine as error:
@@ -49,6 +53,7 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         goes_on = arguments[:1] and arguments[0] in GOES_ON
         sys.stderr.write("interrupted" + ("; the same command goes on from what is finished" if goes_on else "") + "\n")
+        _forget_interrupt()
         return 3
     except (BrokenPipeError, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
@@ -70,6 +75,15 @@ def run(arguments: list[str]) -> int:
             "  = help: please report this; ARCHDSL_DEBUG=1 shows where it happened\n"
         )
         return 3
+
+
+def _forget_interrupt() -> None:
+    """Have Python end with our exit code.
+
+    Where Ctrl-C came while a text was run as code, as when an import makes a data class, CPython remembers it as
+    unhandled, whoever handles it, and ends by the signal; the next text that is run makes it forget.
+    """
+    namedtuple("Forgotten", ())
 
 
 def report(error: ArchdslError) -> None:
