@@ -20,6 +20,7 @@ from archdsl.experiment import fit_to_data
 from archdsl.recipe import Recipe
 from archdsl.report.networks import Measured, Run, page, rows
 from archdsl.report.networks.document import documents
+from archdsl.report.networks.measured import spreads
 from archdsl.sources import read_spec
 from archdsl.subject import Options, Say, Subject, about, identity, kept, measure, of_checkpoint, of_network
 from archdsl.train_spec import Job, prepare, run
@@ -230,7 +231,7 @@ def measured(
             subject.network,
             sample(entry.data, count=None, size=250, augment=False, split="test", device=device_of(subject.network)),
         )
-        runs.append(Run(seed, results, test.scores(), test.standard_errors(), checkpoint))
+        runs.append(Run(seed, results, test.scores(), spreads(test), checkpoint))
     return Measured(
         name=entry.name, params=subject.params, macs=subject.macs, layout=tuple(map(tuple, subject.layout)),
         kinds=subject.kinds, hash=subject.hash, runs=_with_earlier(runs, earlier),

@@ -19,7 +19,7 @@ from archdsl.analyses.quality import QualityResult
 from archdsl.cli.main import run
 from archdsl.errors import DataError, UsageError
 from archdsl.report.networks import Measured, Run, page, rows
-from archdsl.report.statistics import mean_interval, normal_difference, normal_interval
+from archdsl.report.statistics import Spread, estimated, estimated_difference, mean_interval
 
 HEAD = "stem patch(4, k=4) defaults(heads=1, head_dim=4)"
 CONV = f"model conv {HEAD} stage(4)[C C] train(epochs=1, batch=32)"
@@ -43,19 +43,28 @@ def measured(name: str, *accuracies: float, params: int = 1234) -> Measured:
     return Measured(name, params, 99, (("C", "M"),), {"C": "conv", "M": "msa"}, f"hash {name}", runs)
 
 
-def test_intervals_are_students_over_seeds_and_normal_over_images() -> None:
+def test_intervals_are_students_over_seeds_batches_and_images() -> None:
     values = [0.5, 0.6, 0.55]
     found = mean_interval(values)
     expected = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
     assert (found.low, found.high) == pytest.approx(expected)
-    assert (normal_interval(1.0, 0.5).low, normal_interval(1.0, 0.5).high) == pytest.approx(
-        stats.norm.interval(0.95, 1, 0.5)
+    batches = estimated(float(np.mean(values)), Spread(float(stats.sem(values)), 3))
+    assert (batches.low, batches.high) == pytest.approx(expected)
+    more = [0.7, 0.72, 0.74, 0.71]
+    gap = estimated_difference(
+        float(np.mean(more)),
+        Spread(float(stats.sem(more)), 4),
+        float(np.mean(values)),
+        Spread(float(stats.sem(values)), 3),
     )
-    gap = normal_difference(1.0, 0.3, 0.5, 0.4)
-    assert (gap.low, gap.high) == pytest.approx(stats.norm.interval(0.95, 0.5, 0.5))
+    welch = stats.ttest_ind(more, values, equal_var=False).confidence_interval()
+    assert (gap.low, gap.high) == pytest.approx((welch.low, welch.high))
+    for spread in (Spread(), Spread(0.0, 6), Spread(0.1, 1)):  # unknown, all the same, or one draw
+        assert not estimated(0.4, spread).known
+        assert not estimated_difference(0.4, spread, 0.1, Spread(0.1, 6)).known
     one, several = measured("one", 0.5), measured("several", *values)
     assert (one.estimate("accuracy").basis, several.estimate("accuracy").basis) == ("batches", "seeds")
-    assert one.estimate("accuracy").error == pytest.approx((0.25 / 99) ** 0.5)
+    assert one.estimate("accuracy").spread == Spread(pytest.approx((0.25 / 99) ** 0.5), 100)
     assert one.estimate("lambda_max") is None
     other = measured("other", 0.7, 0.72, 0.74)
     welch = stats.ttest_ind([0.7, 0.72, 0.74], values, equal_var=False).confidence_interval()

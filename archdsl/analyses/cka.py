@@ -57,6 +57,11 @@ class CkaResult(Result):
         found = self._neighbours(np.arange(len(self.hsic)))
         return {} if found is None else {"cka_neighbours": found}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.hsic)
+
     def standard_errors(self) -> dict[str, float]:
         """Over the batches, by the jackknife."""
         error = jackknife(self._neighbours, len(self.hsic))

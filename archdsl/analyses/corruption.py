@@ -57,6 +57,11 @@ class CorruptionResult(Result):
         found = {"corruption_error": self._error(everyone), "corruption_retained": self._retained(everyone)}
         return {name: value for name, value in found.items() if value is not None}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
+
     def standard_errors(self) -> dict[str, float]:
         """Of both, over the batches, by the jackknife."""
         count = len(self.images)

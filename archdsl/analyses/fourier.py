@@ -75,6 +75,11 @@ class FourierResult(Result):
         """high_freq and, with attention and conv blocks both there, smoothing_contrast; nats."""
         return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch()}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
+
     def standard_errors(self) -> dict[str, float]:
         """Of both, over the batches."""
         found = {name: mean_error(values, self.images) for name, values in self._by_batch()}

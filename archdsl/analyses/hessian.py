@@ -56,6 +56,11 @@ class HessianResult(Result):
         found = {name: statistic(everyone) for name, statistic in self._statistics().items()}
         return {name: value for name, value in found.items() if value is not None}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.eigenvalues)
+
     def standard_errors(self) -> dict[str, float]:
         """Of each score, over the batches, by the jackknife."""
         count = len(self.eigenvalues)

@@ -57,6 +57,11 @@ class DensityResult(Result):
         everyone = np.arange(len(self.traces))
         return {name: statistic(everyone) for name, statistic in self._statistics().items()}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.traces)
+
     def standard_errors(self) -> dict[str, float]:
         """Of each score, over the batches, by the jackknife; the scatter of the probes is in it."""
         found = {name: jackknife(statistic, len(self.traces)) for name, statistic in self._statistics().items()}

@@ -76,6 +76,11 @@ class LandscapeResult(Result):
         """landscape_rise: mean loss over the points of the unit disc, minus the loss in its centre; nats."""
         return {"landscape_rise": float(np.average(self._rises(), weights=self.images))}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
+
     def standard_errors(self) -> dict[str, float]:
         """Over the batches; the directions are one draw."""
         error = mean_error(self._rises(), self.images)

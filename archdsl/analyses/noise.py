@@ -65,6 +65,11 @@ class NoiseResult(Result):
         found = {"noise_auc": self._auc(everyone), "noise_tilt": self._tilt(everyone)}
         return {name: value for name, value in found.items() if value is not None}
 
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
+
     def standard_errors(self) -> dict[str, float]:
         """Of both, over the batches, by the jackknife."""
         count = len(self.images)

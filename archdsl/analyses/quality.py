@@ -52,6 +52,11 @@ class QualityResult(Result):
         """accuracy, nll, ece."""
         return {"accuracy": self.accuracy, "nll": self.nll, "ece": self.ece}
 
+    @property
+    def draws(self) -> int:
+        """Images."""
+        return self.images
+
     def standard_errors(self) -> dict[str, float]:
         """Over images."""
         if self.images < 2:

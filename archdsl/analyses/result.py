@@ -28,6 +28,11 @@ class Result:
         """Standard error over the batches for the scores that have one; it takes two batches to tell."""
         raise NotImplementedError
 
+    @property
+    def draws(self) -> int:
+        """Over how many batches (or images) the standard errors are taken."""
+        raise NotImplementedError
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, for `json.dumps`."""
         return typing.cast(dict[str, Any], _encode(self))
@@ -53,6 +58,11 @@ class MeansByKind(Result):
     def by_batch(self) -> dict[str, Floats]:
         """Score names to the mean over the units of each batch, (B,)."""
         raise NotImplementedError
+
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
 
     def scores(self) -> dict[str, float]:
         """Their means over all images, for the kinds there are."""

@@ -87,20 +87,36 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return around(found.value, found.sd / math.sqrt(found.n), found.n - 1, (found.n,))
 
 
-def normal_interval(value: float, error: float) -> Interval:
-    """A value with the interval of a known standard error; NaN ends where that is NaN.
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A standard error and over how many draws it was taken; NaN where nobody knows it."""
 
-    >>> normal_interval(1.0, 0.0)
-    Interval(value=1.0, low=1.0, high=1.0, n=(1,), p=nan)
+    error: float = math.nan
+    draws: int = 0
+
+
+def estimated(value: float, spread: Spread) -> Interval:
+    """A value with Student's interval; NaN ends for fewer than two draws, or where they were all the same.
+
+    >>> found = estimated(2.0, Spread(1 / 3**0.5, draws=3))
+    >>> round(found.low, 3), round(found.high, 3)
+    (-0.484, 4.484)
+    >>> estimated(2.0, Spread(0.0, draws=3)).known
+    False
     """
-    half = _NORMAL * error
-    return Interval(value, value - half, value + half, (1,))
+    if not spread.error > 0 or spread.draws < 2:
+        return Interval(value, math.nan, math.nan, (spread.draws,))
+    return around(value, spread.error, spread.draws - 1, (spread.draws,))
 
 
-def normal_difference(left: float, left_error: float, right: float, right_error: float) -> Interval:
-    """left - right with the interval of two standard errors, as if both were independent."""
-    found = normal_interval(left - right, math.hypot(left_error, right_error))
-    return Interval(found.value, found.low, found.high, (1, 1))
+def estimated_difference(left: float, left_spread: Spread, right: float, right_spread: Spread) -> Interval:
+    """left - right with Welch's interval, as if both were independent; NaN ends where `estimated` has some."""
+    spreads, n = (left_spread, right_spread), (left_spread.draws, right_spread.draws)
+    if not all(estimated(0.0, spread).known for spread in spreads):
+        return Interval(left - right, math.nan, math.nan, n)
+    variances = [spread.error**2 for spread in spreads]
+    freedom = sum(variances) ** 2 / sum(v**2 / (draws - 1) for v, draws in zip(variances, n, strict=True))
+    return around(left - right, math.sqrt(sum(variances)), freedom, n)
 
 
 def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from archdsl.report.statistics import Interval, difference, mean, mean_interval, normal_difference, normal_interval
+from archdsl.report.statistics import (
+    Interval,
+    Spread,
+    difference,
+    estimated,
+    estimated_difference,
+    mean,
+    mean_interval,
+)
 
 if TYPE_CHECKING:
     from archdsl.analyses import Result
@@ -22,13 +30,13 @@ class Estimate:
     Attributes:
         interval: its value and ends; NaN ends where the spread is not known.
         basis: what the interval is over: trainings from several seeds, or the images of a single one.
-        error: standard error.
+        spread: standard error, and over how many seeds, batches or images.
         values: per seed.
     """
 
     interval: Interval
     basis: Basis
-    error: float
+    spread: Spread
     values: tuple[float, ...]
 
     @property
@@ -45,14 +53,14 @@ class Run:
         seed: of the training; None where nobody said.
         results: analyses by name.
         test: metrics on the test split, if it was looked at.
-        test_error: their standard errors, where known.
+        test_spread: their standard errors, where known.
         checkpoint: where its weights lie, as it was named.
     """
 
     seed: int | None
     results: Mapping[str, Result]
     test: Mapping[str, float] = field(default_factory=dict)
-    test_error: Mapping[str, float] = field(default_factory=dict)
+    test_spread: Mapping[str, Spread] = field(default_factory=dict)
     checkpoint: str = ""
 
     def scores(self) -> dict[str, float]:
@@ -60,10 +68,15 @@ class Run:
         found = {name: value for result in self.results.values() for name, value in result.scores().items()}
         return found | {f"test_{name}": value for name, value in self.test.items()}
 
-    def errors(self) -> dict[str, float]:
+    def spreads(self) -> dict[str, Spread]:
         """Their standard errors over images or batches, where known."""
-        found = {name: value for result in self.results.values() for name, value in result.standard_errors().items()}
-        return found | {f"test_{name}": value for name, value in self.test_error.items()}
+        found = {name: spread for result in self.results.values() for name, spread in spreads(result).items()}
+        return found | {f"test_{name}": spread for name, spread in self.test_spread.items()}
+
+
+def spreads(result: Result) -> dict[str, Spread]:
+    """The standard errors of a result's scores, with its number of draws."""
+    return {name: Spread(error, result.draws) for name, error in result.standard_errors().items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +110,15 @@ class Measured:
 
     def estimate(self, score: str) -> Estimate | None:
         """A score over the seeds, or over the images of a single training; None where it does not exist."""
-        found = [(run.scores()[score], run.errors().get(score, math.nan)) for run in self.runs if score in run.scores()]
-        if not found:
+        runs = [run for run in self.runs if score in run.scores()]
+        if not runs:
             return None
-        values = tuple(value for value, _ in found)
+        values = tuple(run.scores()[score] for run in runs)
         if len(values) > 1:
-            spread = mean(values)
-            return Estimate(mean_interval(values), "seeds", spread.sd / len(values) ** 0.5, values)
-        value, error = found[0]
-        return Estimate(normal_interval(value, error), "batches" if math.isfinite(error) else "", error, values)
+            error = mean(values).sd / len(values) ** 0.5
+            return Estimate(mean_interval(values), "seeds", Spread(error, len(values)), values)
+        spread = runs[0].spreads().get(score, Spread())
+        return Estimate(estimated(values[0], spread), "batches" if math.isfinite(spread.error) else "", spread, values)
 
     def against(self, other: Measured, score: str) -> Interval | None:
         """This network's score minus the other's, with an interval; None where either has none."""
@@ -115,4 +128,4 @@ class Measured:
         if len(mine.values) > 1 and len(theirs.values) > 1:
             return difference(mine.values, theirs.values)
         # On the same images errors go together, so that this interval is rather too wide than too narrow.
-        return normal_difference(mine.value, mine.error, theirs.value, theirs.error)
+        return estimated_difference(mine.value, mine.spread, theirs.value, theirs.spread)
