@@ -27,14 +27,15 @@ def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple
         kind: the name of its type, so that the cache tells 1 from True and 1.0.
     """
     try:
-        _adapter(model, name).validate_python(value, strict=True)
+        adapter(model, name).validate_python(value, strict=True)
     except ValidationError as error:
         return _explain(name, value, _wanted(model.model_fields[name].annotation), error)
     return None
 
 
 @functools.cache
-def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+def adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """What checks the values of a field."""
     field = model.model_fields[name]
     fits: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     return TypeAdapter(fits)

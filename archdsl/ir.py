@@ -2,7 +2,7 @@
 
 `Spec` is what the text means once names are looked up: `let`s and repeats written out, every block with the arguments
 that reach it from its stage and the defaults. A spec whose holes are all filled becomes an `Architecture`
-(see `architecture.py`).
+(see `architecture/`).
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class BlockDefinition(Node):
     parameters: tuple[ParameterSpec, ...] = ()
     items: Items
     summary: str = ""
-    # The class made of it, by `archdsl.blocks.defined`; made anew in another process.
+    # The class made of it, by `archdsl.composites.definition`; made anew in another process.
     _block: Any = PrivateAttr(default=None)
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import archdsl
-from archdsl.architecture import _fit
+from archdsl.architecture.fitting import fit
 from archdsl.sources import read_file
 
 # Specs of timm's networks, and what timm calls them.
@@ -136,7 +136,7 @@ def building(text: str, name: str, times: int) -> dict[str, Any]:
     """Seconds from the text to the network, nothing of it known before, against timm's constructor."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(times):
-        _fit.cache_clear()
+        fit.cache_clear()
         began = time.process_time()
         archdsl.compile(text)
         seconds[0].append(time.process_time() - began)

@@ -7,9 +7,10 @@ import itertools
 import pytest
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, Misfit, option_labels, resolve, resolve_model
+from archdsl.architecture import Architecture, Misfit, resolve, resolve_model
 from archdsl.errors import SpecError
 from archdsl.language import parse
+from archdsl.wording import option_labels
 
 TEXT = """
 model small

@@ -22,13 +22,14 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # In which data flows; a room may know those before it, never those behind it.
 ORDER = (
-    "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "architecture", "language", "sources", "space",
+    "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "composites", "architecture", "language", "sources", "space",
     "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "latency", "pretrained", "export", "timm_models", "data", "experiment",
     "training", "corruptions", "analyses", "report", "study", "tracking", "train_spec", "analysis_folder", "subject", "race",
     "analyze_spec", "analyze_checkpoints", "compare_networks", "reproduction", "cli",
 )  # fmt: skip
 WITHOUT_TORCH = (
-    "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "conditions", "blocks", "architecture",
+    "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "conditions", "blocks", "composites",
+    "architecture",
     "language", "identity", "sources", "space", "cli", "wording", "drawing", "alignment", "comparison",
     "comparison_of_spaces", "editor",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The primitive blocks, one file per family (a new file here registers itself), and what makes a block of a definition.
+"""The primitive blocks, one file per family (a new file here registers itself).
 
 Blocks made of others are said in the language itself, in `grammars/prelude.arch`.
 """

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archdsl import architecture, arguments, ir
+from archdsl import arguments, ir
 from archdsl.architecture import Architecture, Choose, Misfit, first_option, resolve
-from archdsl.blocks.defined import scope_of
+from archdsl.architecture.fitting import fit
+from archdsl.composites.definition import scope_of
 from archdsl.conditions import allows, unmet
 from archdsl.editor.names import Names
 from archdsl.editor.positions import Lines
@@ -150,7 +151,7 @@ class Analysis:
 
 def forget() -> None:
     """Let go of the block classes of texts that are no more; the caches of the library would keep them all."""
-    for cache in (architecture._fit, arguments._adapter, arguments.misfit):
+    for cache in (fit, arguments.adapter, arguments.misfit):
         cache.cache_clear()
     gc.collect()
 

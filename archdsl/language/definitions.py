@@ -5,7 +5,8 @@ from __future__ import annotations
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Composite
-from archdsl.blocks.defined import FROM_STAGE, Defined
+from archdsl.composites.definition import Defined
+from archdsl.composites.scope import FROM_STAGE
 from archdsl.errors import Span
 from archdsl.language import syntax
 from archdsl.language.calls import Context, check_type

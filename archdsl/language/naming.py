@@ -8,7 +8,8 @@ from dataclasses import replace
 from archdsl import ir
 from archdsl.architecture import Architecture, PlacedBlock
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.defined import FROM_STAGE, Defined, scope_of
+from archdsl.composites.definition import Defined, scope_of
+from archdsl.composites.scope import FROM_STAGE
 from archdsl.language import prelude
 
 

@@ -7,7 +7,7 @@ import re
 
 from archdsl import ir, resources
 from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.defined import define
+from archdsl.composites.definition import define
 from archdsl.language.parser import parse_syntax
 
 _BLOCK = re.compile(r"^block +([A-Za-z_]\w*)", re.M)

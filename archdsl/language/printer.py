@@ -10,7 +10,8 @@ from archdsl.architecture import Architecture, PlacedBlock, PlacedStage
 from archdsl.arguments import show
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Primitive
-from archdsl.blocks.defined import FROM_OUTSIDE, FROM_STAGE, Defined, kind, scope_of
+from archdsl.composites.definition import Defined, scope_of
+from archdsl.composites.scope import FROM_OUTSIDE, FROM_STAGE, kind
 from archdsl.errors import SpecError
 from archdsl.language.naming import Naming
 from archdsl.wording import write_items

@@ -9,7 +9,7 @@ from typing import Any
 
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.defined import define
+from archdsl.composites.definition import define
 from archdsl.errors import Diagnostic, Span
 from archdsl.language.values import Mistake, Scope, TooMuch, pattern, possible
 

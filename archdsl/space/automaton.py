@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
 from archdsl.architecture import Misfit, PlacedBlock, Resolving
-from archdsl.blocks import defined
+from archdsl.composites.expansion import work
 from archdsl.effort import TooLarge, spend
 from archdsl.shapes import Shape
 from archdsl.space.enumeration import Script
@@ -136,7 +136,7 @@ class Automaton(Resolving):
             case ir.BlockSpec() as block:
                 yield from self._blocks(state, place, block)
             case ir.ChoiceSpec() as hole:
-                for choices, index, decided in self._every(state, lambda: self._decide(hole)):
+                for choices, index, decided in self._every(state, lambda: self.decide(hole)):
                     yield (
                         self._go(state, self.program.into(place, hole.options[index]), decided),
                         None,
@@ -144,7 +144,7 @@ class Automaton(Resolving):
                         choices,
                     )
             case ir.RepeatSpec() as repeat:
-                for choices, times, decided in self._every(state, lambda: self._value(repeat.times)):
+                for choices, times, decided in self._every(state, lambda: self.value(repeat.times)):
                     count = int(times) if isinstance(times, (int, float)) else 0
                     yield (
                         self._go(state, self.program.repeated(place, repeat, count), decided),
@@ -156,7 +156,7 @@ class Automaton(Resolving):
                 for choices, _, decided in self._every(state, lambda: self._worked_out(place, value)):
                     yield self._go(state, self.program.after(place), decided), None, self.nothing, choices
             case Begin(stage=stage):
-                for choices, opened, decided in self._every(state, lambda: self._open(stage)):
+                for choices, opened, decided in self._every(state, lambda: self.open(stage)):
                     following = state._replace(width=opened[0], entry=opened[1:])
                     yield self._go(following, self.program.after(place), decided), SEPARATOR, self.nothing, choices
             case End():
@@ -164,15 +164,15 @@ class Automaton(Resolving):
             case Head():
                 yield self._go(state, self.program.after(place), {}), SEPARATOR, self.nothing, ()
             case Finish():
-                for choices, _, decided in self._every(state, self._end):
+                for choices, _, decided in self._every(state, self.end):
                     yield self._go(state, self.program.after(place), decided), SEPARATOR, self.nothing, choices
 
     def _worked_out(self, place: Place, value: Any) -> None:
         """The holes of `defaults(…)` are only met; the arguments of `train(…)` are worked out as `resolve` does."""
         if isinstance(value, tuple):
-            self._meet(value)
+            self.meet(value)
         else:
-            self._value(value)
+            self.value(value)
 
     def _go(self, state: State, place: Place | None, decided: dict[str, Any]) -> State:
         live = place.live if place is not None else frozenset()
@@ -180,7 +180,7 @@ class Automaton(Resolving):
         return state._replace(place=place, decided=tuple(sorted((n, v) for n, v in kept.items() if n in live)))
 
     def _every(
-        self, state: State, work: Callable[[], Any], effort: int = 1
+        self, state: State, step: Callable[[], Any], effort: int = 1
     ) -> Iterator[tuple[Choices, Any, dict[str, Any]]]:
         """Do a piece of the walk under all decisions it asks for; those that do not fit are left out."""
         choices: list[int] | None = []
@@ -188,16 +188,16 @@ class Automaton(Resolving):
             if self._ways_left < 0:
                 raise TooLarge
             spend(DECIDING)
-            before = defined.work()
+            before = work()
             self.choose = script = Script(choices)
             self.decided, self.shape, self.width = dict(state.decided), state.shape, state.width
             try:
-                result = work()
+                result = step()
             except Misfit:
                 pass
             else:
                 yield tuple(script.choices[: len(script.met)]), result, self.decided
-            self._ways_left -= effort + PART * (defined.work() - before)
+            self._ways_left -= effort + PART * (work() - before)
             choices = script.next()
 
     # ---- blocks ----
@@ -219,7 +219,7 @@ class Automaton(Resolving):
             yield self._go(state._replace(width=None), following, {}), None, self.nothing, ()
             return
         stride, down = state.entry
-        for choices, layer, _ in self._every(state, lambda: self._pass(step.stage, step.number, stride, down)):
+        for choices, layer, _ in self._every(state, lambda: self.pass_through(step.stage, step.number, stride, down)):
             there = self._go(state._replace(shape=self.shape, width=None, entry=None), following, {})
             yield there, *((layer.meaning, self._cost(layer)) if layer else (None, self.nothing)), choices
 
@@ -252,11 +252,11 @@ class Automaton(Resolving):
     def _put(self, block: ir.BlockSpec, stage: Begin | None, entry: tuple[int, str] | None) -> tuple[PlacedBlock, ...]:
         """Place a block as `Resolving` does; paths matter to nobody here, only whether a block is a stage's first."""
         if stage is None:
-            return (self._place(block, "block"),)
+            return (self.place(block, "block"),)
         if entry is None:
-            return (self._place(block, "block", stage.number, 2),)
-        down, own = self._enter(block, stage.stage, stage.number, *entry)
-        first = self._place(block, "block", stage.number, 1, own)
+            return (self.place(block, "block", stage.number, 2),)
+        down, own = self.enter(block, stage.stage, stage.number, *entry)
+        first = self.place(block, "block", stage.number, 1, own)
         return (first,) if down is None else (down, first)
 
     def _signature(self, block: ir.BlockSpec) -> tuple[str, frozenset[str]]:

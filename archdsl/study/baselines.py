@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archdsl import ir
 from archdsl.architecture import Architecture
-from archdsl.blocks.defined import attends
+from archdsl.composites.definition import attends
 from archdsl.space import Hole, attempt
 from archdsl.wording import option_labels
 

@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
 from archdsl import ir, report, space
-from archdsl.blocks.defined import attends
+from archdsl.composites.definition import attends
 from archdsl.errors import StudyError
 from archdsl.language import parse
 from archdsl.report.results import FILE, JOURNAL, is_outdated
