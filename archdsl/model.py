@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archdsl.architecture import Architecture, PlacedBlock, resolve_model
-from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence, measure
+from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence
+from archdsl.blocks.trees import measure
 from archdsl.errors import RunError
 from archdsl.layers.parallel import Apart
 from archdsl.layers.parallel import Parallel as ParallelModule

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archdsl.arguments import show
 from archdsl.blocks import BLOCKS as PRIMITIVES
 from archdsl.blocks import Block
-from archdsl.blocks.base import measure, roles
+from archdsl.blocks.trees import measure, roles
 from archdsl.language import parse, prelude
 from archdsl.layers.residual import Residual
 from archdsl.model import build_node, initialise

@@ -25,7 +25,8 @@ from torch import nn
 import archdsl
 from archdsl import ir
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.base import Primitive, primitives
+from archdsl.blocks.base import Primitive
+from archdsl.blocks.trees import primitives
 from archdsl.cli.main import run
 from archdsl.errors import RunError, SpecError, StudyError, UsageError
 from archdsl.export import FORMATS, export

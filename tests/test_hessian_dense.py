@@ -22,7 +22,7 @@ from archdsl import resources
 from archdsl.analyses.hessian import measure
 from archdsl.blocks import BLOCKS as PRIMITIVES
 from archdsl.blocks import Block
-from archdsl.blocks.base import measure as cost_of
+from archdsl.blocks.trees import measure as cost_of
 from archdsl.language import parse, prelude
 from archdsl.model import build_node, initialise
 from archdsl.shapes import Shape, ShapeError

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from archdsl import ir
 from archdsl.architecture.placed import digest
 from archdsl.blocks import Block
-from archdsl.blocks.base import Composite, Cost, Node, meaning, measure, primitives
+from archdsl.blocks.base import Composite, Cost, Node
+from archdsl.blocks.trees import meaning, measure, primitives
 from archdsl.composites.scope import Scope, construct
 from archdsl.effort import spend
 from archdsl.shapes import Shape, ShapeError

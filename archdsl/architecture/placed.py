@@ -11,7 +11,8 @@ from typing import Any
 
 from archdsl import ir
 from archdsl.blocks import Block
-from archdsl.blocks.base import Cost, Node, roles
+from archdsl.blocks.base import Cost, Node
+from archdsl.blocks.trees import roles
 from archdsl.shapes import Shape
 from archdsl.units import Unit
 

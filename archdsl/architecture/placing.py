@@ -42,7 +42,7 @@ class Placing(Deciding):
         spend(PLACING)
         cls, before = self.block_class(spec), work()
         arguments, items = self._called(spec, cls, stage, stride)
-        shown = spec.names[0] if spec.names else spec.kind
+        shown = _label(spec)
         if items is None:
             key = tuple((name, type(value), value) for name, value in arguments.items())
             found = fit(cls, shown, key, self.shape)
@@ -51,11 +51,7 @@ class Placing(Deciding):
         spend(PART * (work() - before))
         if isinstance(found, ShapeError):
             if spec.kind in self.scope:
-                # Classes are shared by the readings of a text, in which places may have moved.
-                scope = anew(self.spec.blocks)
-                own = items if items is not None else self.spec.blocks[spec.kind].items
-                again = fit_holding(scope[spec.kind], shown, arguments, own, scope, self.shape)
-                found = again if isinstance(again, ShapeError) else found
+                found = self._in_this_text(found, spec, arguments, items)
             raise self._misfit(found, spec, path)
         self._count_parts(found, spec)
         names = spec.names or (spec.kind,)
@@ -98,6 +94,18 @@ class Placing(Deciding):
                 help = "use smaller blocks, or repeat less often"
                 raise Misfit(Diagnostic(f"a network of more than {MAX_PARTS:,} parts that differ", spec.at, help))
 
+    def _in_this_text(
+        self, error: ShapeError, spec: ir.BlockSpec, arguments: dict[str, ir.Scalar], items: ir.Items | None
+    ) -> ShapeError:
+        """A misfit inside of a composite block with the places of this very text.
+
+        Classes are shared by the readings of a text, in which places may have moved.
+        """
+        scope = anew(self.spec.blocks)
+        own = items if items is not None else self.spec.blocks[spec.kind].items
+        again = fit_holding(scope[spec.kind], _label(spec), arguments, own, scope, self.shape)
+        return again if isinstance(again, ShapeError) else error
+
     def _misfit(self, error: ShapeError, spec: ir.BlockSpec, path: str) -> Misfit:
         """A misfit of a block at its place in the text, in the words of the text."""
         span: Span | None = error.span or spec.places.get(error.argument or "", spec.at)
@@ -107,7 +115,7 @@ class Placing(Deciding):
             example = "head norm(kind=ln) cls linear" if self.shape.is_tokens else f"{part} linear"
             help = f"write one that fits, such as: {example}"
             return Misfit(Diagnostic(f"the default {part} does not fit: {message}", None, help))
-        label = spec.names[0] if spec.names else spec.kind
+        label = _label(spec)
         if error.span is not None and spec.at is not None and spec.kind not in ir.STRUCTURES:
             message = f"{message} (in '{label}' of line {spec.at.line})"
         elif error.argument is None and spec.kind in self.scope and not message.startswith(f"'{label}'"):
@@ -115,3 +123,8 @@ class Placing(Deciding):
             if self.shape.is_tokens:
                 return Misfit(Diagnostic(message, span, "'cls' in the stem makes tokens; without it maps stay maps"))
         return Misfit(Diagnostic(message, span, error.help))
+
+
+def _label(spec: ir.BlockSpec) -> str:
+    """As the spec writes it."""
+    return spec.names[0] if spec.names else spec.kind

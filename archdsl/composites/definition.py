@@ -1,4 +1,4 @@
-"""The definition of a composite block to its class, whose fields are the parameters."""
+"""The definition of a composite block to its class, whose fields are the parameters; the classes of a whole spec."""
 
 from __future__ import annotations
 

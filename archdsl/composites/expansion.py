@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from archdsl import ir
 from archdsl.arguments import say
 from archdsl.blocks import Block
-from archdsl.blocks.base import Composite, Join, Node, Primitive, Residual, Sequence, free_name, inflows, measure
+from archdsl.blocks.base import Composite, Join, Node, Primitive, Residual, Sequence, free_name, inflows
 from archdsl.blocks.structures import STRUCTURES, ParallelStructure
+from archdsl.blocks.trees import measure
 from archdsl.composites.bindings import Bindings, ParameterMisfit
 from archdsl.composites.scope import Scope, construct, kind
 from archdsl.shapes import Shape, ShapeError

@@ -137,28 +137,20 @@ class Automaton(Resolving):
                 yield from self._blocks(state, place, block)
             case ir.ChoiceSpec() as hole:
                 for choices, index, decided in self._every(state, lambda: self.decide(hole)):
-                    yield (
-                        self._go(state, self.program.into(place, hole.options[index]), decided),
-                        None,
-                        self.nothing,
-                        choices,
-                    )
+                    following = self.program.into(place, hole.options[index])
+                    yield self._go(state, following, decided), None, self.nothing, choices
             case ir.RepeatSpec() as repeat:
                 for choices, times, decided in self._every(state, lambda: self.value(repeat.times)):
                     count = int(times) if isinstance(times, (int, float)) else 0
-                    yield (
-                        self._go(state, self.program.repeated(place, repeat, count), decided),
-                        None,
-                        self.nothing,
-                        choices,
-                    )
+                    following = self.program.repeated(place, repeat, count)
+                    yield self._go(state, following, decided), None, self.nothing, choices
             case Meet(value=value):
                 for choices, _, decided in self._every(state, lambda: self._worked_out(place, value)):
                     yield self._go(state, self.program.after(place), decided), None, self.nothing, choices
             case Begin(stage=stage):
                 for choices, opened, decided in self._every(state, lambda: self.open(stage)):
-                    following = state._replace(width=opened[0], entry=opened[1:])
-                    yield self._go(following, self.program.after(place), decided), SEPARATOR, self.nothing, choices
+                    begun = state._replace(width=opened[0], entry=opened[1:])
+                    yield self._go(begun, self.program.after(place), decided), SEPARATOR, self.nothing, choices
             case End():
                 yield from self._close(state, place, place.step)
             case Head():

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from archdsl import checkpoint
 from archdsl.architecture import Architecture, PlacedBlock
-from archdsl.blocks.base import Composite, Node, Primitive, measure
+from archdsl.blocks.base import Composite, Node, Primitive
 from archdsl.blocks.base import Sequence as SequenceNode
 from archdsl.blocks.convolution import Conv, Patch
 from archdsl.blocks.pooling import GlobalAveragePool
 from archdsl.blocks.tokens import ClassToken, Linear
+from archdsl.blocks.trees import measure
 from archdsl.errors import UsageError
 from archdsl.model import Network, build_node, initialise
 from archdsl.optimizer import set_drop_path
