@@ -42,19 +42,18 @@ class Placing(Deciding):
         spend(PLACING)
         cls, before = self.block_class(spec), work()
         arguments, items = self._called(spec, cls, stage, stride)
-        shown = _label(spec)
+        names = spec.names or (spec.kind,)
         if items is None:
             key = tuple((name, type(value), value) for name, value in arguments.items())
-            found = fit(cls, shown, key, self.shape)
+            found = fit(cls, names[0], key, self.shape)
         else:
-            found = fit_holding(cls, shown, arguments, items, self.scope, self.shape)
+            found = fit_holding(cls, names[0], arguments, items, self.scope, self.shape)
         spend(PART * (work() - before))
         if isinstance(found, ShapeError):
             if spec.kind in self.scope:
                 found = self._in_this_text(found, spec, arguments, items)
             raise self._misfit(found, spec, path)
         self._count_parts(found, spec)
-        names = spec.names or (spec.kind,)
         placed = PlacedBlock(
             path, spec.kind, names, found.block, found.node, self.shape, found.cost, found.meaning, stage, index
         )
