@@ -236,12 +236,12 @@ def test_the_views_say_what_they_show() -> None:
     plot(found, left, view="depth")
     heights = [found.units[0].before[-1] - found.units[0].before[0], *(unit.relative[-1] for unit in found.units)]
     assert left.lines[0].get_ydata() == pytest.approx(np.array(heights))
-    assert left.get_ylabel() == "relative log amplitude at 1π (nats)"
+    assert left.get_ylabel() == "relative log amplitude\nat 1π (nats)"
     assert names(left) == ["Conv", "MSA, shaded", "subsampling"]
     unit = Unit("unit", "T", "mlp", 1, (7, 7))
     other = measure(Through(nn.Identity()), [(torch.randn(2, 1, 7, 7, dtype=torch.float64), torch.zeros(2))], [unit])
     plot(found, left, view="depth", beside=[other], color="black")
-    assert left.get_ylabel() == "relative log amplitude at 0.86π (nats)"
+    assert left.get_ylabel() == "relative log amplitude\nat 0.86π (nats)"
     plot(other, right, view="depth", beside=[found])
     assert names(right) == ["MLP"]
     common_legend([left, right])

@@ -31,7 +31,7 @@ def plot(
     """
     number = len(ax.containers) if view == "severity" else len(ax.collections)
     color = color or palette.network(number)
-    marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
+    marker = palette.marker(number)
     if view == "severity":
         _by_severity(result, ax, label, color, marker)
     else:

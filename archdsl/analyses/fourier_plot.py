@@ -78,7 +78,9 @@ def _by_depth(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: st
     first = units[0].before
     start = None if first is None else float(np.interp(frequency, units[0].frequency, first - first[0]))
     against_depth(ax, units, [unit.at(frequency) for unit in units], start=start, label=label, color=color)
-    ax.set_ylabel(f"relative log amplitude at {frequency:.2g}π (nats)")
+    reached = all(unit.frequency[-1] >= frequency for unit in units)
+    where = f"{frequency:.2g}π" if reached else "each map’s highest frequency"
+    ax.set_ylabel(f"relative log amplitude\nat {where} (nats)")
 
 
 def _depth_bar(ax: Axes) -> None:

@@ -49,7 +49,7 @@ def plot(
         if not sizes.size:
             continue
         x, y = _density(sizes, count)
-        panel.plot(x, y, color=color, label=label, solid_joinstyle="round")
+        panel.plot(x, y, color=color, ls=palette.dashes(networks), label=label, solid_joinstyle="round")
         panel.fill_between(x, y, color=color, alpha=0.12, linewidth=0)
         _marks(panel, sizes, networks, color)
     _dress(panels, networks + 1, label is not None)

@@ -97,7 +97,7 @@ def _lines(result: LandscapeResult, ax: Axes, label: str | None, color: str | No
     color = color or palette.network(number)
     marks: dict[str, Any] = {}
     if label is not None:  # networks in one axes are told apart in grey, too
-        marks = {"marker": palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)], "ms": 3.5, "markevery": 2}
+        marks = {"marker": palette.marker(number), "ms": 3.5, "markevery": 2}
     name = "" if label is None else f"{label}, "
     for values, style, which in (
         (result.loss[middle], "-", "direction 1"),
@@ -126,8 +126,8 @@ def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | 
         axis.set_pane_color((1.0, 1.0, 1.0, 0.0))  # none, or a dark page shows grey walls
     space.set_xticks(_TICKS)
     space.set_yticks(_TICKS)
-    space.set_xlabel("direction 1", labelpad=6)
-    space.set_ylabel("direction 2", labelpad=6)
+    space.set_xlabel(_FIRST, labelpad=6)
+    space.set_ylabel(_SECOND, labelpad=6)
     space.set_zlabel(_height(result))
     space.set_box_aspect(None, zoom=0.82)  # else the label of the height is cut off
     if label is not None:

@@ -187,7 +187,7 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
 
     number = len(ax.containers)
     color = color or palette.network(number)
-    marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
+    marker = palette.marker(number)
     middle = result.frequency - 0.05
     accuracy, images = result.accuracy, result.images.sum()
     error = np.sqrt(accuracy * (1 - accuracy) / max(1.0, images - 1))

@@ -126,7 +126,7 @@ def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: st
     """
     number = len(ax.collections)
     color = color or palette.network(number)
-    marker = palette.NETWORK_MARKERS[number % len(palette.NETWORK_MARKERS)]
+    marker = palette.marker(number)
     if not ax.lines:
         ax.plot([0, 1], [0, 1], color=palette.FAINT, lw=1, ls=(0, (4, 3)))
     filled = result.count > 0

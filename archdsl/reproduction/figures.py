@@ -28,6 +28,7 @@ COLOURS: Final = {
     "alternet": "#e69f00",
     "alternet_front": "#56b4e9",
 }
+MARKERS: Final = dict(zip(COLOURS, palette.NETWORK_MARKERS, strict=False))
 _SCARCE = "#009e73"  # of ViT on few images
 
 
@@ -93,7 +94,8 @@ def _paths(records: Records, axes: Any) -> None:
             path = record.content.get("path")
             if path:
                 label = NETWORKS[name] if index == 0 else None
-                axes.plot(path["angle"], path["length"], "o-", color=COLOURS[name], ms=2.5, lw=0.9, label=label)
+                look = {"marker": MARKERS[name], "color": COLOURS[name], "ms": 2.5, "lw": 0.9}
+                axes.plot(path["angle"], path["length"], label=label, **look)
     axes.set_thetamin(0)
     axes.set_thetamax(90)
     axes.set_xticks(np.deg2rad([0, 30, 60, 90]))
@@ -114,8 +116,10 @@ def _frequencies(records: Records) -> Plot | None:
         for name, result in noise.items():
             if result is not None:
                 drop = 100 * (result.accuracy - result.clean_accuracy)
-                right.plot(result.frequency, drop, "o-", color=COLOURS[name], ms=4, lw=1.3, label=NETWORKS[name])
-        right.set_xlabel("frequency of the noise, up to (π)")
+                middle = result.frequency - 0.05  # of a band
+                right.plot(middle, drop, MARKERS[name], ls="-", color=COLOURS[name], ms=4, lw=1.3, label=NETWORKS[name])
+        right.set_xlim(0, 1)
+        right.set_xlabel("frequency of the noise (π per pixel)")
         right.set_ylabel("change of accuracy (points)")
         right.legend(frameon=False)
 
@@ -183,21 +187,23 @@ def _fits(records: Records) -> Plot | None:
         return None
 
     def draw(figure: Figure) -> None:
+        from matplotlib.ticker import LogLocator
+
         axes = figure.subplots()
         for name in NETWORKS:
             own = [(share, np.mean(pairs, 0)) for n, share, pairs in points if n == name]
             x, y = zip(*(mean for _, mean in own), strict=True)
-            axes.plot(x, y, "o-", color=COLOURS[name], ms=5, lw=0.9, label=NETWORKS[name])
+            axes.plot(x, y, MARKERS[name], ls="-", color=COLOURS[name], ms=5, lw=0.9, label=NETWORKS[name])
             for share, (nll, error) in own:
                 if len(own) > 1:
                     axes.annotate(
-                        f"{share:.0%}", (nll, error), (4, 4), textcoords="offset points", fontsize="x-small",
-                        color=palette.FAINT,
+                        f"{share:.0%}", (nll, error), (0, 7), textcoords="offset points", fontsize="x-small",
+                        color=palette.FAINT, ha="center",
                     )  # fmt: skip
         axes.set_xscale("log")
-        for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            formatter(lambda value, _position: f"{value:g}")
-        axes.tick_params(axis="x", which="minor", labelsize="x-small")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:g}")
+        axes.minorticks_off()
         axes.set_xlabel("NLL on the training images (nats)")
         axes.set_ylabel("test error (%)")
         axes.legend(frameon=False, fontsize="small")
@@ -260,8 +266,8 @@ def _regimes(records: Records) -> Plot | None:
             half = [f.high - f.value if np.isfinite(f.high) else 0.0 for f in found]
             x = [100 * share for share in shares]
             axes.errorbar(
-                x, [f.value for f in found], half, color=COLOURS[name], marker="o", ms=4.5, lw=1.3, capsize=2.5,
-                label=NETWORKS[name],
+                x, [f.value for f in found], half, color=COLOURS[name], marker=MARKERS[name], ms=4.5, lw=1.3,
+                capsize=2.5, label=NETWORKS[name],
             )  # fmt: skip
         axes.set_xscale("log")
         ticks = [100 * share for share in records.shares("resnet")]
