@@ -51,11 +51,12 @@ class Folder:
                 f"cannot make the folder '{self.path}': {error.strerror}", "choose another with --out"
             ) from None
 
-    def kept(self, name: str, identity: Identity) -> Result | None:
-        """The stored result of an analysis, if it is there, whole, and of this identity."""
+    def kept(self, name: str, identity: Identity, blind: Sequence[str] = ()) -> Result | None:
+        """The stored result of an analysis, if it is there, whole, and of this identity, whatever the `blind` parts."""
         try:
             document = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
-            if document["identity"] != json.loads(json.dumps(identity)):
+            any_ = dict.fromkeys(blind)
+            if document["identity"] | any_ != json.loads(json.dumps(identity)) | any_:
                 return None
             result = ANALYSES[name].result.from_json(document["result"])
         except (OSError, ValueError, KeyError, TypeError, DataError):

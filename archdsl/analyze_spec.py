@@ -88,9 +88,10 @@ def analyze(
     document = _document(subject, options, results)
     if folder is None:
         return document
-    everything = kept(subject, options, folder) | results
+    everything = kept(subject, options, folder, any_batches=True) | results
     folder.write("scores.json", json.dumps(_document(subject, options, everything), indent=1) + "\n")
-    folder.write(PAGE, page([described(subject, everything)], about(subject.data, options), _notes(everything)))
+    facts = about(subject.data, options, everything)
+    folder.write(PAGE, page([described(subject, everything)], facts, _notes(everything)))
     return document | {"folder": str(folder.path), "files": sorted(set(folder.files))}
 
 

@@ -101,7 +101,9 @@ def compare(
         "compat": compat,
         **({} if raced is None else {"race": raced}),
     }
-    home.write(PAGE, page(found, about(entries[0].data, options) | {"Recipe": found[0].recipe}, notes))
+    home.write(
+        PAGE, page(found, about(entries[0].data, options, found[0].results) | {"Recipe": found[0].recipe}, notes)
+    )
     home.write("comparison.json", json.dumps(document, indent=1) + "\n")
     return document | {"folder": str(home.path), "files": sorted(home.files)}
 

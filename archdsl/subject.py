@@ -12,6 +12,7 @@ from torch import nn
 
 from archdsl import __version__, analyses
 from archdsl.analyses import ANALYSES, Result
+from archdsl.analyses.contract import Analysis
 from archdsl.analyses.exact import device_of
 from archdsl.analysis_folder import Folder, Identity, network_digest
 from archdsl.data import Dataset, load
@@ -134,6 +135,9 @@ def check_fit(network: nn.Module, data: Dataset) -> None:
         )
 
 
+BATCHES = ("batches", "batch_size")  # what an identity calls their number, and that of images in each
+
+
 @dataclass(frozen=True)
 class Options:
     """How a subject is measured.
@@ -240,9 +244,13 @@ def _further(
     return found
 
 
-def kept(subject: Subject, options: Options, folder: Folder) -> dict[str, Result]:
-    """Every result that the folder holds of this subject under these options, whether asked for now or earlier."""
-    found = {name: folder.kept(name, made) for name, made in identity(subject, options, list(ANALYSES)).items()}
+def kept(subject: Subject, options: Options, folder: Folder, *, any_batches: bool = False) -> dict[str, Result]:
+    """Every result that the folder holds of this subject under these options, whether asked for now or earlier.
+
+    With `any_batches`, also those of other numbers of batches and images.
+    """
+    blind = BATCHES if any_batches else ()
+    found = {name: folder.kept(name, made, blind) for name, made in identity(subject, options, list(ANALYSES)).items()}
     return {name: result for name, result in found.items() if result is not None}
 
 
@@ -260,23 +268,29 @@ def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[s
         "std": list(data.std),
         "weight_decay": subject.weight_decay,
         "seed": options.seed,
-        "batches": options.batches,
-        "batch_size": options.size,
     }
-    return {
-        name: common | {"compat": options.compat if options.compat in ANALYSES[name].compat else None} for name in names
-    }
+    return {name: common | _particular(ANALYSES[name], options) for name in names}
 
 
-def about(data: Dataset, options: Options) -> dict[str, str]:
+def _particular(analysis: Analysis, options: Options) -> dict[str, Any]:
+    """What an analysis heeds of the options; one that looks at a whole split heeds no number of batches."""
+    sample, whole = analysis.sample, analysis.sample.count is None
+    sizes = (None, None) if whole else (options.batches or sample.count, options.size or sample.size)
+    compat = options.compat if options.compat in analysis.compat else None
+    return dict(zip(BATCHES, sizes, strict=True)) | {"compat": compat}
+
+
+def about(data: Dataset, options: Options, results: Mapping[str, Result]) -> dict[str, str]:
     """The facts of a measuring that a page states."""
     shape = "×".join(map(str, data.input))
-    batches = "" if options.batches is None else f"{options.batches} batches"
-    size = "" if options.size is None else f"{options.size} images each"
+    counts: dict[int, list[str]] = {}
+    for name, result in results.items():
+        if ANALYSES[name].sample.count is not None:
+            counts.setdefault(result.draws, []).append(name)
     return {
         "Data": f"{data.name}, {shape}, {data.classes} classes",
         "Seed": str(options.seed),
-        "Batches": ", ".join(part for part in (batches, size) if part),
+        "Batches": "; ".join(f"{count} ({', '.join(names)})" for count, names in sorted(counts.items())),
         "Measured as": "" if options.compat is None else f"the public code of {options.compat} does",
         "Data digest": data.digest[:12],
         "archdsl": __version__,

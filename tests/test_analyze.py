@@ -180,6 +180,19 @@ def test_an_analysis_that_is_killed_goes_on_where_it_was(
     )
 
 
+def test_the_page_holds_results_of_other_numbers_of_batches(weights: Path, little: Path, tmp_path: Path) -> None:
+    analyze(weights, little, tmp_path, only=["quality", "fourier", "variance"], batches=2)
+    _, said = analyze(weights, little, tmp_path, only=["quality", "fourier"], batches=100_000)
+    assert {"quality: kept from before", "fourier: done"} <= set(said)  # quality looks at the whole split
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert {"accuracy", "high_freq", "variance_change_conv"} <= set(scores)
+    page = (tmp_path / "analysis.html").read_text()
+    with np.load(tmp_path / "fourier.npz", allow_pickle=False) as arrays:
+        there = len(arrays["images"])
+    assert f"2 (variance); {there} (fourier)" in page
+    assert "100000" not in page.replace(",", "")
+
+
 def test_the_variant_of_a_paper(
     weights: Path, little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
