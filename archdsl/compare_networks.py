@@ -72,6 +72,8 @@ def compare(
         raise UsageError("a comparison takes two networks or more", "archdsl compare A.arch B.arch")
     if seeds < 1:
         raise UsageError(f"{seeds} trainings of each network", "--seeds is from 1")
+    if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
+        raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
     for name in only:
         ANALYSES[name]
     check_compat(compat)

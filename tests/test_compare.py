@@ -166,6 +166,9 @@ def test_checkpoints_are_taken_as_they_are(files: list[str], little: Path, tmp_p
 def test_what_cannot_be_compared(files: list[str], little: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two networks or more"):
         archdsl.compare(files[:1])
+    for ignored in ({"epochs": 3}, {"seeds": 4}):
+        with pytest.raises(UsageError, match="are for specs, which are trained first"):
+            archdsl.compare(["a.safetensors", "b.safetensors"], **ignored)
     (tmp_path / "other.arch").write_text("input 3x32x32 stage(4)[C]")
     with pytest.raises(DataError, match="says input 3x32x32"):
         archdsl.compare([files[0], tmp_path / "other.arch"], data=f"npz:{little}", device="cpu")

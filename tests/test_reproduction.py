@@ -225,6 +225,7 @@ def test_the_command_trains_goes_on_and_draws(tiny: str, tmp_path: Path, capsys:
     document = json.loads(capsys.readouterr().out)
     assert {claim["verdict"] for claim in document["claims"]} == {"unclear here"}, "one seed decides nothing"
     assert len(document["networks"]) == 6
+    assert "these numbers mean nothing" in (folder / "report.html").read_text()
     results = json.loads((folder / "results.json").read_text())
     measured = {n: set(r["analyses"]) for r in results["records"] if r["share"] == 1 for n in [r["network"]]}
     assert measured["vit"] == {
@@ -299,6 +300,8 @@ def test_bad_flags_are_refused(flags: list[str], said: str, capsys: pytest.Captu
 
 
 def test_bad_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reproduce", "--render", "--run", str(tmp_path), "--full", "--seeds", "7"]) == 1
+    assert "--full and --seeds would be ignored" in " ".join(capsys.readouterr().err.split())
     assert run(["reproduce", "--render", "--run", str(tmp_path)]) == 1
     for text in ("{", "[]", '{"reproduction": 1}'):
         (tmp_path / "results.json").write_text(text)

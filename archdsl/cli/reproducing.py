@@ -53,6 +53,9 @@ def reproduce(
     if render:
         if run is None:
             raise UsageError("--render needs a run", "name its folder with --run")
+        given = {"--full": full, "--quick": quick, "--data": data, "--seeds": seeds, "--epochs": epochs}
+        if ignored := [name for name, value in given.items() if value]:
+            raise UsageError(f"--render trains nothing, so {' and '.join(ignored)} would be ignored", "leave them out")
         results = render_again(run)
     else:
         with Bar("trainings") as bar:

@@ -106,6 +106,8 @@ def _summary(results: dict[str, Any]) -> Iterator[Piece]:
     data, seeds = results["data"], results["seeds"]
     shape = "×".join(map(str, data["input"]))
     yield Lead(headline(results))
+    if results["plan"]["recipe"]["epochs"] == 1:
+        yield Lead("A trial of the whole path: after one epoch these numbers mean nothing.")
     yield Paragraph(
         f"{PAPER}, rerun with archdsl: {plural(len(results['networks']), 'network')} of about "
         f"{short(fmean(n['params'] for n in results['networks']))} parameters, trained from scratch on "
