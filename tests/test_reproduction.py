@@ -300,7 +300,7 @@ def test_bad_flags_are_refused(flags: list[str], said: str, capsys: pytest.Captu
 
 
 def test_bad_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["reproduce", "--render", "--run", str(tmp_path), "--full", "--seeds", "7"]) == 1
+    assert run(["reproduce", "--render", "--run", str(tmp_path), "--full", "--seeds", "7"]) == 2
     assert "--full and --seeds would be ignored" in " ".join(capsys.readouterr().err.split())
     assert run(["reproduce", "--render", "--run", str(tmp_path)]) == 1
     for text in ("{", "[]", '{"reproduction": 1}'):
