@@ -266,6 +266,49 @@ def test_any_module(little: Path, tmp_path: Path) -> None:
     assert (tmp_path / "analysis.html").stat().st_size > 10_000
 
 
+class Once(torch.autograd.Function):
+    """A function that somebody wrote without a second derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        return 2 * g * ctx.saved_tensors[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: torch.ops.aten.hardsigmoid(x), "the function 'hardsigmoid' has no second derivative"),
+        (Once.apply, "some layer has no second derivative"),
+    ],
+)
+def test_a_layer_without_second_derivative_ends_its_analysis_alone(function: Any, text: str, little: Path) -> None:
+    model = Plain()
+    model.head = nn.Sequential(nn.Linear(8, 8), Called(function), nn.Linear(8, 10))
+    said: list[str] = []
+    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 1, "size": 4, "device": "cpu"}
+    found = archdsl.analyze(model, say=said.append, **options)["scores"]
+    assert {"accuracy", "high_freq", "lesion_conv", "landscape_rise", "noise_tilt"} <= set(found)
+    assert "log_ape" not in found
+    assert any(line.startswith("hessian: left out: ") and text in line for line in said)
+    with pytest.raises(RunError, match=text):
+        archdsl.analyze(model, only=["hessian"], **options)
+
+
+class Called(nn.Module):
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("blocks", "error", "text"),
     [

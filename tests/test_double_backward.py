@@ -131,6 +131,38 @@ def test_a_convolution_whose_map_was_written_into_keeps_its_batch_norm() -> None
         assert _product(function, inputs) == pytest.approx(_product(function, inputs, DoubleBackward()), rel=1e-10)
 
 
+@pytest.mark.parametrize("inplace", [False, True])
+def test_hard_sigmoid(inplace: bool) -> None:
+    """PyTorch has no second derivative of it; the first is as PyTorch's, at the corners too."""
+    x = torch.cat([_drawn(40).detach() * 4, torch.tensor([-3.0, 3.0, -7.0, 7.0])]).requires_grad_()
+
+    def squashed(x: Tensor) -> Tensor:
+        return F.hardsigmoid(x * 1.0, inplace)  # a leaf cannot be written into
+
+    (expected,) = torch.autograd.grad(squashed(x).square().sum(), x)
+    with DoubleBackward():
+        y = squashed(x)
+        torch.testing.assert_close(y, F.hardsigmoid(x))
+        (found,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        smooth = x[:40].detach().requires_grad_()
+        assert gradcheck(squashed, smooth)
+        assert gradgradcheck(squashed, smooth)
+    torch.testing.assert_close(found, expected)
+
+
+ELEMENTWISE = (
+    "celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 selu sigmoid silu "
+    "softplus softshrink softsign tanh tanhshrink"
+).split()
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_every_activation_has_a_second_derivative(name: str) -> None:
+    x = (_drawn(30).detach() * 3).requires_grad_()
+    with DoubleBackward():
+        assert gradgradcheck(getattr(F, name), x)
+
+
 def _maps(result: Tensor) -> int:
     """How many tensors with four dimensions the nodes of a result's graph keep that are no weights."""
     nodes, kept = [result.grad_fn], set()

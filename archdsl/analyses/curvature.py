@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import torch
@@ -73,7 +75,8 @@ class LossHessian:
             found: Sequence[Tensor | None] = [None] * len(params)
             if curved:
                 outputs = [g for _, g in curved]
-                found = torch.autograd.grad(outputs, params, directions, retain_graph=True, allow_unused=True)
+                with _derivable():
+                    found = torch.autograd.grad(outputs, params, directions, retain_graph=True, allow_unused=True)
             flat = torch.cat(
                 [torch.zeros_like(v) if h is None else h.reshape(-1) for h, v in zip(found, parts, strict=True)]
             )
@@ -133,9 +136,32 @@ def _graph(
     model: nn.Module, batch: Batch, params: Parameters, *, again: bool = True
 ) -> tuple[Tensor, Sequence[Tensor | None]]:
     """The loss of a batch and its gradient, which can be derived `again`."""
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
+    with _derivable(), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), DoubleBackward():
         loss = F.cross_entropy(model(batch[0]), batch[1])
         return loss, torch.autograd.grad(loss, params, create_graph=again, allow_unused=True)
+
+
+# What PyTorch says of a function that has no derivative, or no second one.
+_NO_DERIVATIVE = re.compile(
+    r"derivative for '?(?:aten::)?(\w+?)(?:_backward)?'? is not implemented|differentiate twice"
+)
+
+
+@contextlib.contextmanager
+def _derivable() -> Iterator[None]:
+    """Turn a layer's lack of a derivative into an error that names it."""
+    try:
+        yield
+    except RuntimeError as error:  # NotImplementedError is one
+        said = _NO_DERIVATIVE.search(str(error))
+        if said is None and not isinstance(error, NotImplementedError):
+            raise
+        function = f"the function '{said[1]}'" if said is not None and said[1] else "some layer"
+        raise RunError(
+            f"the network has no Hessian: {function} has no second derivative in PyTorch "
+            f"({str(error).strip().partition(chr(10))[0]})",
+            "leave the analyses of the Hessian out, or write that function in others",
+        ) from error
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:

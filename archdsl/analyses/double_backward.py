@@ -2,7 +2,8 @@
 
 PyTorch derives its backward formulas by general rules. A convolution's then becomes one whose kernels are as large as
 the map, attention keeps a dozen matrices of all pairs of positions, and BatchNorm in eval mode is derived as if it
-computed statistics. The rules here give first and second derivatives outright, and none beyond. A BatchNorm that
+computed statistics; the hard sigmoid has none at all. The rules here give first and second derivatives outright, and
+none beyond. A BatchNorm that
 follows a convolution goes into its weights where these are smaller than the map: one map less is then kept, of the
 pass and of each of its derivatives.
 """
@@ -24,7 +25,7 @@ from archdsl.analyses.double_attention import Attention
 
 
 class DoubleBackward(TorchFunctionMode):
-    """While it lasts, convolutions, attention and BatchNorm in eval mode are computed by the rules of this file.
+    """While it lasts, convolutions, attention, BatchNorm in eval mode and hard sigmoids follow the rules of this file.
 
     What a rule does not cover (strings as padding, dropout in attention, …) stays PyTorch's own.
     """
@@ -36,6 +37,7 @@ class DoubleBackward(TorchFunctionMode):
             F.conv2d: self._conv2d,
             F.batch_norm: self._batch_norm,
             F.scaled_dot_product_attention: _attention,
+            F.hardsigmoid: _hardsigmoid,
         }
 
     def __torch_function__(
@@ -166,3 +168,9 @@ def _attention(
         attn_mask = attn_mask[(None,) * (4 - attn_mask.dim())]
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     return Attention.apply(query, key, value, attn_mask, factor)
+
+
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """Linear from -3 to 3: with the slope of PyTorch's own, which is 0 at both ends, and a second derivative of 0."""
+    y = torch.where(input.abs() < 3, input / 6 + 0.5, (input > 0).to(input))
+    return input.copy_(y) if inplace else y
