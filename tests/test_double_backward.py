@@ -150,10 +150,28 @@ def test_hard_sigmoid(inplace: bool) -> None:
     torch.testing.assert_close(found, expected)
 
 
-ELEMENTWISE = (
-    "celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish relu relu6 selu sigmoid silu "
-    "softplus softshrink softsign tanh tanhshrink"
-).split()
+ELEMENTWISE = [
+    "celu",
+    "elu",
+    "gelu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "logsigmoid",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+]
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)

@@ -156,7 +156,7 @@ def _derivable() -> Iterator[None]:
         said = _NO_DERIVATIVE.search(str(error))
         if said is None and not isinstance(error, NotImplementedError):
             raise
-        function = f"the function '{said[1]}'" if said is not None and said[1] else "some layer"
+        function = "some layer" if said is None else f"the function '{said[1]}'"
         raise RunError(
             f"the network has no Hessian: {function} has no second derivative in PyTorch "
             f"({str(error).strip().partition(chr(10))[0]})",
