@@ -17,7 +17,7 @@ from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.hessian_along_plot import plot
 from archdsl.analysis_folder import Folder
 from archdsl.analyze_spec import analyze
-from archdsl.errors import DataError, UsageError
+from archdsl.errors import ArchdslError, DataError, UsageError
 from archdsl.files import write_atomically
 
 _CURVE = "train.curve"
@@ -34,7 +34,7 @@ class Snapshot:
 
 
 def analyze_checkpoints(
-    files: Sequence[str | Path], *, only: Sequence[str] = (), out: str | Path | None = None, **options: Any
+    files: Sequence[str | Path], *, only: str | Sequence[str] = (), out: str | Path | None = None, **options: Any
 ) -> dict[str, Any]:
     """Measure a network as it was after several epochs of one training.
 
@@ -55,15 +55,23 @@ def analyze_checkpoints(
     home = Folder(Path(out) if out is not None else snapshots[0].path.parent / _NAME)
     home.make()
     say = options.get("say") or (lambda text: None)
-    names = list(only) or ["hessian"]
-    found, spectra = [], []
+    names = ([only] if isinstance(only, str) else list(only)) or ["hessian"]
+    found: list[Mapping[str, Any]] = []
+    spectra: dict[int, HessianResult] = {}
+    failure: ArchdslError | None = None
     for snapshot in snapshots:
         say(f"epoch {snapshot.epoch}: {snapshot.path}")
         place = home.path / f"epoch{snapshot.epoch}"
-        found.append(analyze(snapshot.path, only=names, out=place, **options))
-        if "hessian" in names:
+        try:
+            found.append(analyze(snapshot.path, only=names, out=place, **options))
+        except ArchdslError as error:
+            if error.finished is None:
+                raise
+            found.append(error.finished)
+            failure = failure or error
+        if "lambda_max" in found[-1]["scores"]:
             stored = json.loads((place / "hessian.json").read_text(encoding="utf-8"))
-            spectra.append(HessianResult.from_json(stored["result"]))
+            spectra[snapshot.epoch] = HessianResult.from_json(stored["result"])
     epochs = [snapshot.epoch for snapshot in snapshots]
     document = {
         "name": found[0]["name"],
@@ -75,8 +83,12 @@ def analyze_checkpoints(
     }
     home.write(f"{_NAME}.json", json.dumps(document, indent=1) + "\n")
     if spectra:
-        _write_spectra(home, epochs, spectra)
-    return document | {"folder": str(home.path), "files": sorted(home.files)}
+        _write_spectra(home, list(spectra), list(spectra.values()))
+    document |= {"folder": str(home.path), "files": sorted(home.files)}
+    if failure is not None:
+        failure.finished = document
+        raise failure
+    return document
 
 
 def ordered(files: Sequence[str | Path]) -> list[Snapshot]:

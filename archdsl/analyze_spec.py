@@ -14,15 +14,16 @@ from archdsl.analyses import ANALYSES, Result, check_compat
 from archdsl.analysis_folder import Folder
 from archdsl.errors import UsageError
 from archdsl.report.networks import Measured, Run, page
-from archdsl.subject import Options, Say, Subject, about, kept, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, attempt, failure, kept, of_checkpoint, of_network
 from archdsl.train_spec import prepare, run
 
 PAGE = "analysis.html"
 
 
 def analyze(
-    file: str | Path | nn.Module, *, blocks: Sequence[str | nn.Module] | Mapping[str, str] | None = None,
-    data: str | None = None, data_root: Path | None = None, download: bool = False, only: Sequence[str] = (),
+    file: str | Path | nn.Module, *,
+    blocks: str | nn.Module | Sequence[str | nn.Module] | Mapping[str, str] | None = None,
+    data: str | None = None, data_root: Path | None = None, download: bool = False, only: str | Sequence[str] = (),
     epochs: int | None = None, seed: int = 0, device: str = "auto", out: str | Path | None = None,
     batches: int | None = None, size: int | None = None, compat: str | None = None, density: bool = False,
     on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
@@ -36,11 +37,12 @@ def analyze(
         file: a checkpoint of `archdsl train` (`….safetensors`); or a spec, which is trained first by its own recipe
             (and taken from its checkpoint when it was trained before); or a PyTorch module, timm's among them.
         blocks: of a module, what counts as its blocks: names or modules, or names to kinds
-            (`{"layer1.0": "conv", "layer4.1": "msa"}`). By default they are found, and their kinds guessed.
+            (`{"layer1.0": "conv", "layer4.1": "msa"}`). By default they are found, and their kinds guessed; where none
+            are, what looks at blocks is left out.
         data: data set; by default the one it was trained on.
         data_root, download: where torchvision's data sets lie, and whether to fetch them.
-        only: names of analyses; by default all usual ones that the network can have (no variance of maps of 1 x 1,
-            say, and no corruptions, which take long).
+        only: names of analyses, or one name; by default all usual ones that the network can have (no variance of maps
+            of 1 x 1, say, and no corruptions, which take long).
         epochs: of the training of a spec, in place of its recipe's.
         seed: of the batches, and of the training of a spec.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
@@ -58,9 +60,11 @@ def analyze(
         all that the folder has of this network, data and options from earlier calls.
 
     Raises:
-        ArchdslError: the file, the data or an option is wrong, or an analysis failed.
+        ArchdslError: the file, the data or an option is wrong, or an analysis failed that was named, or all did. The
+            others are then measured and written all the same, and what would be returned is its `finished`.
     """
     say = say or (lambda text: None)
+    only = [only] if isinstance(only, str) else only
     for name in only:
         ANALYSES[name]
     check_compat(compat)
@@ -84,15 +88,21 @@ def analyze(
         tuple(dict.fromkeys(only)), ("hessian_density",) if density else (), seed, batches, size, compat, device
     )
     folder = None if place is None else Folder(place)
-    results = measure(subject, options, folder, say)
+    results, failures = attempt(subject, options, folder, say)
+    error = failure(options, results, failures)
+    if error is not None and not results:
+        raise error
     document = _document(subject, options, results)
-    if folder is None:
-        return document
-    everything = kept(subject, options, folder, any_batches=True) | results
-    folder.write("scores.json", json.dumps(_document(subject, options, everything), indent=1) + "\n")
-    facts = about(subject.data, options, everything)
-    folder.write(PAGE, page([described(subject, everything)], facts, _notes(everything)))
-    return document | {"folder": str(folder.path), "files": sorted(set(folder.files))}
+    if folder is not None:
+        everything = kept(subject, options, folder, any_batches=True) | results
+        folder.write("scores.json", json.dumps(_document(subject, options, everything), indent=1) + "\n")
+        facts = about(subject.data, options, everything)
+        folder.write(PAGE, page([described(subject, everything)], facts, _notes(everything)))
+        document |= {"folder": str(folder.path), "files": sorted(set(folder.files))}
+    if error is not None:
+        error.finished = document
+        raise error
+    return document
 
 
 def _document(subject: Subject, options: Options, results: Mapping[str, Result]) -> dict[str, Any]:

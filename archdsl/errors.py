@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Span(NamedTuple):
@@ -36,9 +36,11 @@ class ArchdslError(Exception):
     Attributes:
         exit_code: what the process returns (1 spec, data or study wrong; 2 command line wrong; 3 the run failed).
         help: the remedy, or None.
+        finished: what was done nonetheless, as the call would have returned it, or None.
     """
 
     exit_code = 1
+    finished: Mapping[str, Any] | None = None
 
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(_visible(message))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from archdsl.analyses.exact import device_of, held_still
+from archdsl.analyses.exact import check_precision, device_of, dtype_of, held_still
+from archdsl.block_outputs import PROBES, NoMapError, layout_of
 from archdsl.data import Dataset, load
 from archdsl.errors import DataError, UsageError, did_you_mean
 from archdsl.experiment import DEFAULT_DATA
@@ -20,8 +21,13 @@ from archdsl.subject import Say, Subject, check_fit, of_network
 from archdsl.units import Unit
 
 Kind = Literal["conv", "msa", "mlp"]
-Blocks = Sequence[str | nn.Module] | Mapping[str, str]
+Blocks = str | nn.Module | Sequence[str | nn.Module] | Mapping[str, str]
 LABELS: Final[dict[str, str]] = {"conv": "C", "msa": "M", "mlp": "F"}
+_NAME_THEM: Final = "name them: archdsl.analyze(module, blocks=['layer1.0', …])"
+
+
+class NoBlocksError(UsageError):
+    """A module has no blocks that can be found, so what looks at blocks has nothing to look at."""
 
 
 def of_module(
@@ -30,24 +36,35 @@ def of_module(
 ) -> Subject:  # fmt: skip
     """A module as something to be measured, where it lies; a compiled spec keeps its own blocks unless some are named.
 
+    A single name or module is one block. Where none are named and none found, the subject has none, and says why.
+
     Raises:
-        ArchdslError: the data is wrong or does not fit, or the blocks are not there, or cannot be found.
+        ArchdslError: the data is wrong or does not fit, or the blocks are not there, or the weights are of half
+            precision.
     """
     from archdsl.device import pick_device
 
     if not isinstance(data, Dataset):
         data = load(data or DEFAULT_DATA, root=data_root, download=download)
     module = module.to(pick_device(device))
+    check_precision(module)
     if isinstance(module, Network) and blocks is None:
         return of_network(module, data, None)
     data = _normalised_as(module, data, say)
     check_fit(module, data)
-    units = find_units(module, data, blocks)
+    unitless: UsageError | None = None
+    try:
+        units = find_units(module, data, blocks, say)
+    except NoBlocksError as error:
+        if blocks is not None:
+            raise
+        units, unitless = (), error
     stages = {unit.stage: [u.label for u in units if u.stage == unit.stage] for unit in units}
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     return Subject(
         name=type(module).__name__, network=module, units=units, data=data, layout=list(stages.values()),
         params=parameters, macs=None, weight_decay=0.0, hash="", recipe=None, structure=repr(module),
+        unitless=unitless,
     )  # fmt: skip
 
 
@@ -63,51 +80,56 @@ def _normalised_as(module: nn.Module, data: Dataset, say: Say) -> Dataset:
     return dataclasses.replace(data, mean=mean, std=std)
 
 
-def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None) -> tuple[Unit, ...]:
+def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None, say: Say = print) -> tuple[Unit, ...]:
     """The blocks in the order in which they run, with grid, stage (a new one where the grid changes) and kind.
 
     Raises:
-        UsageError: a block is not there, is not run, gives no map, or none is found.
+        UsageError: a block is not there, is not run, gives no map; NoBlocksError: none is found, and none was named.
         UnknownNameError: a kind is none.
     """
     chosen = _named(module, blocks) if blocks is not None else dict.fromkeys(candidates(module))
     if not chosen:
-        raise UsageError(
-            "no blocks are found in this module", "name them: archdsl.analyze(module, blocks=['layer1.0', …])"
-        )
+        raise NoBlocksError("no blocks are found in this module", _NAME_THEM)
     outputs = _outputs(module, data, list(chosen))
-    places: list[tuple[str, Unit]] = []
+    places: dict[str, Unit] = {}
+    others: dict[str, str] = {}  # why they are no maps
     for name, output in outputs.items():
-        unit = _unit(module, name, output, chosen[name])
-        if unit is not None:
-            places.append((name, unit))
-        elif blocks is not None:
-            raise UsageError(
-                f"block '{name}' gives {_said(output)}, which is neither a feature map nor a square of tokens",
-                "leave blocks without a spatial output out",
-            )
+        try:
+            layout = layout_of(module, module.get_submodule(name), output, (data.input[1], data.input[2]))
+        except NoMapError as error:
+            others[name] = f"block '{name}' {error}"
+            if blocks is not None:
+                raise UsageError(others[name], "leave it out, or name blocks whose output is a map") from None
+            continue
+        kind = cast(Kind, chosen[name] or guess_kind(module.get_submodule(name)))
+        places[name] = Unit(name, LABELS[kind], kind, 1, *layout)
     unrun = [name for name in chosen if name not in outputs]
     if unrun and blocks is not None:
         raise UsageError(f"block '{unrun[0]}' was not run in the forward pass", "leave it out")
+    more = f", and {len(others) - 1} more are as little" if len(others) > 1 else ""
     if not places:
-        raise UsageError(
-            "no block of this module gives a feature map", "name them: archdsl.analyze(module, blocks=['layer1.0', …])"
-        )
+        reason = f": {next(iter(others.values()))}{more}" if others else ""
+        raise NoBlocksError(f"no block of this module gives a feature map{reason}", _NAME_THEM)
+    if others:
+        say(f"{next(iter(others.values()))}: left out{more}")
+    if blocks is None:
+        places = {name: unit for name, unit in places.items() if not any(p.startswith(f"{name}.") for p in places)}
     stage, found = 0, list[Unit]()
-    for _, unit in places:
+    for unit in places.values():
         stage += not found or unit.grid != found[-1].grid
         found.append(unit._replace(stage=stage))
     return tuple(found)
 
 
 def candidates(module: nn.Module) -> list[str]:
-    """Names of what looks like blocks: modules of a class of their own with two layers or more, in a row.
+    """Names of what looks like blocks or stages: modules of a class of their own with two layers or more, in a row.
 
-    Those that hold such a row themselves are stages. Blocks are `layer1.0` of a ResNet, `blocks.3` of a ViT,
-    `layers.0.blocks.1` of a Swin Transformer.
+    Those that hold such a row themselves are stages, and blocks only where no module in that row gives a map. Blocks
+    are `layer1.0` of a ResNet, `blocks.3` of a ViT, `layers.0.blocks.1` of a Swin Transformer, and `stages.2.1` of a
+    MobileViT, whose transformer works on patches.
     """
     rows = (nn.Sequential, nn.ModuleList)
-    inside = [
+    return [
         f"{path}.{name}".lstrip(".")
         for path, row in module.named_modules()
         if isinstance(row, rows)
@@ -115,8 +137,6 @@ def candidates(module: nn.Module) -> list[str]:
         if not isinstance(child, rows) and sum(p.dim() > 1 for p in child.parameters()) > 1
         if not type(child).__module__.startswith("torch.nn") or isinstance(child, nn.TransformerEncoderLayer)
     ]
-    holders = {outer for outer in inside for inner in inside if inner.startswith(f"{outer}.")}
-    return [name for name in inside if name not in holders]
 
 
 def guess_kind(block: nn.Module) -> Kind:
@@ -137,6 +157,7 @@ def _class(part: nn.Module) -> str:
 
 def _named(module: nn.Module, blocks: Blocks) -> dict[str, str | None]:
     """Names to kinds, where these are said."""
+    blocks = [blocks] if isinstance(blocks, str | nn.Module) else blocks
     known = dict(module.named_modules())
     names = {id(part): name for name, part in known.items()}
     found: dict[str, str | None] = {}
@@ -159,7 +180,7 @@ def _named(module: nn.Module, blocks: Blocks) -> dict[str, str | None]:
 
 
 def _outputs(module: nn.Module, data: Dataset, names: Sequence[str]) -> dict[str, Any]:
-    """What the blocks give for two images, in the order in which they run first."""
+    """What the blocks give for PROBES images, in the order in which they run first."""
     found: dict[str, Any] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
@@ -171,43 +192,10 @@ def _outputs(module: nn.Module, data: Dataset, names: Sequence[str]) -> dict[str
     handles = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
     try:
         with held_still(module), torch.no_grad():
-            module(torch.zeros(2, *data.input, device=device_of(module)))
+            module(torch.zeros(PROBES, *data.input, device=device_of(module), dtype=dtype_of(module)))
     except (RuntimeError, ValueError) as error:
         raise DataError(f"the module fails on the images of '{data.name}': {error}") from error
     finally:
         for handle in handles:
             handle.remove()
     return found
-
-
-def _unit(module: nn.Module, name: str, output: Any, kind: str | None) -> Unit | None:
-    """A block as a unit, or None where its output is no map."""
-    if not isinstance(output, Tensor) or not output.is_floating_point():
-        return None
-    chosen = cast(Kind, kind or guess_kind(module.get_submodule(name)))
-    unit = Unit(name, LABELS[chosen], chosen, 1, (1, 1))
-    if output.dim() == 4:
-        last = _channels_last(module, output)
-        height, width = output.shape[1:3] if last else output.shape[2:]
-        return unit._replace(grid=(height, width), channels_last=last)
-    if output.dim() != 3:
-        return None
-    said = getattr(module, "num_prefix_tokens", None)
-    for prefix in [said] if isinstance(said, int) else [0, 1, 2]:
-        side = round(max(0, output.shape[1] - prefix) ** 0.5)
-        if side and side * side == output.shape[1] - prefix:
-            return unit._replace(grid=(side, side), prefix=prefix)
-    return None
-
-
-def _channels_last(module: nn.Module, output: Tensor) -> bool:
-    """Whether a map is (B, H, W, C): as timm says, else where only the first two of its sides are equal."""
-    said = getattr(module, "output_fmt", None)
-    if said is not None:
-        return str(getattr(said, "value", said)).upper() == "NHWC"
-    _, first, second, third = output.shape
-    return first == second != third
-
-
-def _said(output: Any) -> str:
-    return f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"

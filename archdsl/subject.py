@@ -13,11 +13,11 @@ from torch import nn
 from archdsl import __version__, analyses
 from archdsl.analyses import ANALYSES, Result
 from archdsl.analyses.contract import Analysis
-from archdsl.analyses.exact import device_of
+from archdsl.analyses.exact import device_of, dtype_of
 from archdsl.analysis_folder import Folder, Identity, network_digest
 from archdsl.data import Dataset, load
 from archdsl.device import pick_device
-from archdsl.errors import ArchdslError, DataError
+from archdsl.errors import ArchdslError, DataError, UsageError
 from archdsl.experiment import DEFAULT_DATA
 from archdsl.model import Network
 from archdsl.recipe import Recipe
@@ -43,6 +43,7 @@ class Subject:
         hash: of the spec, or "".
         recipe: how it was trained, where that is known.
         structure: text that, with the weights, says what the network computes.
+        unitless: why it has no blocks, where none could be found.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Subject:
     hash: str
     recipe: Recipe | None
     structure: str = field(repr=False)
+    unitless: UsageError | None = None
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -110,7 +112,7 @@ def check_fit(network: nn.Module, data: Dataset) -> None:
             f"the network takes images of {'x'.join(map(str, taken))}, those of '{data.name}' are {shape}",
             "name other data with --data",
         )
-    probe = torch.zeros(2, *data.input, device=device_of(network))
+    probe = torch.zeros(2, *data.input, device=device_of(network), dtype=dtype_of(network))
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -173,8 +175,32 @@ def measure(
         known: results that are already there.
 
     Raises:
-        ArchdslError: an analysis that was named failed; unnamed ones are left out, unless all are.
+        ArchdslError: an analysis that was named failed, after the others were measured; unnamed ones are left out,
+            unless all are.
     """
+    results, failures = attempt(subject, options, folder, say, known)
+    error = failure(options, results, failures)
+    if error is not None:
+        raise error
+    return results
+
+
+def failure(
+    options: Options, results: Mapping[str, Result], failures: Mapping[str, ArchdslError]
+) -> ArchdslError | None:
+    """What a measuring fails with: the first failure of a named analysis, or where nothing at all came out."""
+    if not failures or (results and not options.only):
+        return None
+    name, error = next(iter(failures.items()))
+    if error.help is None:
+        error.help = f"leave the analysis '{name}' out"
+    return error
+
+
+def attempt(
+    subject: Subject, options: Options, folder: Folder | None, say: Say, known: Mapping[str, Result] | None = None
+) -> tuple[dict[str, Result], dict[str, ArchdslError]]:
+    """The analyses of a subject as `measure` has them, and why those failed that are not among them."""
     names = list(dict.fromkeys((*(options.only or analyses.usual()), *options.also)))
     identities = identity(subject, options, names) if folder is not None else {}
     found: dict[str, Result] = dict(known or {})
@@ -188,7 +214,7 @@ def measure(
                 say(f"{name}: kept from before")
                 _say_notes(name, result, say)
                 found[name] = result
-    failures: list[ArchdslError] = []
+    failures: dict[str, ArchdslError] = {}
 
     def keep(name: str, result: Result) -> None:
         found[name] = result
@@ -198,16 +224,23 @@ def measure(
         _say_notes(name, result, say)
 
     def leave_out(name: str, error: ArchdslError) -> None:
-        failures.append(error)
-        say(f"{name}: left out: {error.message}")
+        failures[name] = error
+        if not options.only:
+            say(f"{name}: left out: {error.message}")
+        elif len(names) > 1:  # else it is all there is to say, and is raised
+            say(f"{name}: failed: {error.message}")
 
     wanted = [name for name in names if name not in found]
+    if subject.unitless is not None:
+        for name in [name for name in wanted if ANALYSES[name].needs_units]:
+            leave_out(name, subject.unitless)
+        wanted = [name for name in wanted if name not in failures]
     further = _further(subject, wanted, identities, folder, say)
     try:
         analyses.measure_all(
             subject.network, subject.data, units=subject.units, only=wanted,
             seed=options.seed, device=pick_device(options.device), batches=options.batches, size=options.size,
-            options=further, compat=options.compat, on_result=keep, on_failure=None if options.only else leave_out,
+            options=further, compat=options.compat, on_result=keep, on_failure=leave_out,
         )  # fmt: skip
     except KeyboardInterrupt:
         begun = [
@@ -218,9 +251,7 @@ def measure(
         if folder is not None and (found or begun):
             say(f"{', '.join((*found, *begun))} are kept in {folder.path}")
         raise
-    if failures and not found:
-        raise failures[0]
-    return {name: found[name] for name in names if name in found}
+    return {name: found[name] for name in names if name in found}, failures
 
 
 def _say_notes(name: str, result: Result, say: Say) -> None:

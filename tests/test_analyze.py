@@ -315,7 +315,8 @@ class Called(nn.Module):
         (["part.0"], UsageError, "no block 'part.0'"),
         ([nn.Linear(2, 2)], UsageError, "class Linear is no part"),
         ({"parts.0": "attention"}, UsageError, "said to be 'attention'"),
-        (["head"], UsageError, r"'head' gives a tensor \(2, 10\)"),
+        (["head"], UsageError, r"'head' gives a tensor \(5, 10\)"),
+        ("head", UsageError, r"'head' gives a tensor \(5, 10\)"),
         (["parts.1.attention.out_proj"], UsageError, "was not run"),
         ([], UsageError, "no blocks are found"),
     ],
@@ -333,12 +334,45 @@ def test_modules_that_do_not_fit_the_data(little: Path) -> None:
     model.head = nn.Linear(8, 4)
     with pytest.raises(DataError, match="4 outputs"):
         archdsl.analyze(model, **options)
-    with pytest.raises(UsageError, match="no blocks are found"):
-        archdsl.analyze(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), **options)
     with pytest.raises(RunError, match="not finite"):
         archdsl.analyze(Plain(broken=float("nan")), **options)
-    with pytest.raises(UnknownNameError, match="unknown analysis 'qualty'"):
-        archdsl.analyze(Plain(), data=f"npz:{little}", only=["qualty"])
+    for only in (["qualty"], "qualty"):
+        with pytest.raises(UnknownNameError, match="unknown analysis 'qualty'"):
+            archdsl.analyze(Plain(), data=f"npz:{little}", only=only)
+    with pytest.raises(UsageError, match=r"measure model.float\(\)"):
+        archdsl.analyze(Plain().bfloat16(), **options)
+
+
+def test_what_looks_at_no_blocks_needs_none(little: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Linear(16, 10))
+    said: list[str] = []
+    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 1, "size": 4, "device": "cpu", "say": said.append}
+    found = archdsl.analyze(model, only=["quality", "hessian"], **options)["scores"]
+    assert {"accuracy", "lambda_max"} <= set(found)
+    assert said == ["quality: done", "hessian: done"]
+    found = archdsl.analyze(model, out=tmp_path, **options)
+    assert {"accuracy", "lambda_max", "landscape_rise", "noise_tilt"} <= set(found["scores"])
+    assert not {"cka", "fourier", "variance", "lesion"} & {Path(file).stem for file in found["files"]}
+    assert "lesion: left out: no blocks are found in this module" in said
+    assert "quality" in (tmp_path / "analysis.html").read_text()
+    with pytest.raises(UsageError, match="no blocks are found") as caught:
+        archdsl.analyze(model, only=["fourier", "quality"], **options)
+    assert "blocks=" in str(caught.value)
+    assert caught.value.finished is not None
+    assert set(caught.value.finished["scores"]) == {"accuracy", "nll", "ece"}
+
+
+def test_weights_of_float64(little: Path) -> None:
+    torch.manual_seed(0)
+    model = Plain()
+    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 2, "size": 8, "device": "cpu"}
+    single = archdsl.analyze(model, **options)
+    double = archdsl.analyze(model.double(), **options)
+    assert set(double["scores"]) == set(single["scores"])
+    for name, value in single["scores"].items():
+        assert double["scores"][name] == pytest.approx(value, rel=2e-3, abs=2e-4), name
+    assert model.head.weight.dtype == torch.float64
 
 
 def test_one_image_is_enough_where_it_can_be(weights: Path, little: Path, tmp_path: Path) -> None:
@@ -369,6 +403,32 @@ def test_maps_of_one_pixel(little: Path) -> None:
     for name in ("fourier", "variance"):
         with pytest.raises(RunError, match="no block has a map larger than 1 x 1"):
             archdsl.analyze(Pixel(), only=[name], **options)
+
+
+def test_analyses_that_were_named_do_not_end_each_other(
+    little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = tmp_path / "pixel.arch"
+    spec.write_text("model pixel stem patch(4, k=28) stage(4)[C] train(epochs=1, batch=32)")
+    common = ["analyze", str(spec), "--data", f"npz:{little}", "--device", "cpu", "--only", "fourier,quality,variance"]
+    common += ["--batches", "1", "--batch-size", "4", "--out", str(tmp_path / "out")]
+    for again in (False, True):
+        assert run([*common, *(["--json"] if again else [])]) == 3
+        printed = capsys.readouterr()
+        assert "fourier: failed: no block has a map larger than 1 x 1" in printed.err
+        assert "variance: failed: no block has a map larger than 1 x 1" in printed.err
+        assert ("quality: kept from before" if again else "quality: done") in printed.err
+        assert "\nerror: no block has a map larger than 1 x 1" in printed.err
+        assert "= help: leave the analysis 'fourier' out" in printed.err
+        if again:
+            document = json.loads(printed.out)
+            assert set(document["finished"]["scores"]) == {"accuracy", "nll", "ece"}
+            assert "1 x 1" in document["errors"][0]["message"]
+        else:
+            assert "accuracy" in printed.out
+        assert set(json.loads((tmp_path / "out" / "scores.json").read_text())["scores"]) == {"accuracy", "nll", "ece"}
+        assert "accuracy" in (tmp_path / "out" / "analysis.html").read_text()
 
 
 def test_a_checkpoint_whose_loss_is_not_finite(

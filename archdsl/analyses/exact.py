@@ -41,6 +41,11 @@ def device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Of the model's weights, and hence of the images it takes."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
 def check_batches(model: nn.Module, batches: Sequence[Batch]) -> None:
     """At least one batch, none empty, and a model whose weights are float32 (or float64).
 
@@ -52,6 +57,11 @@ def check_batches(model: nn.Module, batches: Sequence[Batch]) -> None:
     for number, (images, labels) in enumerate(batches, start=1):
         if len(images) == 0 or len(images) != len(labels):
             raise UsageError(f"batch {number} has {len(images)} images and {len(labels)} labels")
+    check_precision(model)
+
+
+def check_precision(model: nn.Module) -> None:
+    """Raises UsageError where weights are neither float32 nor float64."""
     if any(p.dtype not in (torch.float32, torch.float64) for p in model.parameters() if p.is_floating_point()):
         raise UsageError(
             "the weights are neither float32 nor float64", "measure model.float(): half precision is off by 1%"

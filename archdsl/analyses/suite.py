@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Observer, Sample
-from archdsl.analyses.exact import Batch, device_of
+from archdsl.analyses.exact import Batch, device_of, dtype_of
 from archdsl.analyses.features import watch
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import sampled
@@ -68,7 +68,8 @@ def measure_all(
 
     def images(sample: Sample) -> list[Batch]:
         if sample not in drawn:
-            drawn[sample] = sampled(data, sample, seed=seed, device=where, count=batches, size=size)
+            found = sampled(data, sample, seed=seed, device=where, count=batches, size=size)
+            drawn[sample] = [(images.to(dtype_of(model)), labels) for images, labels in found]
         return drawn[sample]
 
     def done(name: str, result: Result | None) -> None:

@@ -108,4 +108,5 @@ def _coloured(text: str) -> str:
 def _document(error: ArchdslError) -> dict[str, object]:
     if isinstance(error, SpecError):
         return {"errors": specs.error_documents(error)}
-    return {"errors": [{"message": error.message, "help": error.help}]}
+    document: dict[str, object] = {"errors": [{"message": error.message, "help": error.help}]}
+    return document if error.finished is None else document | {"finished": error.finished}

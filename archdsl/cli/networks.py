@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, File, Json, Seed, app, print_json
-from archdsl.errors import RunError, UsageError
+from archdsl.errors import ArchdslError, RunError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from archdsl.architecture import Architecture
     from archdsl.model import Network
     from archdsl.sources import Source
@@ -286,16 +288,26 @@ def analyze(
             "device": device, "out": out, "batches": batches, "size": size, "compat": compat, "density": density,
             "say": bar.say,
         }  # fmt: skip
-        if len(files) > 1:
-            if epochs is not None:
-                raise UsageError("--epochs is for specs, which are trained first", "leave it out")
-            result = analyze_checkpoints(files, **options)
-        else:
-            result = analyze_spec(_text_or_path(files[0]), epochs=epochs, on_step=bar.step, **options)
+        try:
+            if len(files) > 1:
+                if epochs is not None:
+                    raise UsageError("--epochs is for specs, which are trained first", "leave it out")
+                result = analyze_checkpoints(files, **options)
+            else:
+                result = analyze_spec(_text_or_path(files[0]), epochs=epochs, on_step=bar.step, **options)
+        except ArchdslError as error:
+            if error.finished is not None and not json:
+                _print_analysis(error.finished)
+            raise
     if json:
         print_json(result)
-        return
-    if len(files) > 1:
+    else:
+        _print_analysis(result)
+
+
+def _print_analysis(result: Mapping[str, Any]) -> None:
+    """The scores of a network, or of its epochs."""
+    if "epochs" in result:
         _print_epochs(result)
         return
     for name, value in result["scores"].items():
@@ -304,7 +316,7 @@ def analyze(
     print(f"{result['params']:,} parameters; arrays and figures in {result['folder']}")
 
 
-def _print_epochs(result: dict[str, Any]) -> None:
+def _print_epochs(result: Mapping[str, Any]) -> None:
     """A row of scores for each epoch."""
     from rich.console import Console
     from rich.table import Table
