@@ -16,6 +16,8 @@ PROBES = 5  # images that are shown: no usual number of heads, windows, tokens o
 
 # Modules of timm between whose parts tokens are in another order than in the image: Hiera, NesT (squares of tokens).
 _REORDERING = ("Unroll", "Reroll", "NestLevel")
+# Those that give pixels of a patch x patches, where they stand without the block that makes a map of them again.
+_PATCHED, _WHOLE = "LinearTransformerBlock", "MobileVitV2Block"
 
 
 class Layout(NamedTuple):
@@ -47,9 +49,12 @@ def layout_of(model: nn.Module, block: nn.Module, output: Any, image: tuple[int,
     if layout is None:
         what = "channels first nor channels last a map" if output.dim() == 4 else "with class tokens nor without a grid"
         raise NoMapError(f"{said}, which is neither {what} of the proportions of {image[0]} x {image[1]}")
-    in_tokens = output.dim() == 3 or layout.channels_last
-    if in_tokens and any(type(part).__name__ in _REORDERING for part in model.modules()):
-        raise NoMapError(f"{said}, tokens in an order that is not that of the image (the model reorders them)")
+    inside = {type(part).__name__ for part in block.modules()}
+    reordered = (output.dim() == 3 or layout.channels_last) and any(
+        type(part).__name__ in _REORDERING for part in model.modules()
+    )
+    if reordered or (_PATCHED in inside and _WHOLE not in inside):
+        raise NoMapError(f"{said}, places in an order that is not that of the image (the model reorders them)")
     return layout
 
 
@@ -66,7 +71,18 @@ def _map(model: nn.Module, block: nn.Module, output: Tensor, image: tuple[int, i
         if said is not None:
             return last if str(getattr(said, "value", said)).upper() == "NHWC" else first
         return first if convolves else last
-    return first if convolves else None  # strides that differ along height and width
+    return first if convolves and (_nearly(first.grid, image) or _is_stretched(model)) else None
+
+
+def _nearly(grid: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Whether a grid has about the proportions of the image, as convolutions without padding leave them."""
+    return 4 / 5 <= grid[0] * image[1] / max(1, grid[1] * image[0]) <= 5 / 4
+
+
+def _is_stretched(model: nn.Module) -> bool:
+    """Whether a stride of the model differs along height and width."""
+    strides = (getattr(part, "stride", None) for part in model.modules())
+    return any(isinstance(stride, tuple) and len(set(stride)) > 1 for stride in strides)
 
 
 def _convolved(block: nn.Module) -> Iterator[int]:

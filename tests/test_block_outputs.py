@@ -46,7 +46,8 @@ CONV, OTHER = nn.Conv2d(3, 8, 3), nn.Linear(3, 8)
         ({"output_fmt": "NHWC"}, CONV, (8, 8, 8), (32, 32), Layout((8, 8), channels_last=True)),
         ({"output_fmt": "NHWC"}, OTHER, (96, 8, 8), (32, 32), Layout((8, 8))),  # it fits but one way
         ({}, CONV, (8, 1, 1), (28, 28), Layout((1, 1))),
-        ({}, CONV, (8, 14, 7), (28, 28), Layout((14, 7))),  # strides that differ
+        ({"stem": nn.Conv2d(1, 8, 4, stride=(2, 4))}, CONV, (8, 14, 7), (28, 28), Layout((14, 7))),
+        ({}, CONV, (8, 21, 71), (25, 75), Layout((21, 71))),  # two convolutions without padding
         ({}, CONV, (8, 7, 13), (50, 100), Layout((7, 13))),  # halved three times, rounded up
         ({}, OTHER, (6, 12, 8), (50, 100), Layout((6, 12), channels_last=True)),
         ({}, OTHER, (49, 8), (28, 28), Layout((7, 7))),
@@ -68,6 +69,7 @@ def test_layouts(said: Any, block: nn.Module, shape: Any, image: Any, expected: 
 @pytest.mark.parametrize(
     ("said", "shape", "text"),
     [
+        ({}, (PROBES, 8, 4, 256), "neither channels first nor channels last"),  # MobileViT v2: pixels x patches
         ({}, (PROBES, 16, 196, 96), "neither channels first nor channels last"),  # NesT: a grid of squares of tokens
         ({}, (49, PROBES, 8), "does not count the images"),
         ({}, (4 * PROBES, 16, 8), "does not count the images"),  # patches folded into the batch
@@ -79,7 +81,7 @@ def test_layouts(said: Any, block: nn.Module, shape: Any, image: Any, expected: 
 )
 def test_what_is_no_map(said: Any, shape: Any, text: str) -> None:
     with pytest.raises(NoMapError, match=text):
-        layout_of(Model(**said), OTHER, [] if shape is None else torch.zeros(shape), (224, 224))
+        layout_of(Model(**said), nn.Sequential(CONV, OTHER), [] if shape is None else torch.zeros(shape), (224, 224))
 
 
 def _made(name: str, **options: Any) -> nn.Module:
@@ -103,12 +105,14 @@ def test_blocks_of_nest_are_its_levels() -> None:
             find_units(model, data, [f"levels.{level}.transformer_encoder.0"])
 
 
-def test_blocks_of_mobilevit_are_around_its_transformers() -> None:
-    units = find_units(_made("mobilevit_xxs"), images(3, 64, 64), None, lambda text: None)
+@pytest.mark.parametrize("name", ["mobilevit_xxs", "mobilevitv2_050"])
+def test_blocks_of_mobilevit_are_around_its_transformers(name: str) -> None:
+    units = find_units(_made(name), images(3, 64, 64), None, lambda text: None)
     kinds = {unit.path: unit.kind for unit in units}
     assert [path for path, kind in kinds.items() if kind == "msa"] == ["stages.2.1", "stages.3.1", "stages.4.1"]
     assert not any("transformer" in path for path in kinds)
     assert len({unit.grid for unit in units}) == 5
+    assert units[-1].grid == (2, 2)
 
 
 def test_tokens_of_hiera_are_refused() -> None:
