@@ -232,9 +232,12 @@ def attempt(
 
     wanted = [name for name in names if name not in found]
     if subject.unitless is not None:
-        for name in [name for name in wanted if ANALYSES[name].needs_units]:
-            leave_out(name, subject.unitless)
-        wanted = [name for name in wanted if name not in failures]
+        blind = [name for name in wanted if ANALYSES[name].needs_units]
+        failures.update(dict.fromkeys(blind, subject.unitless))
+        wanted = [name for name in wanted if name not in blind]
+        if blind and not (options.only and len(names) == 1):
+            fate = "failed" if options.only else "left out"
+            say(f"{', '.join(blind)}: {fate}: {subject.unitless.message}; {subject.unitless.help}")
     further = _further(subject, wanted, identities, folder, say)
     try:
         analyses.measure_all(

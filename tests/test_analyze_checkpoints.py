@@ -16,7 +16,7 @@ from small_networks import one_thread  # noqa: F401
 import archdsl
 from archdsl.analyses import ANALYSES
 from archdsl.analyses.curvature import LossHessian
-from archdsl.analyze_checkpoints import ordered
+from archdsl.analyze_checkpoints import analyze_checkpoints, ordered
 from archdsl.checkpoint import load_metadata, save
 from archdsl.cli.main import run
 from archdsl.errors import ArchdslError, DataError, StudyError, UsageError
@@ -168,3 +168,18 @@ def test_epochs_of_what_is_trained_already_are_refused(files: list[str], capsys:
 def test_epochs_of_a_module_are_refused():
     with pytest.raises(UsageError, match="--epochs is for specs"):
         archdsl.analyze(torch.nn.Linear(2, 2), epochs=3)
+
+
+def test_a_named_analysis_that_fails_ends_neither_others_nor_epochs(little: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "pixel.arch"
+    spec.write_text("model pixel stem patch(4, k=28) stage(4)[C] train(epochs=2, batch=32)")
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu"}
+    kept = archdsl.train(spec, out=tmp_path / "pixel.safetensors", keep_every=1, **options)["kept"]
+    with pytest.raises(ArchdslError, match="larger than 1 x 1") as caught:
+        analyze_checkpoints(kept, only=["fourier", "hessian"], batches=1, size=8, out=tmp_path / "along", **options)
+    finished = caught.value.finished
+    assert finished is not None
+    assert finished["epochs"] == [1, 2]
+    assert all("lambda_max" in scores for scores in finished["scores"])
+    assert json.loads((tmp_path / "along" / "along.json").read_text())["epochs"] == [1, 2]
+    assert (tmp_path / "along" / "along.png").stat().st_size > 1000
