@@ -15,14 +15,14 @@ from archdsl.analyses.exact import device_of
 from archdsl.analysis_folder import Folder, network_digest
 from archdsl.architecture import digest, resolve_model
 from archdsl.data import Dataset
-from archdsl.errors import UsageError
+from archdsl.errors import ArchdslError, UsageError
 from archdsl.experiment import fit_to_data
 from archdsl.recipe import Recipe
 from archdsl.report.networks import Measured, Run, page, rows
 from archdsl.report.networks.document import documents
 from archdsl.report.networks.measured import spreads
 from archdsl.sources import read_spec
-from archdsl.subject import Options, Say, Subject, about, identity, kept, measure, of_checkpoint, of_network
+from archdsl.subject import Options, Say, Subject, about, attempt, failure, identity, kept, of_checkpoint, of_network
 from archdsl.train_spec import Job, prepare, run
 
 PAGE = "comparison.html"
@@ -74,6 +74,7 @@ def compare(
         raise UsageError(f"{seeds} trainings of each network", "--seeds is from 1")
     if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
         raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
+    only = (only,) if isinstance(only, str) else only
     for name in only:
         ANALYSES[name]
     check_compat(compat)
@@ -88,8 +89,9 @@ def compare(
     raced: dict[str, Any] | None = None
     if alpha is not None:
         ready, raced = _raced(entries, options, alpha, home.path, on_step, say)
+    failures: list[ArchdslError] = []
     found = [
-        measured(entry, range(seed, seed + seeds), options, home.path, on_step, say, known)
+        measured(entry, range(seed, seed + seeds), options, home.path, on_step, say, known, failures)
         for entry, known in zip(entries, ready, strict=True)
     ]
     notes = [*differing_recipes(entries), *(raced or {}).pop("notes", [])]
@@ -107,7 +109,11 @@ def compare(
         PAGE, page(found, about(entries[0].data, options, found[0].results) | {"Recipe": found[0].recipe}, notes)
     )
     home.write("comparison.json", json.dumps(document, indent=1) + "\n")
-    return document | {"folder": str(home.path), "files": sorted(home.files)}
+    document |= {"folder": str(home.path), "files": sorted(home.files)}
+    if failures:
+        failures[0].finished = document
+        raise failures[0]
+    return document
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +217,7 @@ def differing_recipes(entries: Sequence[Entry]) -> list[str]:
 
 def measured(
     entry: Entry, seeds: Sequence[int], options: Options, home: Path, on_step: Callable[[int, int], None] | None,
-    say: Say, known: Mapping[str, Result],
+    say: Say, known: Mapping[str, Result], failures: list[ArchdslError],
 ) -> Measured:  # fmt: skip
     """A network trained from each seed (a checkpoint: taken as it is), analysed and tested.
 
@@ -219,9 +225,10 @@ def measured(
 
     Args:
         known: analyses that are already there and are not measured again.
+        failures: takes in why an analysis that was named failed, while there are others.
 
     Raises:
-        ArchdslError: a training or an analysis failed.
+        ArchdslError: a training failed, or all analyses.
     """
     runs: list[Run] = []
     earlier: list[dict[str, Result]] = []
@@ -229,7 +236,11 @@ def measured(
     for seed in seeds if isinstance(entry.source, Job) else [None]:
         subject, place, checkpoint = _trained(entry, seed, home, on_step, say)
         folder = Folder(place / "analysis")
-        results = measure(subject, options, folder, lambda text: say(f"{entry.name}: {text}"), known)
+        results, failed = attempt(subject, options, folder, lambda text: say(f"{entry.name}: {text}"), known)
+        if (error := failure(options, results, failed)) is not None:
+            if not results:
+                raise error
+            failures.append(error)
         earlier.append(kept(subject, options, folder))
         test = quality.measure(
             subject.network,

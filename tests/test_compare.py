@@ -248,3 +248,18 @@ def test_a_browser_shows_the_page(files: list[str], little: Path, tmp_path: Path
     found = Page(done.stdout)
     assert sum(tag == "figure" for tag, _ in found.tags) == 4
     assert "lesion_msa" in found.words
+
+
+def test_an_analysis_that_fails_leaves_the_others_on_the_page(
+    little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "a.arch", tmp_path / "b.arch"]
+    for path, width in zip(paths, (4, 8), strict=True):  # maps of 1 x 1 have no frequencies
+        path.write_text(f"stem patch({width}, k=14) stage({width}, stride=2) [C] train(epochs=1)")
+    command = ["compare", *map(str, paths), "--data", f"npz:{little}", "--device", "cpu", "--out", str(tmp_path / "c")]
+    assert run([*command, "--only", "fourier,quality"]) == 3
+    said = capsys.readouterr()
+    assert "accuracy" in said.out
+    assert "map larger than 1 x 1" in said.err
+    assert "accuracy" in (tmp_path / "c" / "comparison.html").read_text()
+    assert run([*command, "--only", "quality"]) == 0

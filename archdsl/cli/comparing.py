@@ -50,13 +50,19 @@ def compare(
     """Measure trained networks side by side: how they behave. (For how two specs are written, see `archdsl diff`.)"""
     from archdsl.cli.progress import Bar
     from archdsl.compare_networks import compare as compare_networks
+    from archdsl.errors import ArchdslError
 
     with Bar("training") as bar:
-        result = compare_networks(
-            files, data=data, data_root=data_root, download=download, only=names(only), epochs=epochs, seed=seed,
-            seeds=seeds, device=device, out=out, batches=batches, size=size, compat=compat, alpha=race,
-            on_step=bar.step, say=bar.say,
-        )  # fmt: skip
+        try:
+            result = compare_networks(
+                files, data=data, data_root=data_root, download=download, only=names(only), epochs=epochs, seed=seed,
+                seeds=seeds, device=device, out=out, batches=batches, size=size, compat=compat, alpha=race,
+                on_step=bar.step, say=bar.say,
+            )  # fmt: skip
+        except ArchdslError as error:
+            if error.finished is not None and not json:
+                _print(dict(error.finished))
+            raise
     if json:
         print_json(result)
         return
