@@ -162,29 +162,6 @@ class Options:
     device: str = "auto"
 
 
-def measure(
-    subject: Subject, options: Options, folder: Folder | None, say: Say, known: Mapping[str, Result] | None = None
-) -> dict[str, Result]:
-    """The analyses of a subject: those the folder already holds are read, the others measured and kept at once.
-
-    Args:
-        subject: what to measure.
-        options: how.
-        folder: where results are kept, if anywhere.
-        say: is told what is being done.
-        known: results that are already there.
-
-    Raises:
-        ArchdslError: an analysis that was named failed, after the others were measured; unnamed ones are left out,
-            unless all are.
-    """
-    results, failures = attempt(subject, options, folder, say, known)
-    error = failure(options, results, failures)
-    if error is not None:
-        raise error
-    return results
-
-
 def failure(
     options: Options, results: Mapping[str, Result], failures: Mapping[str, ArchdslError]
 ) -> ArchdslError | None:
@@ -200,7 +177,18 @@ def failure(
 def attempt(
     subject: Subject, options: Options, folder: Folder | None, say: Say, known: Mapping[str, Result] | None = None
 ) -> tuple[dict[str, Result], dict[str, ArchdslError]]:
-    """The analyses of a subject as `measure` has them, and why those failed that are not among them."""
+    """The analyses of a subject: those the folder already holds are read, the others measured and kept at once.
+
+    Args:
+        subject: what to measure.
+        options: how.
+        folder: where results are kept, if anywhere.
+        say: is told what is being done.
+        known: results that are already there.
+
+    Returns:
+        Results by name; and why those failed that are not among them.
+    """
     names = list(dict.fromkeys((*(options.only or analyses.usual()), *options.also)))
     identities = identity(subject, options, names) if folder is not None else {}
     found: dict[str, Result] = dict(known or {})

@@ -20,7 +20,7 @@ from archdsl.cli.main import run
 from archdsl.errors import RunError, UsageError
 from archdsl.modules import of_module
 from archdsl.subject import Options
-from archdsl.subject import measure as measure_subject
+from archdsl.subject import attempt
 
 SPECTRUM = np.concatenate([[-3.0, 20.0, 40.0], np.linspace(0, 1, 37)])
 
@@ -93,7 +93,7 @@ def test_weight_decay_is_in_no_score(little: Path) -> None:
     plain = of_module(model, ["0"], data=f"npz:{little}", device="cpu")
     options = Options(only=("hessian_density",), batches=1, size=4, device="cpu")
     found = [
-        measure_subject(replace(plain, weight_decay=decay), options, None, print)["hessian_density"].scores()
+        attempt(replace(plain, weight_decay=decay), options, None, print)[0]["hessian_density"].scores()
         for decay in (0.0, 10.0)
     ]
     assert found[0] == found[1]
