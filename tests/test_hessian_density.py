@@ -19,8 +19,7 @@ from archdsl.analyses.lanczos import Krylov, lanczos
 from archdsl.cli.main import run
 from archdsl.errors import RunError, UsageError
 from archdsl.modules import of_module
-from archdsl.subject import Options
-from archdsl.subject import attempt
+from archdsl.subject import Options, attempt
 
 SPECTRUM = np.concatenate([[-3.0, 20.0, 40.0], np.linspace(0, 1, 37)])
 
