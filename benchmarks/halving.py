@@ -17,17 +17,14 @@ from archdsl.bench import shipped
 from archdsl.bench.halving import AT, compare_rungs
 from archdsl.study.rungs import Rungs
 
-EPOCHS = 3  # of the table's trainings: networks can wait after the first and the second
-SHARES = ((0.25,), (0.5,), (0.25, 0.5))
+SHARES = ((0.25,), (0.5,), (0.25, 0.5))  # of three epochs: networks can wait after the first and the second
 GUIDES = (("accuracy", "maximize"), ("nll", "minimize"))
 
 
 def variants() -> list[Rungs]:
     """No halving, and every combination."""
-    halved = [
-        Rungs(EPOCHS, (guide,), shares=shares, kept=kept) for shares in SHARES for kept in (2, 3, 4) for guide in GUIDES
-    ]
-    return [Rungs(EPOCHS, halving=False), *halved]
+    halved = [Rungs((guide,), shares=shares, kept=kept) for shares in SHARES for kept in (2, 3, 4) for guide in GUIDES]
+    return [Rungs(halving=False), *halved]
 
 
 def main() -> None:

@@ -120,7 +120,7 @@ def test_the_leaders_of_a_search_with_halving_differ(monkeypatch: pytest.MonkeyP
         return pool(self, leaders)
 
     monkeypatch.setattr(Bayes, "_pool", watched)
-    halve(shipped(), Rungs(3), "bayes", 0, 60)
+    halve(shipped(), Rungs(), "bayes", 0, 60)
     assert len(seen) > 10
     assert all(len(set(leaders)) == len(leaders) == 6 for leaders in seen)
 

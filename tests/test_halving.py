@@ -14,7 +14,7 @@ NLL = (("nll", "minimize"),)
 
 def test_without_halving_it_is_a_search():
     table = shipped()
-    found = halve(table, Rungs(3, halving=False), "random", 1, 36)
+    found = halve(table, Rungs(halving=False), "random", 1, 36)
     assert tuple(found.epochs) == simulate(table, "random", 1, 12).hashes
     assert set(found.epochs.values()) == {3}
     assert [spent for spent, _ in found.course] == list(range(3, 37, 3))
@@ -24,7 +24,7 @@ def test_without_halving_it_is_a_search():
 def test_the_better_half_at_a_rung_goes_on(by: str):
     """Of the networks that came to a rung, nobody who waits there is better than all that went on."""
     table = shipped()
-    rungs = Rungs(3, NLL, shares=(0.25,)) if by == "nll" else Rungs(3, shares=(0.25,))
+    rungs = Rungs(NLL, shares=(0.25,)) if by == "nll" else Rungs(shares=(0.25,))
     found = halve(table, rungs, "random", 2, 90)
     assert found.course[-1][0] == sum(found.epochs.values()) >= 90
     rows = {key: table.by_hash[key][2] for key in found.epochs}
@@ -43,7 +43,7 @@ def test_the_best_so_far():
 
 
 def test_comparing_rungs():
-    none, halved = compare_rungs(shipped(), [Rungs(3, halving=False), Rungs(3)], seeds=3, limit=60)
+    none, halved = compare_rungs(shipped(), [Rungs(halving=False), Rungs()], seeds=3, limit=60)
     assert none["finished"] == none["begun"] == 20
     assert none["good_that_finish"] == 1
     assert halved["begun"] > none["begun"]
@@ -54,5 +54,5 @@ def test_comparing_rungs():
 
 def test_a_search_too_short_to_meet_a_good_network():
     """One network trained, all Conv, which is none of the best: nothing can be said of those."""
-    (found,) = compare_rungs(shipped(), [Rungs(3)], seeds=1, limit=3)
+    (found,) = compare_rungs(shipped(), [Rungs()], seeds=1, limit=3)
     assert (found["begun"], found["finished"], found["good_that_finish"]) == (1, 1, None)

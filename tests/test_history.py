@@ -13,6 +13,7 @@ def entry(number: int, accuracy: float, *, state: str = "complete", **other: Any
     curve = [accuracy - 0.3, accuracy - 0.1, accuracy] if state == "complete" else [accuracy]
     return {
         "kind": "trained", "number": number, "key": f"key {number}", "state": state, "epochs": len(curve),
+        "recipe": {"epochs": 3},
         "curve": curve, "curve_nll": [2.0 - point for point in curve],
         "scores": {"accuracy": accuracy, "nll": 2.0 - accuracy},
     } | other  # fmt: skip
@@ -52,6 +53,20 @@ def test_a_stopped_network_enters_with_the_median_gain_of_the_finished_ones():
     assert math.isclose(accuracy, 0.2 + 0.3)  # gains after the first epoch: 0.3, 0.5, 0.05
     assert math.isclose(nll, 1.8 - 2.0)  # -2.0, -0.5, -2.5
     assert history.values(entry(7, 0.4)) == [0.4, 1.6]  # a finished one as it is
+
+
+def test_gains_are_those_from_the_same_share_of_other_trainings():
+    """Of six epochs, two are a third, as is one of three; a training of one epoch has no middle."""
+    history = History([("accuracy", "maximize")])
+    stopped = entry(9, 0.2, state="stopped", epochs=2, curve=[0.1, 0.2], recipe={"epochs": 6})
+    history.take_in(entry(0, 0.5, curve=[0.5], epochs=1, recipe={"epochs": 1}))
+    assert history.values(stopped) == [0.2]
+    history.take_in(entry(1, 0.6))  # 0.3, 0.5, 0.6
+    assert math.isclose((history.values(stopped) or [0])[0], 0.2 + 0.3)
+    short = entry(8, 0.2, state="stopped", curve=[0.2], epochs=1, recipe={"epochs": 2})
+    history.take_in(entry(2, 0.9, curve=[0.1, 0.2, 0.3, 0.4, 0.5, 0.9], epochs=6, recipe={"epochs": 6}))
+    # Half of three epochs is the second, half of six the third: gains 0.1 and 0.6.
+    assert math.isclose((history.values(short) or [0])[0], 0.2 + 0.35)
 
 
 def test_what_has_no_value_says_so():

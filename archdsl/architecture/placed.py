@@ -71,6 +71,7 @@ class Architecture:
         decisions: what was decided for each hole that was met, in words.
         choices: the same as the index of the option (the number itself for a float range).
         train: arguments of `train(…)`; data: the data set the file names.
+        tuned: those of `train` that holes decided: what tells two members of one network apart.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Architecture:
     choices: dict[str, float]
     train: dict[str, ir.Scalar] = field(default_factory=dict)
     data: str | None = None
+    tuned: tuple[str, ...] = ()
 
     def blocks(self) -> Iterator[PlacedBlock]:
         """All blocks in order, downsampling layers among them."""

@@ -68,9 +68,10 @@ class Resolving(Placing):
         head = tuple(self.place(b, f"head.{name}") for b, name in _named(self.flat(spec.head)))
         self.end()
         train = {name: self.value(value) for name, value in spec.train.items()}
+        tuned = tuple(name for name, value in spec.train.items() if next(ir.holes_in(value), None) is not None)
         return Architecture(
             spec.name, spec.input, spec.classes, stem, stages, head, spec.letters, spec.blocks, self.decisions,
-            self.choices, train, spec.data,
+            self.choices, train, spec.data, tuned,
         )  # fmt: skip
 
     def end(self) -> None:

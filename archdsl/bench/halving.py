@@ -73,8 +73,9 @@ def halve(table: Table, rungs: Rungs, sampler: str, seed: int, limit: int) -> Ha
                 (trial, member), number, before = proposal, len(history.by_number), 0
             else:
                 break
-            until = rungs.epochs if number < YARDSTICKS else rungs.next(before)
-            entry = _entry(table.by_hash[member.hash][training], until, rungs.epochs)
+            row = table.by_hash[member.hash][training]
+            until = len(row.accuracy) if number < YARDSTICKS else rungs.next(before, len(row.accuracy))
+            entry = _entry(row, until)
             entry |= {"number": number, "key": key_of(member), "choices": dict(member.choices)}
             entry |= {"kind": "continued" if before else "trained", "values": history.values(entry)}
             proposer.close(trial, entry, entry["values"])
@@ -86,10 +87,12 @@ def halve(table: Table, rungs: Rungs, sampler: str, seed: int, limit: int) -> Ha
     return Halved(epochs, tuple(course))
 
 
-def _entry(row: Row, epochs: int, of: int) -> dict[str, Any]:
+def _entry(row: Row, epochs: int) -> dict[str, Any]:
     """What a search records of a training that came so far."""
+    of = len(row.accuracy)
     return {
-        "hash": row.hash, "epochs": epochs, "state": "complete" if epochs == of else "stopped",
+        "hash": row.hash, "epochs": epochs, "recipe": {"epochs": of},
+        "state": "complete" if epochs == of else "stopped",
         "curve": list(row.accuracy[:epochs]), "curve_nll": list(row.nll[:epochs]),
         "scores": {"accuracy": row.accuracy[epochs - 1], "nll": row.nll[epochs - 1]},
     }  # fmt: skip
@@ -110,6 +113,7 @@ def compare_rungs(
         on_search: told (done, in all) after each search.
     """
     truth = truth_of(table, OBJECTIVE)
+    epochs = len(table.rows[0].accuracy)
     found = []
     for place, rungs in enumerate(variants):
         searches = []
@@ -117,12 +121,12 @@ def compare_rungs(
             searches.append(halve(table, rungs, sampler, seed, limit))
             if on_search is not None:
                 on_search(place * seeds + seed + 1, len(variants) * seeds)
-        found.append(_described(rungs) | _summary(searches, truth, rungs.epochs, limit))
+        found.append(_described(rungs, epochs) | _summary(searches, truth, epochs, limit))
     return found
 
 
-def _described(rungs: Rungs) -> dict[str, Any]:
-    return {"rungs": list(rungs.rungs), "kept": rungs.kept, "by": rungs.objectives[0][0]}
+def _described(rungs: Rungs, epochs: int) -> dict[str, Any]:
+    return {"rungs": list(rungs.rungs(epochs).values()), "kept": rungs.kept, "by": rungs.objectives[0][0]}
 
 
 def _summary(searches: Sequence[Halved], truth: Truth, epochs: int, limit: int) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from archdsl.report.layout import compact
-from archdsl.report.results import Finalist, Results, Trial
+from archdsl.report.results import Finalist, Network, Results, Trial, same
 from archdsl.report.statistics import Interval, difference, mean
-from archdsl.report.wording import listing, number, plural, short, signed, spread, unit, words
+from archdsl.report.wording import listing, number, plural, settings, short, signed, spread, unit, words
 
 SPREAD_RULE = (
     "Within the seed spread: the 95 % interval of the difference of the means (Welch, over the seeds) includes 0. "
@@ -55,11 +55,16 @@ def _result(results: Results, winner: Finalist) -> str:
     test, validation = (mean(winner.values(split, "accuracy")) for split in ("test", "validation"))
     seeds = f"mean ± sd over {test.n} seeds" if test.n > 1 else "one seed"
     also = f"{_accuracy(validation.value, validation.sd)} on validation; " if validation.n else ""
-    same = [baseline.name for baseline in results.baselines if baseline.hash and baseline.hash == winner.hash]
-    who = f"The found layout, {compact(winner.layout)},"
-    if same:
-        who = f"The search found nothing better than {listing(same)}: {compact(winner.layout)}"
+    equal = [baseline.name for baseline in results.baselines if same(baseline, winner)]
+    who = f"The found layout, {_named(winner)},"
+    if equal:
+        who = f"The search found nothing better than {listing(equal)}: {_named(winner)}"
     return f"{who} scores {_accuracy(test.value, test.sd)} on the test split ({also}{seeds}).{_front(results)}"
+
+
+def _named(network: Network) -> str:
+    """A layout, with what the search decided of its recipe."""
+    return " at ".join(part for part in (compact(network.layout), settings(network.tuned)) if part)
 
 
 def _accuracy(value: float, sd: float) -> str:
@@ -80,7 +85,7 @@ def _comparison(results: Results, winner: Finalist) -> str:
     groups: dict[str, list[tuple[str, float]]] = {}
     for baseline in results.baselines:
         gap = against(winner, baseline)
-        if (baseline.hash and baseline.hash == winner.hash) or not math.isfinite(gap.value):
+        if same(baseline, winner) or not math.isfinite(gap.value):
             continue
         groups.setdefault(_standing(gap), []).append((baseline.name, gap.value))
     unsure = groups.pop("unknown", [])
@@ -122,7 +127,7 @@ def _unconfirmed(results: Results, best: Trial) -> str:
     value = number(score, best.score(score), unit=True)
     name = words(score).label
     return (
-        f"{found} of {tried}: {compact(best.layout)} with a validation {name} of {value} (trial {best.number}{size}). "
+        f"{found} of {tried}: {_named(best)} with a validation {name} of {value} (trial {best.number}{size}). "
         "This is one training, and it was chosen for this very number; nothing was measured on the test split"
         f"{'' if results.finished else ' yet'}."
     )

@@ -48,7 +48,10 @@ class Decision(_Record):
 
 
 class Network(_Record):
-    """What a trial and a finalist have in common; `layout` holds the block labels of each stage."""
+    """What a trial and a finalist have in common; `layout` holds the block labels of each stage.
+
+    `key` tells networks with their recipes apart, `tuned` is what the search decided of the recipe.
+    """
 
     layout: Layout = ()
     hash: Text = ""
@@ -56,6 +59,13 @@ class Network(_Record):
     params: int | None = None
     macs: int | None = None
     scores: Scores = Field(default_factory=dict)
+    key: Text = ""
+    tuned: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What it is known by: two of one network with different recipes are two; "" where nothing says so."""
+        return self.key or self.hash
 
 
 class Trial(Network):
@@ -80,6 +90,11 @@ class Trial(Network):
             return self.scores[name]
         count = {"params": self.params, "macs": self.macs}.get(name)
         return math.nan if count is None else float(count)
+
+
+def same(one: Network, other: Network) -> bool:
+    """Whether two are known to be one network with one recipe."""
+    return bool(one.identity) and one.identity == other.identity
 
 
 class SeedRun(_Record):

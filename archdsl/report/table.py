@@ -11,9 +11,9 @@ from rich.text import Text
 from archdsl.report.headline import against, headline
 from archdsl.report.layout import coloured, palette
 from archdsl.report.markup import clean
-from archdsl.report.results import Finalist, Results
+from archdsl.report.results import Finalist, Results, same
 from archdsl.report.statistics import mean
-from archdsl.report.wording import number, short, signed, spread, words
+from archdsl.report.wording import number, settings, short, signed, spread, words
 
 _ANALYSES = ("log_ape", "nep", "lambda_max", "high_freq")
 _TOP = 5
@@ -37,7 +37,11 @@ def summary(results: Results) -> Group:
 
 def _finalists(results: Results, colours: dict[str, str]) -> Table:
     extra = [s for s in _ANALYSES if any(math.isfinite(f.scores.get(s, math.nan)) for f in results.finalists)]
-    table = _table(["network", "layout"], ["params", "MACs", "val %", "test %", "found − this", "NLL", "ECE %"])
+    tuned = any(finalist.tuned for finalist in results.finalists)
+    table = _table(
+        ["network", "layout", *(["recipe"] if tuned else [])],
+        ["params", "MACs", "val %", "test %", "found − this", "NLL", "ECE %"],
+    )
     for score in extra:
         table.add_column(words(score).heading, justify="right", no_wrap=True)
     for finalist in results.finalists:
@@ -45,6 +49,7 @@ def _finalists(results: Results, colours: dict[str, str]) -> Table:
         table.add_row(
             Text(clean(finalist.title), style="bold" if found else ""),
             coloured(finalist.layout, colours),
+            *([clean(settings(finalist.tuned))] if tuned else []),
             short(finalist.params),
             short(finalist.macs),
             _estimate(finalist.values("validation", "accuracy"), "accuracy"),
@@ -59,10 +64,13 @@ def _finalists(results: Results, colours: dict[str, str]) -> Table:
 
 def _best(results: Results, colours: dict[str, str]) -> Table:
     score = results.primary.name
-    table = _table(["trial", "layout"], [words(score).heading, "params", "MACs"])
+    tuned = any(trial.tuned for trial in results.ranking()[:_TOP])
+    table = _table(["trial", "layout", *(["recipe"] if tuned else [])], [words(score).heading, "params", "MACs"])
     for trial in results.ranking()[:_TOP]:
         shown = number(score, trial.score(score), extra=1)
-        table.add_row(str(trial.number), coloured(trial.layout, colours), shown, short(trial.params), short(trial.macs))
+        recipe = [clean(settings(trial.tuned))] if tuned else []
+        counts = (short(trial.params), short(trial.macs))
+        table.add_row(str(trial.number), coloured(trial.layout, colours), *recipe, shown, *counts)
     return table
 
 
@@ -82,6 +90,6 @@ def _estimate(values: list[float], score: str, *, spread_too: bool = True) -> st
 
 def _gap(results: Results, finalist: Finalist) -> str:
     winner = results.winner
-    if winner is None or (finalist.hash and finalist.hash == winner.hash):
+    if winner is None or same(finalist, winner):
         return ""
     return signed("accuracy", against(winner, finalist).value)

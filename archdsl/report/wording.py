@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from archdsl.arguments import show
 from archdsl.scores import SCORES
 
 MISSING = "–"
@@ -150,6 +151,16 @@ def listing(items: Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def settings(values: Mapping[str, bool | int | float | str | None]) -> str:
+    """What was decided of a recipe.
+
+    >>> settings({"lr": 0.0227341, "epochs": 6, "flip": True})
+    'lr=0.0227, epochs=6, flip=true'
+    """
+    shown = (float(f"{value:.3g}") if isinstance(value, float) else value for value in values.values())
+    return ", ".join(f"{name}={show(value)}" for name, value in zip(values, shown, strict=True))
 
 
 def _figures(value: float) -> str:

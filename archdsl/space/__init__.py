@@ -15,8 +15,9 @@ from archdsl.space.listing import draw_endlessly as stream
 from archdsl.space.listing import draw_members as sample
 from archdsl.space.listing import list_members as members
 from archdsl.space.sizing import size
+from archdsl.space.usual import usual_recipe
 
 __all__ = [
     "DRAWS", "EXACT_LIMIT", "Decision", "Extent", "Filling", "Hole", "attempt", "check", "decisions", "draw", "extent",
-    "fillings", "members", "options", "random_choice", "sample", "size", "stream",
+    "fillings", "members", "options", "random_choice", "sample", "size", "stream", "usual_recipe",
 ]  # fmt: skip

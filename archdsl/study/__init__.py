@@ -57,7 +57,7 @@ def search(
             file's, else accuracy.
         sampler: `bayes`, `tpe`, `gp`, `evolution`, `nsga2`, `buildup`, `random`, `exhaustive`, another that is
             installed, or `auto`.
-        epochs: of each training, in place of the recipe's.
+        epochs: of each training, in place of the file's, and of a hole that stands there.
         seed: of everything.
         halving: stop networks early whose accuracy curve is below the others'.
         final_seeds: how often the leaders and the baselines are trained again at the end.
@@ -99,8 +99,8 @@ def search(
     if screen is not None:
         _ = SCREENS[screen]
     plan = plan_search(
-        spec, source.text, dataset, recipe=recipe, objectives=wanted, sampler=name, seed=seed, halving=halving,
-        finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
+        spec, source.text, dataset, epochs=epochs, recipe=recipe, objectives=wanted, sampler=name, seed=seed,
+        halving=halving, finalist_seeds=final_seeds, workers=workers or default_workers(chosen_device), screen=screen,
         warm_start_from=tuple(map(str, warm_start)),
     )  # fmt: skip
     path = run or default_folder(plan, sampler)
@@ -139,7 +139,7 @@ def default_folder(plan: Plan, sampler: str) -> Path:
         plan: of the study, before what was begun has settled anything.
         sampler: as the user named it; `auto` chooses by the budget.
     """
-    unsaid = {name for name in ("screen", "warm_start_from") if not getattr(plan, name)}
+    unsaid = {name for name in ("epochs", "screen", "warm_start_from") if not getattr(plan, name)}
     said = plan.model_dump(mode="json", exclude={"versions", "warm_start"} | unsaid)
     identity = digest(said | {"sampler": sampler})
     data = plan.data.partition(":")[0]

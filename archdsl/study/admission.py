@@ -17,6 +17,7 @@ from archdsl.files import one_at_a_time, write_atomically
 from archdsl.identity import spec_hash
 from archdsl.recipe import Recipe
 from archdsl.study.baselines import baselines
+from archdsl.study.candidate import key_of
 from archdsl.study.screens import SCREENS, Screen, Setting
 from archdsl.study.watch import Watch
 
@@ -29,8 +30,8 @@ class Admission:
     """Admits the members whose score is at least that of the better part of a sample of the space.
 
     Scores and threshold are kept in `screen.json` of the folder: a resumed search decides as before, and scores no
-    member twice. Members that a screen knows nothing of (NaN) are admitted, and so are the baselines, which a search
-    trains to compare with.
+    network twice, whatever recipes it comes with. Members that a screen knows nothing of (NaN) are admitted, and so
+    are the baselines, which a search trains to compare with.
 
     Args:
         name: of the screen.
@@ -49,7 +50,7 @@ class Admission:
         self.name, self.setting, self.watch, self.share, self.sample = name, setting, watch or Watch(), share, sample
         self.screen: Screen = SCREENS[name](setting)
         self._prepared = False
-        self._exempt = {member.hash for member in baselines(setting.spec).values()}
+        self._exempt = {key_of(member) for member in baselines(setting.spec).values()}
         self._scores: dict[str, float] = {}
         self._threshold: float | None = None
         self._unwritten = 0
@@ -110,7 +111,7 @@ class Admission:
     def reason(self, architecture: Architecture) -> str | None:
         """Why a member is not admitted, in words; None where it is."""
         threshold = self.threshold
-        if architecture.hash in self._exempt or not (score := self.score(architecture)) < threshold:
+        if key_of(architecture) in self._exempt or not (score := self.score(architecture)) < threshold:
             return None
         return f"screen {self.name}: {score:.6g} is below {threshold:.6g}"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl import ir
-from archdsl.architecture import Architecture
+from archdsl.architecture import Architecture, first_option
 from archdsl.composites.definition import attends
-from archdsl.space import Hole, attempt
+from archdsl.space import Hole, attempt, usual_recipe
 from archdsl.wording import option_labels
 
 
@@ -42,7 +42,8 @@ def baselines(spec: ir.Spec, others: Mapping[str, float] | None = None) -> dict[
 
     Args:
         spec: the space.
-        others: how to decide holes that place no attention; by default their first option.
+        others: how to decide holes that place no attention; by default those of `train(…)` as near to the default
+            recipe as the space allows, others to their first option.
 
     Returns:
         Those that fit together and satisfy `require`; nothing when the space places no attention.
@@ -63,14 +64,13 @@ def baselines(spec: ir.Spec, others: Mapping[str, float] | None = None) -> dict[
         "alternating": {name: place[turns[name] % 2] for name, place in places.items()},
     }
     found = {}
+    rest = usual_recipe(spec) | dict(others or {})
     for layout, choices in layouts.items():
-        member = attempt(spec, lambda hole, choices=choices: _decide(hole, choices, others or {}))  # type: ignore[misc]
+        member = attempt(spec, lambda hole, choices=choices: _decide(hole, rest | choices))  # type: ignore[misc]
         if member is not None:
             found[layout] = member
     return found
 
 
-def _decide(hole: Hole, choices: Mapping[str, int], others: Mapping[str, float]) -> float:
-    if hole.name in choices:
-        return choices[hole.name]
-    return others.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0)
+def _decide(hole: Hole, choices: Mapping[str, float]) -> float:
+    return choices.get(hole.name, first_option(hole))

@@ -11,13 +11,14 @@ import torch
 
 from archdsl import analyses, ir, space
 from archdsl.architecture import Architecture
+from archdsl.arguments import show
 from archdsl.data import Dataset
 from archdsl.device import out_of_memory
 from archdsl.errors import DiskFullError, RunError, StudyError
+from archdsl.experiment import recipe_of
 from archdsl.language import write
 from archdsl.metrics import Metrics
 from archdsl.model import Network, build
-from archdsl.recipe import Recipe
 from archdsl.scores import SCORES
 from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
 from archdsl.study.pool import Task
@@ -25,16 +26,23 @@ from archdsl.training import Epoch, train
 from archdsl.training import evaluate as test
 
 
-def recipe_for(recipe: Recipe, architecture: Architecture) -> Recipe:
-    """The recipe with the holes of `train(…)` as this member decided them."""
-    decided = {name: value for name, value in architecture.train.items() if f"train.{name}" in architecture.choices}
-    return recipe.model_copy(update=decided) if decided else recipe
-
-
 def key_of(architecture: Architecture) -> str:
-    """What makes two candidates the same: the network, and what was decided of its recipe."""
-    decided = [f"{name}={word}" for name, word in architecture.decisions.items() if name.startswith("train.")]
+    """What makes two candidates the same: the network, and what holes decided of its recipe."""
+    decided = [f"train.{name}={show(architecture.train[name])}" for name in architecture.tuned]
     return " ".join([architecture.hash, *decided])
+
+
+def recipe_facts(architecture: Architecture) -> dict[str, Any]:
+    """What records and finalists say of how a candidate is trained.
+
+    Returns:
+        `key`, what it is known by; `recipe`, whole; `tuned`, what holes decided of it.
+    """
+    return {
+        "key": key_of(architecture),
+        "recipe": recipe_of(architecture).model_dump(),
+        "tuned": {name: architecture.train[name] for name in architecture.tuned},
+    }
 
 
 def seeded(architecture: Architecture, seed: int) -> Network:
@@ -260,22 +268,25 @@ def record(
     if "died" in outcome:
         outcome = {"state": "failed", "reason": outcome["died"], "curve": [], "seconds": 0.0, "scores": {}}
     story = outcome | {key: before[key] for key in ("anew",) if before is not None and key in before}
-    return {
-        "kind": "trained" if before is None else "continued",
-        "key": key_of(architecture),
-        "number": number,
-        "state": outcome["state"],
-        "hash": architecture.hash,
-        "spec": write(architecture),
-        "layout": architecture.layout,
-        "decisions": dict(architecture.decisions),
-        "choices": dict(architecture.choices),
-        "params": architecture.params,
-        "macs": architecture.macs,
-        "epochs": len(outcome["curve"]),
-        "seconds": round(outcome["seconds"] + (0.0 if before is None else before["seconds"]), 3),
-        "reason": outcome["reason"],
-        "scores": outcome["scores"],
-        "curve": [point["accuracy"] for point in outcome["curve"]],
-        "curve_nll": [point["nll"] for point in outcome["curve"]],
-    } | {key: story[key] for key in ("cached", "anew") if key in story}
+    return (
+        {
+            "kind": "trained" if before is None else "continued",
+            "number": number,
+            "state": outcome["state"],
+            "hash": architecture.hash,
+            "spec": write(architecture),
+            "layout": architecture.layout,
+            "decisions": dict(architecture.decisions),
+            "choices": dict(architecture.choices),
+            "params": architecture.params,
+            "macs": architecture.macs,
+            "epochs": len(outcome["curve"]),
+            "seconds": round(outcome["seconds"] + (0.0 if before is None else before["seconds"]), 3),
+            "reason": outcome["reason"],
+            "scores": outcome["scores"],
+            "curve": [point["accuracy"] for point in outcome["curve"]],
+            "curve_nll": [point["nll"] for point in outcome["curve"]],
+        }
+        | recipe_facts(architecture)
+        | {key: story[key] for key in ("cached", "anew") if key in story}
+    )

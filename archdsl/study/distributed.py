@@ -250,7 +250,7 @@ def _screen(name: str, plan: Plan, spec: ir.Spec, data: Dataset, place: Place, d
 
 def _set_up(plan: Plan, data: str, root: Path | None) -> tuple[ir.Spec, Dataset, Any]:
     """The space and the data of a plan; the data must be those the study was begun with."""
-    spec, dataset, recipe = set_up(Source(plan.spec_text, plan.spec_name), data, root, False, None)
+    spec, dataset, recipe = set_up(Source(plan.spec_text, plan.spec_name), data, root, False, plan.epochs)
     if dataset.digest != plan.data_digest:
         raise DataError(
             f"'{data}' is not what the study was begun with: its content differs",

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from archdsl.architecture import Architecture, digest, resolve_model
-from archdsl.language import parse, write
+from archdsl.architecture import Architecture, digest
+from archdsl.experiment import recipe_of
+from archdsl.language import write
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
 from archdsl.study.deaths import Deaths
@@ -39,8 +40,8 @@ class Finals:
         runner = self.runner
         contenders = self._contenders()
         seeds = [runner.plan.seed + 1 + i for i in range(runner.plan.finalist_seeds)]
-        networks = {a.hash: (name, a) for name, a in contenders.items()}
-        todo = [(name, a, s) for s in seeds for name, a in networks.values() if f"{a.hash}-{s}" not in self.done]
+        different = {candidate.key_of(a): (name, a) for name, a in contenders.items()}
+        todo = [(name, a, s) for s in seeds for name, a in different.values() if _training(a, s) not in self.done]
         self._train(todo, analysed=seeds[0])
         entries = [self._entry(name, architecture, seeds) for name, architecture in contenders.items()]
         entries = [entry for entry in entries if entry["seeds"]]
@@ -54,7 +55,7 @@ class Finals:
         """Train finalists, but those in whose training the search was killed too often; one seed's are analysed."""
         runner = self.runner
         deaths = Deaths(runner.folder.path / "deaths.json")
-        reasons = [deaths.reason(f"final {a.hash}-{seed}") for _, a, seed in todo]
+        reasons = [deaths.reason(f"final {_training(a, seed)}") for _, a, seed in todo]
         tasks = [self._task(a, seed, analyse=seed == analysed) for _, a, seed in todo]
         for task, reason in zip(tasks, reasons, strict=True):
             if reason is None:
@@ -64,14 +65,14 @@ class Finals:
             if reason is not None:
                 outcome: dict[str, Any] = {"died": reason}
             elif runner.pool.here:  # a pool looks after its workers' deaths, nobody after this process's
-                with deaths.noted(f"final {a.hash}-{seed}", task.checkpoint):
+                with deaths.noted(f"final {_training(a, seed)}", task.checkpoint):
                     outcome = runner.pool.take()
             else:
                 outcome = runner.pool.take()
             self._keep(a, seed, outcome)
 
     def _contenders(self) -> dict[str, Architecture]:
-        """The leaders of the search and the baselines, each network once unless it goes by two names."""
+        """The leaders of the search and the baselines, each candidate once unless it goes by two names."""
         runner = self.runner
         name, direction = runner.plan.objectives[0]
         front = set(runner.front())
@@ -79,7 +80,7 @@ class Finals:
         ranked = sorted(complete, key=lambda t: t["scores"][name], reverse=direction == "maximize")
         ranked.sort(key=lambda t: t["number"] not in front)
         leaders = ranked[:LEADERS] if self._retrainable() else ranked[:1]
-        found = {f"leader {i}": resolve_model(parse(t["spec"])) for i, t in enumerate(leaders, start=1)}
+        found = {f"leader {i}": candidate.member_of(t, runner.spec) for i, t in enumerate(leaders, start=1)}
         fit = {
             name: a
             for name, a in baselines(runner.spec).items()
@@ -106,7 +107,7 @@ class Finals:
         runner = self.runner
         key = candidate.key_of(architecture)
         return Task(
-            architecture, candidate.recipe_for(runner.plan.recipe, architecture), seed,
+            architecture, recipe_of(architecture), seed,
             runner.folder.checkpoint(f"{FINAL}{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
             caches=runner.caches,
         )  # fmt: skip
@@ -127,15 +128,15 @@ class Finals:
             runner.watch.say(f"a final training failed: {kept['failed']}")
         for note in outcome.get("notes", []):
             runner.watch.say(note)
-        self.done[f"{architecture.hash}-{seed}"] = kept
+        self.done[_training(architecture, seed)] = kept
         runner.folder.write_json("finals.json", self.done)
 
     def _entry(self, name: str, architecture: Architecture, seeds: list[int]) -> dict[str, Any]:
-        done: list[Mapping[str, Any]] = [self.done.get(f"{architecture.hash}-{seed}", {}) for seed in seeds]
+        done: list[Mapping[str, Any]] = [self.done.get(_training(architecture, seed), {}) for seed in seeds]
         done = [one for one in done if "test" in one]
         measured = next((one for one in done if "analyses" in one), {})
         timed = {} if self.runner.timing is None else self.runner.timing.scores(architecture)
-        return {
+        return candidate.recipe_facts(architecture) | {
             "name": name,
             "layout": architecture.layout,
             "hash": architecture.hash,
@@ -147,3 +148,8 @@ class Finals:
             "hessian": measured.get("analyses", {}).get("hessian"),
             "fourier": measured.get("analyses", {}).get("fourier"),
         }
+
+
+def _training(architecture: Architecture, seed: int) -> str:
+    """What a final training is known by: its candidate, network and recipe, and the seed."""
+    return f"{candidate.key_of(architecture)}-{seed}"

@@ -53,8 +53,9 @@ class History:
     def values(self, entry: dict[str, Any]) -> list[float] | None:
         """What the sampler is told of a trial, one value per objective; None when it has none.
 
-        A stopped network enters with its metric when stopped plus the median gain the finished ones made from there;
-        without it a sampler would either not learn of it or think it worse than it is. It is never the best.
+        A stopped network enters with its metric when stopped plus the median gain the finished ones made from there,
+        the same share of their trainings; without it a sampler would either not learn of it or think it worse than it
+        is. It is never the best.
         """
         if entry["state"] == "failed":
             return None
@@ -62,12 +63,18 @@ class History:
         for name, _ in self.objectives:
             value = entry["scores"].get(name)
             if value is not None and entry["state"] == "stopped" and name in CURVES:
-                value += self._gain(CURVES[name], entry["epochs"])
+                value += self._gain(CURVES[name], entry)
             values.append(value)
         return None if any(value is None or value != value for value in values) else values
 
-    def _gain(self, curve: str, epochs: int) -> float:
-        gains = [t[curve][-1] - t[curve][epochs - 1] for t in self.by_number.values() if t["state"] == "complete"]
+    def _gain(self, curve: str, entry: dict[str, Any]) -> float:
+        """0 while none has finished that came past there: a training of one epoch has no middle."""
+        gains = []
+        for trial in self.by_number.values():
+            if trial["state"] == "complete":
+                there = -(-entry["epochs"] * trial["epochs"] // whole(entry))  # rounded up, as rungs are
+                if 0 < there < trial["epochs"]:
+                    gains.append(trial[curve][-1] - trial[curve][there - 1])
         return statistics.median(gains) if gains else 0.0
 
     def best(self) -> dict[str, Any] | None:
@@ -89,6 +96,12 @@ class History:
         if len(names) == 1:
             return [min(points, key=lambda p: p[1])[0]] if points else []
         return [n for n, p in points if not any(dominates(q, p) for _, q in points)]
+
+
+def whole(entry: dict[str, Any]) -> int:
+    """The epochs of a candidate's whole training, by its own recipe."""
+    epochs: int = entry["recipe"]["epochs"]
+    return epochs
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:

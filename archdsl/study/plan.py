@@ -25,7 +25,8 @@ class Plan(BaseModel):
     Attributes:
         spec_text: the file; spec_hash: the space's hash with `input` and `classes` of the data.
         data, data_digest: name and content of the data set.
-        recipe: for every candidate; holes of `train(…)` are decided on top.
+        recipe: of the baselines; that of a candidate is what it decides of `train(…)`.
+        epochs: that the user wants in place of the file's, None for the file's.
         objectives: (score, direction) pairs.
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
@@ -43,6 +44,7 @@ class Plan(BaseModel):
     data: str
     data_digest: str
     recipe: Recipe
+    epochs: int | None = None
     objectives: tuple[tuple[str, str], ...]
     sampler: str
     seed: int
@@ -123,7 +125,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
-    seed: int, halving: bool, finalist_seeds: int, workers: int, screen: str | None = None,
+    seed: int, halving: bool, finalist_seeds: int, workers: int, epochs: int | None = None, screen: str | None = None,
     warm_start_from: tuple[str, ...] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
@@ -131,7 +133,7 @@ def plan_search(
         raise RunError("a search needs an objective")
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
-        recipe=recipe, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
+        recipe=recipe, epochs=epochs, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
         finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start_from=warm_start_from,
         versions=versions(),
     )  # fmt: skip

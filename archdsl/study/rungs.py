@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archdsl.study.history import CURVES, Objectives, dominates
+from archdsl.study.history import CURVES, Objectives, dominates, whole
 
 KEPT = 2  # one network of so many goes on from a rung
 SHARES = (0.25, 0.5)  # of a whole training, after which networks wait
@@ -21,8 +21,11 @@ class Rungs:
     Every network is trained up to the first rung and waits there. Whenever a place is free, the best waiting network
     of the better half of all that came as far is trained on, from its checkpoint, to the next rung.
 
+    Rungs are shares of a candidate's own training, since a space may leave the epochs open. At a rung those are
+    compared that came to the same share of theirs, where their learning rates have fallen as far: after equal numbers
+    of epochs a short training would be at its end and a long one at its beginning.
+
     Attributes:
-        epochs: of a whole training.
         objectives: (score, direction) pairs.
         halving: False trains every network to the end at once.
         shares: of a whole training, after which networks wait, rounded up to epochs.
@@ -34,36 +37,39 @@ class Rungs:
     within the noise; those that keep fewer lost more of the best (`benchmarks/halving.py`).
     """
 
-    epochs: int
     objectives: Objectives = (("accuracy", "maximize"),)
     halving: bool = True
     shares: tuple[float, ...] = SHARES
     kept: int = KEPT
 
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The epochs after which networks wait."""
-        if not self.halving:
-            return ()
-        return tuple(sorted({math.ceil(share * self.epochs) for share in self.shares} - {self.epochs, 0}))
+    def rungs(self, epochs: int) -> dict[float, int]:
+        """The epochs after which a candidate waits that is trained for so many, by share; none where there are too few.
 
-    def next(self, epochs: int) -> int:
-        """How far a network that was trained for so many epochs is trained next."""
-        return next((rung for rung in self.rungs if rung > epochs), self.epochs)
+        Of shares that come to the same epoch the largest counts.
+        """
+        if not self.halving:
+            return {}
+        shares = {math.ceil(share * epochs): share for share in sorted(self.shares)}
+        return {share: epoch for epoch, share in shares.items() if 0 < epoch < epochs}
+
+    def next(self, done: int, epochs: int) -> int:
+        """How far a candidate of so many epochs is trained next, of which so many are done."""
+        return next((rung for rung in self.rungs(epochs).values() if rung > done), epochs)
 
     def promotable(self, trials: Iterable[dict[str, Any]], busy: Collection[int] = ()) -> dict[str, Any] | None:
-        """The waiting network to train on, of the highest rung that has one; None where none is good enough.
+        """The waiting network to train on, of the largest share at which one waits; None where none is good enough.
 
         Args:
             trials: records of all networks.
             busy: numbers of those that are being trained on already.
         """
-        trials = list(trials)
-        for rung in reversed(self.rungs):
-            there = [trial for trial in trials if trial["epochs"] >= rung and trial["state"] != "failed"]
-            points = [self._point(trial, rung) for trial in there]
+        running = [(trial, self.rungs(whole(trial))) for trial in trials if trial["state"] != "failed"]
+        for share in sorted(self.shares, reverse=True):
+            there = [(trial, rungs[share]) for trial, rungs in running if share in rungs]
+            there = [(trial, rung) for trial, rung in there if trial["epochs"] >= rung]
+            points = [self._point(trial, rung) for trial, rung in there]
             ranked = sorted(zip(there, points, strict=True), key=lambda pair: (_rank(pair[1], points), pair[1]))
-            for trial, _ in ranked[: len(there) // self.kept]:
+            for (trial, rung), _ in ranked[: len(there) // self.kept]:
                 if trial["state"] == "stopped" and trial["epochs"] == rung and trial["number"] not in busy:
                     return trial
         return None

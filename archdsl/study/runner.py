@@ -11,6 +11,7 @@ import optuna
 
 from archdsl import ir
 from archdsl.architecture import Architecture, digest
+from archdsl.experiment import recipe_of
 from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
@@ -70,7 +71,7 @@ class Runner:
         self.history = History(plan.objectives)
         for entry in folder.records(self.study):
             self.history.take_in(entry)
-        self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
+        self.rungs = Rungs(plan.objectives, plan.halving)
         self.proposer = Proposer(
             spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
         )
@@ -143,11 +144,11 @@ class Runner:
         if job.doomed is not None:
             return
         trained = 0 if job.before is None else job.before["epochs"]
-        until = self.rungs.next(trained)
+        recipe = recipe_of(architecture)
+        until = self.rungs.next(trained, recipe.epochs)
         self.pool.submit(
             Task(
-                architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
-                self._checkpoint(architecture),
+                architecture, recipe, self.plan.seed, self._checkpoint(architecture),
                 tuple(name for name, _ in self.plan.objectives),
                 until=None if job.number < YARDSTICKS else until, trained=trained, caches=self.caches,
                 cached=job.before is not None and "cached" in job.before,

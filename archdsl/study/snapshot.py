@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from archdsl import ir, report, space
 from archdsl.composites.definition import attends
 from archdsl.errors import StudyError
+from archdsl.experiment import with_epochs
 from archdsl.language import parse
 from archdsl.report.results import FILE, JOURNAL, is_outdated
 from archdsl.study.history import History
@@ -91,7 +92,7 @@ def _trials(run: Path, plan: Plan) -> list[optuna.trial.FrozenTrial]:
 
 
 def _document(plan: Plan, history: History, trials: list[optuna.trial.FrozenTrial]) -> dict[str, Any]:
-    spec = parse(plan.spec_text)
+    spec = with_epochs(parse(plan.spec_text), plan.epochs)
     began = [trial.datetime_start for trial in trials if trial.datetime_start]
     # Not between two dates: the clock that gives them may have been set meanwhile.
     trained = sum(trial["seconds"] for trial in history.trials) / plan.workers

@@ -156,7 +156,7 @@ class RunFolder:
                 file.write(f"trial {number}\n{text}\n")
 
     def read_finals(self) -> dict[str, Any]:
-        """What was already trained again, by `hash-seed`; empty when there is nothing or it is damaged."""
+        """What was already trained again, by `key-seed`; empty when there is nothing or it is damaged."""
         try:
             found = json.loads((self.path / "finals.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

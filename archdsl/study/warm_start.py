@@ -83,7 +83,7 @@ def _members(trials: Sequence[Trial], spec: ir.Spec, seed: int) -> dict[str, Arc
         shared = [_chosen(holes[name], said) for name, said in trial.decisions.items() if name in holes]
         if not shared or None in shared:  # it decided nothing that is decided here, or something that is not offered
             continue
-        rng = random.Random(f"{seed}:{trial.hash}")
+        rng = random.Random(f"{seed}:{trial.identity}")
         drawn = (space.attempt(spec, _decide(trial.decisions, rng)) for _ in range(DRAWS))
         member = next((m for m in drawn if m is not None), None)
         if member is not None:

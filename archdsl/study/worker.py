@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from archdsl import ir
 from archdsl.architecture import Architecture, digest
+from archdsl.experiment import recipe_of
 from archdsl.study import candidate
 from archdsl.study.claims import RETRIES, Claim, Ledger
 from archdsl.study.database import muted, patiently
@@ -79,7 +80,7 @@ class Worker:
         self.spec, self.plan, self.study, self.ledger, self.pool = spec, plan, study, ledger, pool
         self.checkpoints, self.deadline, self.timing, self.caches = checkpoints, deadline, timing, caches
         self.name = name or worker_name(os.getpid())
-        self.rungs = Rungs(plan.recipe.epochs, plan.objectives, plan.halving)
+        self.rungs = Rungs(plan.objectives, plan.halving)
         self.budget = budget
         # Workers that know the same must not all propose the same.
         self.proposer = Proposer(
@@ -222,12 +223,12 @@ class Worker:
         return None if claimed is None else Claim(claimed, 0, key, trial.number, 1, self.name)
 
     def _task(self, architecture: Architecture, claim: Claim, before: dict[str, Any] | None) -> Task:
-        until = self.rungs.next(0 if before is None else before["epochs"])
+        trained, recipe = 0 if before is None else before["epochs"], recipe_of(architecture)
+        until = self.rungs.next(trained, recipe.epochs)
         return Task(
-            architecture, candidate.recipe_for(self.plan.recipe, architecture), self.plan.seed,
-            self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
+            architecture, recipe, self.plan.seed, self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
             tuple(name for name, _ in self.plan.objectives), until=None if claim.number < YARDSTICKS else until,
-            trained=0 if before is None else before["epochs"], caches=self.caches,
+            trained=trained, caches=self.caches,
             cached=before is not None and "cached" in before,
         )  # fmt: skip
 

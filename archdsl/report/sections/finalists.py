@@ -10,10 +10,10 @@ from archdsl.report.layout import kind, strip
 from archdsl.report.marks import symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, plain_table, row_head, section, table
-from archdsl.report.results import Finalist, Results
+from archdsl.report.results import Finalist, Results, same
 from archdsl.report.sections.curves import at_epochs, curve_axes, curve_frame, points, some_epochs
 from archdsl.report.statistics import mean
-from archdsl.report.wording import MISSING, meaning, number, plural, short, signed, spread, unit, words
+from archdsl.report.wording import MISSING, meaning, number, plural, settings, short, signed, spread, unit, words
 
 _SCORES = ("log_ape", "nep", "lambda_max", "high_freq", "smoothing_contrast")
 
@@ -167,9 +167,10 @@ def _table(results: Results, colours: dict[str, str]) -> Markup:
 def _row(results: Results, place: int, extra: list[str], colours: dict[str, str]) -> Markup:
     finalist = results.finalists[place]
     name = element("span", finalist.title, class_=f"name key {series(results)[finalist.name]}")
+    recipe = element("small", settings(finalist.tuned)) if finalist.tuned else None
     return element(
         "tr",
-        row_head(name, strip(finalist.layout, colours)),
+        row_head(name, strip(finalist.layout, colours), recipe),
         numeric(short(finalist.params)),
         numeric(short(finalist.macs)),
         _estimate(finalist, "validation", "accuracy"),
@@ -190,7 +191,7 @@ def _estimate(finalist: Finalist, split: str, score: str, *, class_: str = "") -
 
 def _gap(results: Results, finalist: Finalist) -> Markup:
     winner = results.winner
-    if winner is None or finalist is winner or (finalist.hash and finalist.hash == winner.hash):
+    if winner is None or finalist is winner or same(finalist, winner):
         return numeric("")
     gap = against(winner, finalist)
     if not math.isfinite(gap.value):

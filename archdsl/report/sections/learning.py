@@ -45,12 +45,12 @@ def learning_curves(results: Results) -> Markup:
 
 def _named(results: Results) -> dict[int, tuple[str, str]]:
     """Trials that stand out, by number: what they are called and their colour class; leaders first, best first."""
-    names = {f.hash: (f.name, series(results)[f.name]) for f in results.baselines if f.hash}
+    names = {f.identity: (f.name, series(results)[f.name]) for f in results.baselines if f.identity}
     leaders = [trial for trial in results.ranking() if trial.curve][:LEADERS]
     found = {trial.number: (f"trial {trial.number}", f"lead{i}") for i, trial in enumerate(leaders)}
     for trial in results.trials:
-        if trial.hash in names and trial.number not in found and trial.curve:
-            name, colour = names[trial.hash]
+        if trial.identity in names and trial.number not in found and trial.curve:
+            name, colour = names[trial.identity]
             found[trial.number] = (f"{name}, trial {trial.number}", f"{colour} dashed")
     return found
 

@@ -8,7 +8,7 @@ from archdsl.report.layout import plain
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import copyable, facts, head_cell, numeric, row_head, section, table
 from archdsl.report.results import Results, Trial
-from archdsl.report.wording import MISSING, duration, number, short, words
+from archdsl.report.wording import MISSING, duration, number, settings, short, words
 
 
 def reproduction(results: Results) -> Markup:
@@ -48,9 +48,16 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("Train / validation / test", sizes if data.train is not None else ""),
         ("Data digest", data.digest),
         ("Spec hash", results.spec.hash),
-        ("Recipe", ", ".join(f"{key}={value}" for key, value in results.recipe.items())),
+        ("Recipe", _recipe(results)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)),
     ]
+
+
+def _recipe(results: Results) -> str:
+    """The recipe that all were trained with; what the search decided of it stands in the files."""
+    searched = {name for network in (*results.trials, *results.finalists) for name in network.tuned}
+    said = [f"{key}={value}" for key, value in results.recipe.items() if key not in searched]
+    return ", ".join(said + [f"{name} searched" for name in results.recipe if name in searched])
 
 
 def failures(results: Results) -> Markup:
@@ -82,11 +89,13 @@ def every_trial(results: Results) -> Markup:
     scores = [name for name in (first, *rest) if any(math.isfinite(trial.score(name)) for trial in results.trials)]
     scores = [name for name in scores if name not in ("params", "macs")]
     more = [name for name in ("rung", "worker") if any(getattr(trial, name) is not None for trial in results.trials)]
+    tuned = any(trial.tuned for trial in results.trials)
     head = element(
         "tr",
         head_cell("Trial", class_="num"),
         head_cell("State"),
         head_cell("Layout"),
+        head_cell("Recipe") if tuned else None,
         [head_cell(words(name).column, class_="num") for name in scores],
         head_cell("Params", class_="num"),
         head_cell("MACs", class_="num"),
@@ -94,18 +103,19 @@ def every_trial(results: Results) -> Markup:
         head_cell("Time", class_="num"),
         [head_cell(name.capitalize()) for name in more],
     )
-    rows = [_trial(trial, scores, more) for trial in results.trials]
+    rows = [_trial(trial, scores, more, tuned) for trial in results.trials]
     listed = table("In the order they were tried; the file trials.csv has more columns.", [head], rows, class_="all")
     folded = element("details", element("summary", f"Show all {len(rows)}"), listed, id="every-trial")
     return section("trials", "Every trial", folded)
 
 
-def _trial(trial: Trial, scores: list[str], more: list[str]) -> Markup:
+def _trial(trial: Trial, scores: list[str], more: list[str], tuned: bool) -> Markup:
     return element(
         "tr",
         row_head(trial.number, class_="num"),
         element("td", trial.state, title=trial.reason),
         element("td", plain(trial.layout), class_="code"),
+        element("td", settings(trial.tuned), class_="code") if tuned else None,
         [numeric(number(name, trial.score(name), extra=1)) for name in scores],
         numeric(short(trial.params)),
         numeric(short(trial.macs)),

@@ -163,7 +163,7 @@ def _figure(
 ) -> Markup:
     """A matplotlib drawing in the page's colours; one that cannot be drawn says so and leaves the page whole."""
     try:
-        drawn = drawing(size, draw, label, salt=name + json.dumps([f.hash for f in found]))
+        drawn = drawing(size, draw, label, salt=name + json.dumps([f.identity for f in found]))
         table = numbers(found)
     except (ArchdslError, ImportError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return note(f"{name}: the stored analysis cannot be drawn ({error})")

@@ -9,9 +9,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, resolve
+from archdsl.architecture import Architecture, Misfit, first_option, resolve
 from archdsl.errors import UsageError
+from archdsl.space import usual_recipe
 from archdsl.space.enumeration import is_feasible
 from archdsl.study.baselines import placements
 from archdsl.study.candidate import key_of
@@ -37,8 +37,8 @@ class Buildup(Evolution):
     """All Conv, then one MSA more at a time, every second block from the end, as long as the first objective improves.
 
     Where a replacement does not, the rule goes on at the end of the previous stage. It is replayed from the study's
-    history for every proposal. Replacements that do not fit are passed over; holes that place no attention keep their
-    first option, as in the baselines.
+    history for every proposal. Replacements that do not fit are passed over; holes that place no attention are decided
+    as in the baselines.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -105,11 +105,9 @@ class Buildup(Evolution):
 
     def _with(self, kept: Sequence[str]) -> Architecture | None:
         """The network with MSAs at these places alone, whatever is required of it; None where it does not fit."""
-        choices = self.conv | {name: self.msa[name] for name in kept}
+        choices = usual_recipe(self.spec) | self.conv | {name: self.msa[name] for name in kept}
         try:
-            return resolve(
-                self.spec, lambda hole: choices.get(hole.name, hole.low if isinstance(hole, ir.FloatRange) else 0)
-            )
+            return resolve(self.spec, lambda hole: choices.get(hole.name, first_option(hole)))
         except Misfit:
             return None
 

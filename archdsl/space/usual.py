@@ -1,0 +1,38 @@
+"""The holes of `train(…)` in, decisions as near to the default recipe as they allow out: how baselines are trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archdsl import ir
+from archdsl.recipe import Recipe
+from archdsl.space.holes import Hole
+
+
+def usual_recipe(spec: ir.Spec) -> dict[str, float]:
+    """How to train what a search compares with: a range gives the value nearest to the default, a choice the default.
+
+    A choice that does not offer the default is decided to its first option. An argument that is calculated from holes
+    says nothing about them: they are left out.
+
+    Returns:
+        Decisions by the name of the hole: the index of an option, or the number itself for a range of reals.
+    """
+    defaults = Recipe().model_dump()
+    return {
+        value.name: _usual(value, defaults[name])
+        for name, value in spec.train.items()
+        if isinstance(value, ir.Pick | ir.IntRange | ir.FloatRange)
+    }
+
+
+def _usual(hole: Hole, default: Any) -> float:
+    match hole:
+        case ir.FloatRange():
+            return float(min(max(default, hole.low), hole.high))
+        case ir.IntRange():
+            return min(max(round(float(default - hole.low) / hole.step), 0), hole.count() - 1)
+        case ir.Pick():
+            offered = (index for index, option in enumerate(hole.options) if option == default)
+            return next(offered, 0)
+    return 0
