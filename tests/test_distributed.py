@@ -185,6 +185,7 @@ def test_workers_meet_the_budget_exactly_and_a_larger_one_goes_on(url: str, litt
     assert [t["key"] for t in more["trials"][:8]] == [t["key"] for t in results["trials"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [None, 2], ids=["searched", "asked for"])
 def test_workers_train_the_recipes_that_candidates_decide(epochs: int | None, url: str, little: Path, tmp_path: Path):
     """Rungs by the epochs of each, the same key only for the same recipe, and the user's epochs in their place."""
@@ -192,7 +193,7 @@ def test_workers_train_the_recipes_that_candidates_decide(epochs: int | None, ur
     assert text != TINY
     name, run = f"recipes {epochs}", tmp_path / "run"
     given: dict[str, Any] = {
-        "budget": 10, "workers": 2, "final_seeds": 1, "sampler": "random", "device": "cpu", "epochs": epochs,
+        "budget": 10, "workers": 1, "final_seeds": 1, "sampler": "random", "device": "cpu", "epochs": epochs,
     }  # fmt: skip
     results = archdsl.search(text, data=f"npz:{little}", run=run, storage=url, study=name, **given)
     check(results, url, name, 10)

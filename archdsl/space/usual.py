@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from archdsl import ir
@@ -31,7 +32,8 @@ def _usual(hole: Hole, default: Any) -> float:
         case ir.FloatRange():
             return float(min(max(default, hole.low), hole.high))
         case ir.IntRange():
-            return min(max(round(float(default - hole.low) / hole.step), 0), hole.count() - 1)
+            nearest = math.ceil(float(default - hole.low) / hole.step - 0.5)  # of two equally near the smaller
+            return min(max(nearest, 0), hole.count() - 1)
         case ir.Pick():
             offered = (index for index, option in enumerate(hole.options) if option == default)
             return next(offered, 0)
