@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from archdsl.report.layout import compact
-from archdsl.report.results import Finalist, Network, Results, Trial, same
+from archdsl.report.layout import described
+from archdsl.report.results import Finalist, Results, Trial, same
 from archdsl.report.statistics import Interval, difference, mean
-from archdsl.report.wording import listing, number, plural, settings, short, signed, spread, unit, words
+from archdsl.report.wording import listing, number, plural, short, signed, spread, unit, words
 
 SPREAD_RULE = (
     "Within the seed spread: the 95 % interval of the difference of the means (Welch, over the seeds) includes 0. "
@@ -56,15 +56,10 @@ def _result(results: Results, winner: Finalist) -> str:
     seeds = f"mean ± sd over {test.n} seeds" if test.n > 1 else "one seed"
     also = f"{_accuracy(validation.value, validation.sd)} on validation; " if validation.n else ""
     equal = [baseline.name for baseline in results.baselines if same(baseline, winner)]
-    who = f"The found layout, {_named(winner)},"
+    who = f"The found layout, {described(winner)},"
     if equal:
-        who = f"The search found nothing better than {listing(equal)}: {_named(winner)}"
+        who = f"The search found nothing better than {listing(equal)}: {described(winner)}"
     return f"{who} scores {_accuracy(test.value, test.sd)} on the test split ({also}{seeds}).{_front(results)}"
-
-
-def _named(network: Network) -> str:
-    """A layout, with what the search decided of its recipe."""
-    return " at ".join(part for part in (compact(network.layout), settings(network.tuned)) if part)
 
 
 def _accuracy(value: float, sd: float) -> str:
@@ -127,7 +122,7 @@ def _unconfirmed(results: Results, best: Trial) -> str:
     value = number(score, best.score(score), unit=True)
     name = words(score).label
     return (
-        f"{found} of {tried}: {_named(best)} with a validation {name} of {value} (trial {best.number}{size}). "
+        f"{found} of {tried}: {described(best)} with a validation {name} of {value} (trial {best.number}{size}). "
         "This is one training, and it was chosen for this very number; nothing was measured on the test split"
         f"{'' if results.finished else ' yet'}."
     )

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from archdsl.report.markup import Markup, clean, element
+from archdsl.report.wording import settings
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from archdsl.report.results import Results
+    from archdsl.report.results import Network, Results
 
 Layout: TypeAlias = Sequence[Sequence[str]]
 
@@ -71,6 +72,11 @@ def compact(layout: Layout) -> str:
         return f"{len(blocks)} blocks in {len(layout)} stages ({', '.join(f'{n} {label}' for label, n in most)})"
     joint = "" if all(len(label) == 1 for label in blocks) else "·"
     return " ".join(joint.join(stage) for stage in layout)
+
+
+def described(network: Network) -> str:
+    """A network for a sentence: its layout, and what the search decided of its recipe."""
+    return " at ".join(part for part in (compact(network.layout), settings(network.tuned)) if part)
 
 
 def plain(layout: Layout) -> str:

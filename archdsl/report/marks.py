@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from archdsl.report.chart import Scale
-from archdsl.report.layout import compact
+from archdsl.report.layout import described
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.results import Trial
 from archdsl.report.wording import number, words
@@ -45,7 +45,7 @@ def about(trial: Trial, *scores: str) -> str:
     known = [score for score in scores if math.isfinite(trial.score(score))]
     figures = [f"{words(score).label} {number(score, trial.score(score), unit=True, extra=1)}" for score in known]
     head = f"trial {trial.number}{fate[trial.state]}"
-    return f"{head}: {'; '.join([', '.join(figures), compact(trial.layout)])}" if figures else head
+    return f"{head}: {'; '.join([', '.join(figures), described(trial)])}" if figures else head
 
 
 def interval(scale: Scale, value: float, low: float, high: float, *, height: float, title: str, class_: str) -> Markup:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from archdsl.report.chart import Frame
-from archdsl.report.layout import compact
+from archdsl.report.layout import described
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, plain_table
@@ -71,7 +71,7 @@ def _end(frame: Frame, trial: Trial, named: dict[int, tuple[str, str]]) -> Marku
 
 def _key(trial: Trial, named: dict[int, tuple[str, str]]) -> Markup:
     name, colour = named[trial.number]
-    return element("li", element("span", class_=f"swatch {colour}"), f" {name}: {compact(trial.layout)}")
+    return element("li", element("span", class_=f"swatch {colour}"), f" {name}: {described(trial)}")
 
 
 def _some(trials: list[Trial]) -> list[Trial]:

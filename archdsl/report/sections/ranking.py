@@ -12,7 +12,7 @@ from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import head_cell, numeric, row_head, section, table
 from archdsl.report.results import Objective, Results, Trial
 from archdsl.report.sections.pareto import pareto
-from archdsl.report.wording import number, plural, short, words
+from archdsl.report.wording import number, plural, settings, short, words
 
 TOP = 10
 PLOTS_AT_MOST = 3  # pairs of objectives
@@ -55,10 +55,12 @@ def _networks(
     extra = [score for score in extra if any(math.isfinite(trial.score(score)) for trial in trials)]
     low, high = span((trial.score(extra[0]) for trial in trials), 0.1) if extra else (0.0, 1.0)
     scale = Scale(low, high, 5, 75)
+    tuned = any(trial.tuned for trial in trials)
     head = element(
         "tr",
         head_cell("Trial", class_="num"),
         head_cell("Layout"),
+        head_cell("Recipe") if tuned else None,
         [head_cell(words(s).column, class_="num") for s in extra],
         head_cell(element("span", "on a common scale", class_="hidden")) if extra else None,
         head_cell("Params", class_="num"),
@@ -69,6 +71,7 @@ def _networks(
             "tr",
             row_head(trial.number, class_="num"),
             element("td", strip(trial.layout, colours)),
+            element("td", settings(trial.tuned)) if tuned else None,
             [numeric(number(score, trial.score(score), extra=1)) for score in extra],
             element("td", _dot(scale, trial, extra[0]), class_="cell") if extra else None,
             numeric(short(trial.params)),
