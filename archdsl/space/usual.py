@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from archdsl import ir
@@ -11,10 +12,10 @@ from archdsl.space.holes import Hole
 
 
 def usual_recipe(spec: ir.Spec) -> dict[str, float]:
-    """How to train what a search compares with: a range gives the value nearest to the default, a choice the default.
+    """How to train what a search compares with: what is nearest to the default of those numbers that a hole allows.
 
-    A choice that does not offer the default is decided to its first option. An argument that is calculated from holes
-    says nothing about them: they are left out.
+    A choice of other things than numbers that does not offer the default is decided to its first option. An argument
+    that is calculated from holes says nothing about them: they are left out.
 
     Returns:
         Decisions by the name of the hole: the index of an option, or the number itself for a range of reals.
@@ -35,6 +36,15 @@ def _usual(hole: Hole, default: Any) -> float:
             nearest = math.ceil(float(default - hole.low) / hole.step - 0.5)  # of two equally near the smaller
             return min(max(nearest, 0), hole.count() - 1)
         case ir.Pick():
-            offered = (index for index, option in enumerate(hole.options) if option == default)
-            return next(offered, 0)
+            return _nearest(hole.options, default)
     return 0
+
+
+def _nearest(options: Sequence[Any], default: Any) -> int:
+    """The place of the default among options; else of the number nearest to it; else the first."""
+    if default in options:
+        return options.index(default)
+    numbers = [place for place, option in enumerate(options) if type(option) in (int, float)]
+    if type(default) not in (int, float):
+        return 0
+    return min(numbers, key=lambda place: abs(options[place] - default), default=0)
