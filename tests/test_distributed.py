@@ -121,6 +121,9 @@ def test_claims_are_atomic(url: str):
         ("nonsense", "postgresql"),
         ("sqlite:///x.db", "no storage for several processes"),
         ("postgresql+psycopg://me:secret@127.0.0.1:1/x?connect_timeout=2", "no connection"),
+        ("postgresql+psycopg://127.0.0.1:1/x?user=me&password=secret&connect_timeout=2", "no connection"),
+        ("postgresql+psycopg://me:a@secret@127.0.0.1:1/x", "%40"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:secret/x", "takes postgresql"),
         ("postgresql+nodriver://me@127.0.0.1/x", "driver|postgresql"),
     ],
 )
@@ -128,6 +131,27 @@ def test_bad_storages_are_refused_before_any_training(bad: str, message: str, li
     with pytest.raises(StudyError, match=message) as error:
         search(bad, "x", tmp_path / "run", little)
     assert "secret" not in str(error.value)
+
+
+def test_no_file_and_no_message_of_a_search_holds_the_password(url: str, little: Path, tmp_path: Path):
+    spec, folder = tmp_path / "tiny.arch", tmp_path / "run"
+    spec.write_text(TINY)
+    storage = url.replace("postgres:@", "postgres:s3cret@")  # the server trusts those of this machine
+    assert "s3cret" in storage
+    said = command(
+        "search", str(spec), "--data", f"npz:{little}", "--budget", "1", "--workers", "1", "--final-seeds", "0",
+        "--device", "cpu", "--study", "masked", "--run", str(folder), f"--storage={storage}",
+    ).communicate(timeout=120)  # fmt: skip
+    results = json.loads((folder / "results.json").read_text())
+    assert storage.replace("s3cret", "***") in results["command"]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert folder / "report.html" in files
+    assert [file for file in files if b"s3cret" in file.read_bytes()] == []
+    assert "s3cret" not in "".join(said)
+    results["command"] = f"archdsl search --storage {storage}"  # as an earlier version kept it
+    (folder / "results.json").write_text(json.dumps(results))
+    archdsl.report.write(folder)
+    assert "s3cret" not in (folder / "report.html").read_text()
 
 
 def test_tables_of_another_version_are_refused(url: str, server: Any):

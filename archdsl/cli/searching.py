@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, Json, Seed, app, print_json
+from archdsl.passwords import masked
 
 
 @app.command(
@@ -107,7 +108,7 @@ def search(
         trial_timeout=trial_timeout, storage=storage, study=study, screen=screen,
         warm_start=warm_start or [], cache=cache,
         watch=Watches(SearchView(), make(log or [])),
-        command=shlex.join(["archdsl", *sys.argv[1:]]),
+        command=shlex.join(["archdsl", *map(masked, sys.argv[1:])]),
     )  # fmt: skip
     folder = Path(results["run"])
     if json:

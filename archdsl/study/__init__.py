@@ -16,6 +16,7 @@ from archdsl.architecture import digest
 from archdsl.device import one_thread, pick_device
 from archdsl.errors import Diagnostic, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
+from archdsl.passwords import masked
 from archdsl.sources import Source, read_spec
 from archdsl.study.begun import begun
 from archdsl.study.distributed import join
@@ -79,7 +80,7 @@ def search(
         cache: a folder that several searches share: a training found there (same network, recipe, data, seed, versions,
             kind of device, threads) is taken from there, and new ones are kept there. The results are the same.
         watch: is told what happens.
-        command: how to call this search in the report.
+        command: how to call this search in the report; passwords of URLs in it are masked.
 
     Returns:
         What `results.json` holds, and under `run` the folder.
@@ -107,7 +108,7 @@ def search(
     plan = _settled(plan, begun(path, storage, study), spec, auto=sampler == AUTO)
     reason = reason if plan.sampler == name else "which it was begun with"
     _try_sampler(plan, spec, budget)
-    facts = Facts(_extent(spec, source), budget, command or "archdsl.search(…)", started, began)
+    facts = Facts(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
     folder = RunFolder(path, plan)
     with folder.lock(), _quiet(), one_thread(chosen_device):
         session = Session(

@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archdsl.errors import RunError, StudyError, UsageError
+from archdsl.passwords import masked
 
 HEARTBEAT = "ARCHDSL_HEARTBEAT"  # environment variable: seconds between signs of life; the same for all workers
 MISSED = 5  # so many signs of life have to be missed until a trial counts as lost
@@ -46,14 +47,16 @@ def open_engine(url: str) -> sqlalchemy.Engine:
     """
     try:
         parsed = sqlalchemy.make_url(url)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):  # a port that is no number is a ValueError
         raise StudyError("--storage takes postgresql+psycopg://USER:PASSWORD@HOST/DATABASE") from None
     if parsed.get_backend_name() != "postgresql":
         raise StudyError(
             f"'{parsed.get_backend_name()}' is no storage for several processes",
             "--storage takes postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; without it a run has its own journal",
         )
-    shown = parsed.render_as_string(hide_password=True)
+    shown = masked(url)
+    if "@" in (parsed.host or ""):  # SQLAlchemy ends a password at the first one; libpq would print the rest as a host
+        raise StudyError("the password in --storage holds an '@'", "write %40 for it, or keep it in ~/.pgpass")
     try:
         engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True, pool_size=2)
         with engine.connect() as connection:
@@ -125,4 +128,4 @@ def muted() -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     original = getattr(error, "orig", None) or error.__cause__ or error
-    return (str(original).strip().splitlines() or [type(error).__name__])[0]
+    return masked((str(original).strip().splitlines() or [type(error).__name__])[0])

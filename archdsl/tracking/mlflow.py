@@ -14,6 +14,7 @@ from typing import Any
 
 from archdsl.errors import RunError
 from archdsl.study.watch import layout_text
+from archdsl.passwords import masked
 from archdsl.tracking import FILES, TRACKERS, Tracker, curves, first_line, needed, scores, trainings
 
 PARENT, NAME = "mlflow.parentRunId", "archdsl.name"  # tags: of what a run is part, and what it holds
@@ -52,7 +53,7 @@ class MLflow(Tracker):
                 self._log(SEARCH, params=_flat(plan), metrics=[])
         except Exception as error:  # MLflow's own, its database's or its server's: all mean that it cannot be used
             raise RunError(
-                f"MLflow at '{place}' cannot be used: {first_line(error)}", "check MLFLOW_TRACKING_URI"
+                f"MLflow at '{masked(place)}' cannot be used: {masked(first_line(error))}", "check MLFLOW_TRACKING_URI"
             ) from None
 
     def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from archdsl.passwords import masked
 from archdsl.report.layout import plain
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import copyable, facts, head_cell, numeric, row_head, section, table
@@ -17,7 +18,7 @@ def reproduction(results: Results) -> Markup:
     return section(
         "reproduction",
         "To do it again",
-        copyable(results.command, "the command") if results.command else None,
+        copyable(masked(results.command), "the command") if results.command else None,
         facts(_facts(results), class_="facts wide"),
         [element("h3", "The found network"), copyable(winner.spec, "the found network")]
         if winner and winner.spec
