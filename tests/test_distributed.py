@@ -19,10 +19,10 @@ import torch
 from tiny_space import tiny
 
 import archdsl
-from archdsl.errors import DataError, StudyError
+from archdsl.errors import DataError, RunError, StudyError
 from archdsl.experiment import set_up
 from archdsl.sources import Source
-from archdsl.study import join
+from archdsl.study import Watch, join
 from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
@@ -152,6 +152,24 @@ def test_no_file_and_no_message_of_a_search_holds_the_password(url: str, little:
     (folder / "results.json").write_text(json.dumps(results))
     archdsl.report.write(folder)
     assert "s3cret" not in (folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_time_limit_holds_while_workers_turn_members_away(url: str, little: Path, tmp_path: Path):
+    class Heard(Watch):
+        said: list[str] = []  # noqa: RUF012
+
+        def say(self, text: str) -> None:
+            self.said.append(text)
+
+    many = TINY.replace("{C|M}*2", "{C|M}*6") + "require latency_ms < 0"
+    with pytest.raises(RunError, match="networks that were proposed is fit"):
+        archdsl.search(
+            many, data=f"npz:{little}", budget=8, workers=1, final_seeds=0, sampler="random", device="cpu",
+            run=tmp_path / "run", storage=url, study="slow", timeout=4, watch=Heard(),
+        )  # fmt: skip
+    assert "the time is used up: 0 of 8 trained" in Heard.said
+    assert any("the last for this: this requirement is not met" in text for text in Heard.said)
 
 
 def test_tables_of_another_version_are_refused(url: str, server: Any):

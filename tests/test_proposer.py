@@ -148,6 +148,55 @@ def test_what_a_filter_turns_away_is_recorded_with_its_reason_and_never_asked_of
     assert all(asked.count(key) == 1 for key in found)
 
 
+def test_a_search_that_turns_all_away_is_asked_whether_it_is_late_each_time_and_lists_its_space_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    listed: list[int] = []
+    members = space.members
+
+    def counted(*given: Any) -> Any:
+        listed.append(1)
+        return members(*given)
+
+    monkeypatch.setattr(space, "members", counted)
+    search = Trial(admits=lambda architecture: "too slow")
+    told: list[str] = []
+    answers = iter([False] * 14 + [True])
+    assert search.proposer.propose(late=lambda: next(answers), on_turned_away=told.append) is None
+    assert (len(search.history.turned_away), search.proposer.ended) == (len(told), "")
+    assert next(answers, "all were asked for") == "all were asked for"
+    assert len(listed) == 1
+    assert search.proposer.propose(on_turned_away=told.append) is None
+    assert told == ["too slow"] * 16
+    assert len(listed) == 1
+    assert search.proposer.ended == "the space has no further network"
+
+
+def test_a_space_too_large_to_list_is_given_up_after_many_proposals_and_that_is_what_is_said():
+    text = SPACE.replace("*2] stage(8, heads=2)[{C|M}*2]", "*12] stage(8, heads=2)[{C|M}*12]")
+    search = Trial(text=text, admits=lambda architecture: "too slow")
+    search.history.fruitless = 999
+    assert search.proposer.propose() is None
+    assert search.proposer.ended == "1,000 proposals in a row were no new network that may be trained"
+
+
+def test_ctrl_c_while_a_member_is_measured_closes_its_trial_without_a_record(tmp_path: Path):
+    def measure(architecture: Architecture) -> str | None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(1)
+        return "too slow"
+
+    asked: list[int] = []
+    search = Trial(study=journal(tmp_path / "journal.log"), admits=measure)
+    with pytest.raises(KeyboardInterrupt):
+        search.proposer.propose()
+    first, second = journal(tmp_path / "journal.log").get_trials()
+    assert first.user_attrs[RECORD]["reason"] == "too slow"
+    assert (second.state, RECORD in second.user_attrs) == (TrialState.FAIL, False)
+    assert search.history.asked == 1
+
+
 def test_of_two_filters_the_first_that_objects_gives_the_reason():
     no: Callable[[Architecture], str | None] = lambda architecture: "no"  # noqa: E731
     never: Callable[[Architecture], str | None] = lambda architecture: "never"  # noqa: E731

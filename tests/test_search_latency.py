@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 import torch
+from faulty_searches import command, search, start
 
 import archdsl
 from archdsl import space
@@ -113,6 +115,35 @@ def test_a_search_in_which_everything_is_too_slow_says_so(little: Path, tmp_path
         run(f"{SPACE}require latency_ms < 0", tmp_path / "run", little)
     assert "latency_ms is" in str(caught.value)
     assert json.loads((tmp_path / "run" / "results.json").read_text())["trials"] == []
+
+
+MANY = SPACE.replace("{C|M}*3", "{C|M}*12") + "require latency_ms < 0"  # 4,096 members, all of them too slow
+
+
+def test_the_time_limit_holds_while_members_are_turned_away(little: Path, tmp_path: Path) -> None:
+    watch = Heard()
+    with pytest.raises(RunError, match="networks that were proposed is fit"):
+        run(MANY, tmp_path / "run", little, timeout=1.5, sampler="random", watch=watch)
+    assert "the time is used up: 0 of 20 trained" in watch.said
+    assert any("10 networks were turned away before training so far, the last for this: " in t for t in watch.said)
+    assert any("at no cost to the budget; the last for this: this requirement" in text for text in watch.said)
+
+
+def test_ctrl_c_ends_a_search_that_turns_all_away(little: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "many.arch"
+    spec.write_text(MANY)
+    process = start(command(tmp_path / "run", little, "--sampler", "random", spec=spec))
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "were turned away" in line)
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=120)
+    assert "the last for this: this requirement is not met" in said
+    assert process.returncode == 3
+    assert "stopped after 0 of 7 networks" in rest
+    before = len(records(tmp_path / "run"))
+    with pytest.raises(RunError, match="is fit to be trained"):
+        search(tmp_path / "run", little, MANY, sampler="random", timeout=0.5)
+    assert len(records(tmp_path / "run")) >= before >= 10
 
 
 def test_latency_as_an_objective_of_a_pareto_search(little: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from archdsl.study.pool import Pool, default_workers, end_with_parent
 from archdsl.study.proposer import Admits, both
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
 
@@ -105,6 +106,8 @@ class Shared:
             )
         self.study, self.ledger = place.open(plan)
         self.history = self._read()
+        self.deadline = None if place.seconds is None else time.monotonic() + place.seconds
+        self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))
         self._buried: set[str] = set()
 
     def run(self) -> None:
@@ -137,13 +140,21 @@ class Shared:
             )
         self.folder.remove_checkpoints()
         if len(self.history.by_number) < self.budget:
-            self.watch.say(f"{len(self.history.by_number)} of {self.budget} trained; the space or the time is used up")
+            why = "the time is used up" if self.late() else "no further network that may be trained was found"
+            self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
+        if turned_away := len(self.history.turned_away):
+            self.watch.say(summary(self.study, turned_away))
+
+    def late(self) -> bool:
+        """Whether the time is used up."""
+        return self.deadline is not None and time.monotonic() > self.deadline
 
     def _read(self) -> Recorded:
         return patiently(lambda: recorded(self.study.get_trials(deepcopy=False), self.plan))
 
     def _tell(self, told: set[tuple[int, int]]) -> None:
         self.history = self._read()
+        self.turned_away.tell(len(self.history.turned_away), self.history.last_reason)
         for entry in self.history.trials:
             if (entry["number"], entry["epochs"]) not in told:
                 told.add((entry["number"], entry["epochs"]))

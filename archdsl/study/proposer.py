@@ -18,10 +18,10 @@ from archdsl.study.history import History
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.parameters import member, parameters, suggest
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
-from archdsl.study.store import RECORD
+from archdsl.study.store import RECORD, settle
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
-HOPELESS = 1000  # such proposals in a row, after which there is nothing left to find
+HOPELESS = 1000  # such proposals in a row, after which the search of a space that cannot be listed ends
 
 Proposal = tuple[optuna.trial.Trial, Architecture]
 Admits = Callable[[Architecture], str | None]  # why a member is not trained; None lets it through
@@ -39,6 +39,9 @@ class Proposer:
         budget: how many networks are to be trained.
         admits: a filter before training (latency, a screen); what it turns away costs no budget.
         first: members to try after the baselines and before the sampler's, as parameters.
+
+    Attributes:
+        ended: why there was nothing left to propose, in words.
     """
 
     def __init__(
@@ -50,34 +53,70 @@ class Proposer:
         warm = (member(spec, values) for values in first)
         self.queue = [*baselines(spec).values(), *(found for found in warm if found is not None)]
         self._listing: Iterator[Architecture] | None = None
+        self._unseen: list[tuple[str, Architecture]] | None = None
+        self.ended = ""
         continuous = any(isinstance(hole, ir.FloatRange) for hole in ir.holes(spec))
         self._countable = not continuous and space.size(spec) <= space.EXACT_LIMIT
 
-    def propose(self, busy: Collection[str] = ()) -> Proposal | None:
-        """A member that neither was trained nor is in training; None when there is no further one.
+    def propose(
+        self, busy: Collection[str] = (), late: Callable[[], bool] = lambda: False,
+        on_turned_away: Callable[[str], None] = lambda reason: None,
+    ) -> Proposal | None:  # fmt: skip
+        """A member that neither was trained nor is in training; None when there is no further one, or it is late.
+
+        Many may be turned away before one is found, each of which may have to be measured: Ctrl-C ends that at any
+        moment but in the middle of an entry, and `late` between two.
 
         Args:
             busy: keys of the candidates in training.
+            late: whether nothing is to be begun any more.
+            on_turned_away: is told why a member was turned away.
         """
         repeats = 0  # proposals of what is in training right now
-        while self.aim(busy, repeats):
-            trial = self.study.ask()
-            found = self.judge(trial, busy)
-            match found:
-                case Architecture():
-                    return trial, found
-                case None:
-                    self.study.tell(trial, state=TrialState.FAIL)
-                    repeats += 1
-                case entry:
-                    self.close(trial, entry, entry.get("values"))
+        while not late() and self.aim(busy, repeats):
+            found = self._ask(busy)
+            if isinstance(found, tuple):
+                return found
+            if found is None:
+                repeats += 1
+            elif "reason" in found:
+                on_turned_away(found["reason"])
         return None
+
+    def _ask(self, busy: Collection[str]) -> Proposal | dict[str, Any] | None:
+        """One trial: what it proposes if that is to be trained, else closed, and as in `judge`."""
+        trial = None
+        try:
+            with uninterrupted():
+                trial = self.study.ask()
+                architecture = self.decide(trial)
+            found = self.judge(architecture, busy)
+            if isinstance(found, Architecture):
+                return trial, found
+            if found is None:
+                with uninterrupted():
+                    self.study.tell(trial, state=TrialState.FAIL)
+            else:
+                self.close(trial, found, found.get("values"))
+        except BaseException:
+            if trial is not None:
+                settle(self.study, trial.number)
+            raise
+        return found
 
     def aim(self, busy: Collection[str], repeats: int = 0) -> bool:
         """Make the study's sampler that of the next proposal; False when there is nothing left to propose."""
         stuck = self.history.fruitless + repeats >= PATIENCE
+        # A space that can be listed is gone through to its end, which comes by itself.
+        limit = HOPELESS + (space.EXACT_LIMIT if self._countable else 0)
+        if self.history.fruitless >= limit:
+            self.ended = f"{limit:,} proposals in a row were no new network that may be trained"
+            return False
         fixed = self._fixed(busy, stuck)
-        if (fixed is None and (self.sampler == EXHAUSTIVE or stuck)) or self.history.fruitless >= HOPELESS:
+        if fixed is None and (self.sampler == EXHAUSTIVE or stuck):
+            whole = self.sampler == EXHAUSTIVE or self._countable
+            self.ended = "the space has no further network"
+            self.ended += "" if whole else f" among {space.EXACT_LIMIT:,} drawn"
             return False
         directions = tuple(direction for _, direction in self.history.objectives)
         count = self.history.asked + len(busy) + repeats
@@ -88,9 +127,12 @@ class Proposer:
         self.study.sampler = sampler
         return True
 
-    def judge(self, trial: optuna.trial.Trial, busy: Collection[str]) -> Architecture | dict[str, Any] | None:
-        """What a trial proposes: a new member, the record of one that is not trained, or None for one in training."""
-        architecture = space.attempt(self.spec, lambda hole: suggest(trial, hole))
+    def decide(self, trial: optuna.trial.Trial) -> Architecture | None:
+        """What a trial proposes; None where that is no member of the space."""
+        return space.attempt(self.spec, lambda hole: suggest(trial, hole))
+
+    def judge(self, architecture: Architecture | None, busy: Collection[str]) -> Architecture | dict[str, Any] | None:
+        """What was proposed if it is a new member; the record of one that is not trained, None for one in training."""
         if architecture is None:
             return {"kind": "unfit"}
         key = key_of(architecture)
@@ -141,10 +183,18 @@ class Proposer:
             return None
         rng = random.Random(f"{self.seed}:{self.history.asked}")
         if self._countable:
-            unseen = list(filter(new, space.members(self.spec, key_of)))
+            unseen = [member for key, member in self._remaining() if key not in busy]
             return rng.choice(unseen) if unseen else None
         drawn = (space.draw(self.spec, rng) for _ in range(space.EXACT_LIMIT))
         return next((member for member in drawn if member is not None and new(member)), None)
+
+    def _remaining(self) -> list[tuple[str, Architecture]]:
+        """The members that were not tried, with their keys; a small space is listed once, which may take seconds."""
+        if self._unseen is None:
+            self._unseen = [(key_of(member), member) for member in space.members(self.spec, key_of)]
+        seen, turned_away = self.history.seen, self.history.turned_away
+        self._unseen = [pair for pair in self._unseen if pair[0] not in seen and pair[0] not in turned_away]
+        return self._unseen
 
 
 def both(first: Admits, second: Admits) -> Admits:

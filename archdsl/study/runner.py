@@ -23,6 +23,7 @@ from archdsl.study.proposer import Admits, Proposer
 from archdsl.study.rungs import Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 
 YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
@@ -76,6 +77,7 @@ class Runner:
             spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
         )
         self.timing, self.caches = timing, caches
+        self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))
         self.deaths = Deaths(folder.path / "deaths.json")
         for values in folder.orphans if pool.here else ():
             if (architecture := member(spec, values)) is not None:
@@ -105,19 +107,20 @@ class Runner:
                 settle(self.study, job.trial.number)
             raise
         if len(self.history.by_number) < self.budget:
-            why = "the time is used up" if self._late() else "the space has no further network"
+            why = "the time is used up" if self.late() else self.proposer.ended
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
         if turned_away := len(self.history.turned_away):
-            self.watch.say(f"{turned_away:,} were turned away before training, at no cost to the budget")
-        if not self._late():
+            self.watch.say(summary(self.study, turned_away))
+        if not self.late():
             self.folder.remove_checkpoints()
 
-    def _late(self) -> bool:
+    def late(self) -> bool:
+        """Whether the time is used up."""
         return self.deadline is not None and time.monotonic() > self.deadline
 
     def _next(self, running: list[Running]) -> Running | None:
         """What to train next: a promoted network if there is one, else a new one while the budget lasts."""
-        if self._late():
+        if self.late():
             return None
         with uninterrupted():
             promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
@@ -125,11 +128,15 @@ class Runner:
                 architecture = candidate.member_of(promoted, self.spec)
                 trial = self.proposer.again(architecture)
                 return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
-            started = len(self.history.by_number) + sum(job.before is None for job in running)
-            if started >= self.budget:
-                return None
-            proposal = self.proposer.propose({candidate.key_of(job.architecture) for job in running})
-            return None if proposal is None else Running(*proposal, started, doomed=self._doom(proposal[1]))
+        started = len(self.history.by_number) + sum(job.before is None for job in running)
+        if started >= self.budget:
+            return None
+        busy = {candidate.key_of(job.architecture) for job in running}
+        proposal = self.proposer.propose(busy, self.late, self._turned_away)
+        return None if proposal is None else Running(*proposal, started, doomed=self._doom(proposal[1]))
+
+    def _turned_away(self, reason: str) -> None:
+        self.turned_away.tell(len(self.history.turned_away), reason)
 
     def _doom(self, architecture: Architecture) -> str | None:
         return self.deaths.reason(candidate.key_of(architecture))

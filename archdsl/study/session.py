@@ -25,8 +25,9 @@ from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
-from archdsl.study.store import RECORD, RunFolder
+from archdsl.study.store import RunFolder
 from archdsl.study.timing import Timing
+from archdsl.study.turned_away import reasons
 from archdsl.study.watch import Watch
 from archdsl.study.writing import Facts, device_text, write_results
 
@@ -180,13 +181,8 @@ def _check_found(results: dict[str, Any], runner: Runner | Shared) -> None:
 
 def _turned_away(runner: Runner | Shared) -> tuple[str, str]:
     """What to say where no member was fit to be trained."""
-    reasons = [
-        trial.user_attrs[RECORD]["reason"]
-        for trial in runner.study.get_trials(deepcopy=False)
-        if "reason" in trial.user_attrs.get(RECORD, {})
-    ]
     return (
         f"none of the {len(runner.history.turned_away):,} networks that were proposed is fit to be trained, "
-        f"the first for this: {reasons[0]}",
+        f"the first for this: {reasons(runner.study)[0]}",
         "loosen 'require' in the file, or shrink the networks of the space",
     )

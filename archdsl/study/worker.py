@@ -184,7 +184,9 @@ class Worker:
 
     def _trial(self, trial: optuna.Trial, job: Job) -> dict[str, Any] | None:
         """The record of a trial; None when there is none, since somebody else has the network."""
-        found = self.proposer.judge(trial, set() if job.architecture is not None else self._busy())
+        found = self.proposer.judge(
+            self.proposer.decide(trial), set() if job.architecture is not None else self._busy()
+        )
         if job.architecture is None:
             if not isinstance(found, Architecture):
                 return found
@@ -239,11 +241,12 @@ def worker_name(process: int | None) -> str:
 
 
 class Recorded(History):
-    """A history that knows which claims are done."""
+    """A history that knows which claims are done, and why the last member was turned away that was."""
 
     def __init__(self, objectives: Any) -> None:
         super().__init__(objectives)
         self.done: set[tuple[int, int]] = set()
+        self.last_reason = ""
 
     def take_in(self, entry: dict[str, Any]) -> None:
         """See `History`; a record of an earlier rung that comes late changes nothing."""
@@ -252,6 +255,8 @@ class Recorded(History):
             known = self.by_number.get(entry["number"])
             if known is not None and known["rung"] > entry["rung"]:
                 return
+        if entry["kind"] == "unfit":
+            self.last_reason = entry.get("reason", self.last_reason)
         super().take_in(entry)
 
 

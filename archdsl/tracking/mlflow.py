@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.errors import RunError
-from archdsl.study.watch import layout_text
 from archdsl.passwords import masked
+from archdsl.study.watch import layout_text
 from archdsl.tracking import FILES, TRACKERS, Tracker, curves, first_line, needed, scores, trainings
 
 PARENT, NAME = "mlflow.parentRunId", "archdsl.name"  # tags: of what a run is part, and what it holds
