@@ -32,6 +32,7 @@ from archdsl.study.baselines import baselines, placements
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
+from archdsl.study.runner import Runner
 from archdsl.study.watch import Watch
 
 TINY = tiny(epochs=1)
@@ -406,6 +407,42 @@ def test_the_time_limit_is_kept(little: Path, tmp_path: Path):
 
     results = run(TINY, tmp_path, little, budget=16, timeout=0.2, watch=Slow())
     assert 1 <= len(results["trials"]) < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_final_is_trained_after_the_time_limit_and_they_are_made_up_for_later(
+    workers: int, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Heard(Watch):
+        def __init__(self) -> None:
+            self.said: list[str] = []
+            self.begun = 0
+
+        def say(self, text: str) -> None:
+            self.said.append(text)
+
+        def finals(self, done: int, total: int, name: str) -> None:
+            self.begun += 1
+
+    submitted: list[int] = []
+    submit = Pool.submit
+    late = Runner.late
+    monkeypatch.setattr(Pool, "submit", lambda pool, task: (submitted.append(task.final), submit(pool, task))[1])
+    # The time is up as soon as three finals are handed in, whatever the machine.
+    monkeypatch.setattr(Runner, "late", lambda runner: sum(submitted) >= 3 or late(runner))
+    watch = Heard()
+    given = {"budget": 4, "final_seeds": 2, "workers": workers}
+    results = run(TINY, tmp_path / "run", little, timeout=600, watch=watch, **given)
+    left_out = results["finals_left_out"]
+    assert sum(submitted) == watch.begun == 3
+    assert f"the time is used up: {left_out} of {left_out + 3} final trainings are left out" in watch.said
+    assert f"{left_out} final trainings were left out" in (tmp_path / "run" / "report.html").read_text()
+    monkeypatch.undo()
+    again = run(TINY, tmp_path / "run", little, **given)
+    assert again["finals_left_out"] == 0
+    assert "left out" not in (tmp_path / "run" / "report.html").read_text()
+    assert again["finalists"] == run(TINY, tmp_path / "whole", little, **given)["finalists"]
 
 
 def test_draws_are_even_over_decisions():

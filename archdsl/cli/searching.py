@@ -49,7 +49,10 @@ def search(
         Path | None, typer.Option("--run", metavar="DIR", help="The run's folder. Default: under runs/.")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SEC", help="Start no further training after so many seconds.")
+        float | None,
+        typer.Option(
+            "--timeout", metavar="SEC", help="Start no further training, finals included, after so many seconds."
+        ),
     ] = None,
     trial_timeout: Annotated[
         float | None, typer.Option("--trial-timeout", metavar="SEC", help="Give up a training after so many seconds.")

@@ -46,6 +46,16 @@ def headline(results: Results) -> Headline:
     return Headline(_nothing(results))
 
 
+def without_finals(results: Results) -> str:
+    """What the search's time limit left out, and how to make it up; "" for nothing."""
+    if not results.finals_left_out:
+        return ""
+    return (
+        f"{plural(results.finals_left_out, 'final training was', 'final trainings were')} left out: the time limit was "
+        "reached. The same command without --timeout, or with a larger one, makes up for it."
+    )
+
+
 def against(winner: Finalist, baseline: Finalist, score: str = "accuracy") -> Interval:
     """Winner minus baseline on the test split, over seeds."""
     return difference(winner.values("test", score), baseline.values("test", score))

@@ -169,6 +169,7 @@ class Results(_Record):
     best: Trial | None = None
     pareto: tuple[int, ...] = ()
     finalists: tuple[Finalist, ...] = ()
+    finals_left_out: int = 0
     finished: bool = True
     kinds: dict[str, str] = Field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from archdsl.report.headline import against, headline
+from archdsl.report.headline import against, headline, without_finals
 from archdsl.report.layout import coloured, palette
 from archdsl.report.markup import clean
 from archdsl.report.results import Finalist, Results, same
@@ -27,6 +27,8 @@ def summary(results: Results) -> Group:
         lines.append(Text(clean(said.comparison)))
     if not results.finished:
         lines.append(Text("Partial: the search has not finished.", style="yellow"))
+    if left_out := without_finals(results):
+        lines.append(Text(left_out, style="yellow"))
     colours = palette(results)
     if results.finalists:
         return Group(*lines, Text(), _finalists(results, colours))

@@ -67,7 +67,7 @@ def search(
             a script, more than one needs `if __name__ == "__main__":` around the call, since each worker imports it.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         run: the run's folder; by default one under `runs/` named after the spec and the study's identity.
-        timeout: seconds after which no further training starts.
+        timeout: seconds after which no further training starts, of the finals either.
         trial_timeout: seconds after which one training is given up, as failed.
         storage: a PostgreSQL (`postgresql+psycopg://…`) in which other machines can join; by default a journal in the
             run's folder. Results then depend on which worker was quicker.

@@ -25,11 +25,15 @@ class Finals:
 
     Args:
         runner: a search that has ended.
+
+    Attributes:
+        left_out: how many trainings were not begun because the search's time was used up.
     """
 
     def __init__(self, runner: Runner | Shared) -> None:
         self.runner = runner
         self.done: dict[str, Any] = runner.folder.read_finals()
+        self.left_out = 0
 
     def run(self) -> list[dict[str, Any]]:
         """The finalists as `results.json` has them, the winner first.
@@ -57,10 +61,14 @@ class Finals:
         deaths = Deaths(runner.folder.path / "deaths.json")
         reasons = [deaths.reason(f"final {_training(a, seed)}") for _, a, seed in todo]
         tasks = [self._task(a, seed, analyse=seed == analysed) for _, a, seed in todo]
-        for task, reason in zip(tasks, reasons, strict=True):
-            if reason is None:
-                runner.pool.submit(task)
+        handed_in = 0
         for count, ((name, a, seed), task, reason) in enumerate(zip(todo, tasks, reasons, strict=True)):
+            handed_in = self._hand_in(tasks, reasons, handed_in, count)
+            if handed_in == count:  # it is late
+                self.left_out = len(todo) - count
+                runner.watch.say(f"the time is used up: {self.left_out} of {len(todo)} final trainings are left out")
+                runner.watch.say("the same command without --timeout, or with a larger one, makes them up")
+                return
             runner.watch.finals(count, len(todo), f"{name}, seed {seed}")
             if reason is not None:
                 outcome: dict[str, Any] = {"died": reason}
@@ -70,6 +78,16 @@ class Finals:
             else:
                 outcome = runner.pool.take()
             self._keep(a, seed, outcome)
+
+    def _hand_in(self, tasks: list[Task], reasons: list[str | None], handed_in: int, taken: int) -> int:
+        """Hand in all trainings, but with a time limit no more than go on at a time; how many were handed in so far."""
+        runner = self.runner
+        upto = len(tasks) if runner.deadline is None else min(len(tasks), taken + runner.pool.size)
+        while handed_in < upto and not runner.late():
+            if reasons[handed_in] is None:
+                runner.pool.submit(tasks[handed_in])
+            handed_in += 1
+        return handed_in
 
     def _contenders(self) -> dict[str, Architecture]:
         """The leaders of the search and the baselines, each candidate once unless it goes by two names."""

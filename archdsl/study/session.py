@@ -135,11 +135,14 @@ class Session:
     def _carry_out(self, runner: Runner | Shared, admission: Admission | None) -> dict[str, Any]:
         """Search, train the finalists, and write the files; those of an interrupted search, too."""
         finalists: list[dict[str, Any]] = []
+        left_out = 0
         try:
             if admission is not None:
                 admission.prepare()
             runner.run()
-            finalists = Finals(runner).run() if self.plan.finalist_seeds and runner.best() else []
+            if self.plan.finalist_seeds and runner.best():
+                finals = Finals(runner)
+                finalists, left_out = finals.run(), finals.left_out
         except KeyboardInterrupt as interrupt:
             if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
                 raise
@@ -150,7 +153,7 @@ class Session:
         finally:
             runner.pool.close()
             self.watch.end()
-        return write_results(runner, self.folder, self.facts, finalists, finished=True)
+        return write_results(runner, self.folder, self.facts, finalists, finished=True, left_out=left_out)
 
     def _progress(self, runner: Runner | Shared) -> str:
         return f"{len(runner.trials)} of {self.facts.budget} networks"

@@ -54,8 +54,9 @@ def write_results(
     finalists: list[dict[str, Any]],
     *,
     finished: bool,
+    left_out: int = 0,
 ) -> dict[str, Any]:
-    """All files of the run, from what the runner has."""
+    """All files of the run, from what the runner has; `left_out` final trainings were not begun for want of time."""
     plan, data = runner.plan, runner.pool.data
     earlier = _earlier_seconds(folder)
     best, front = runner.best(), runner.front()
@@ -86,6 +87,7 @@ def write_results(
         "best": best,
         "pareto": front,
         "finalists": finalists,
+        "finals_left_out": left_out,
         "finished": finished,
     }  # fmt: skip
     folder.write_json("results.json", results)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from archdsl.report.headline import SPREAD_RULE, headline
+from archdsl.report.headline import SPREAD_RULE, headline, without_finals
 from archdsl.report.layout import legend, strip
 from archdsl.report.markup import Markup, element
 from archdsl.report.parts import facts
@@ -14,7 +14,7 @@ from archdsl.report.wording import duration, plural
 
 def front(results: Results, colours: dict[str, str], *, live: bool = False) -> Markup:
     """The header of the page."""
-    said = headline(results)
+    said, left_out = headline(results), without_finals(results)
     picture = None
     if said.layout:
         picture = element("div", strip(said.layout, colours), legend(colours, results.kinds), class_="found")
@@ -24,6 +24,7 @@ def front(results: Results, colours: dict[str, str], *, live: bool = False) -> M
         element("p", _overline(results), class_="overline"),
         element("h1", results.spec.name or "Search"),
         None if results.finished else _partial(results, live),
+        element("p", left_out, class_="partial") if left_out else None,
         element("p", said.result, class_="headline"),
         comparison,
         picture,
