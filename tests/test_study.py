@@ -367,7 +367,14 @@ def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
     [
         ({"budget": 0}, UsageError, "trains nothing"),
         ({"budget": -3}, UsageError, "trains nothing"),
+        ({"budget": 2**31}, UsageError, "--budget"),
         ({"timeout": 0.0}, UsageError, "--timeout"),
+        ({"timeout": float("nan")}, UsageError, "not nan"),
+        ({"timeout": float("inf")}, UsageError, "leave --timeout out for no limit"),
+        ({"trial_timeout": float("inf")}, UsageError, "leave --trial-timeout out"),
+        ({"trial_timeout": -1.0}, UsageError, "--trial-timeout"),
+        ({"seed": -1}, UsageError, "--seed"),
+        ({"seed": 2**63}, UsageError, "--seed"),
         ({"workers": 0}, UsageError, "--workers"),
         ({"epochs": 0}, UsageError, "--epochs"),
         ({"sampler": "pg"}, ArchdslError, "did you mean 'gp'"),
@@ -383,6 +390,20 @@ def test_bad_options_are_refused_before_anything_is_written(
         run(TINY, tmp_path / "run", little, **options)
     assert message in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe", "random", "nsga2"])
+def test_seeds_larger_than_numpy_takes(sampler: str, little: Path, tmp_path: Path):
+    given = {"budget": 5, "sampler": sampler}
+    large = run(tiny(epochs=4), tmp_path / "large", little, seed=5_000_000_000, **given)
+    assert len(large["trials"]) == 5
+    assert large["seed"] == 5_000_000_000
+    other = run(tiny(epochs=4), tmp_path / "other", little, seed=5_000_000_000 % 2**32, **given)
+    assert outline(large) != outline(other)
+
+
+def test_a_time_limit_of_a_training_longer_than_the_system_waits_at_a_time(little: Path, tmp_path: Path):
+    assert len(run(TINY, tmp_path / "run", little, budget=1, trial_timeout=1e9)["trials"]) == 1
 
 
 def test_a_space_without_a_feasible_member(little: Path, tmp_path: Path):

@@ -54,7 +54,9 @@ Data: TypeAlias = Annotated[
 ]
 DataRoot: TypeAlias = Annotated[Path | None, typer.Option("--data-root", metavar="DIR", help="Where data sets lie.")]
 Download: TypeAlias = Annotated[bool, typer.Option("--download", help="Fetch the data set if it is not there.")]
-Seed: TypeAlias = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of everything random.")]
+Seed: TypeAlias = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Seed of everything random.")
+]
 Epochs: TypeAlias = Annotated[
     int | None, typer.Option("--epochs", metavar="N", help="Epochs of a training, in place of the file's.")
 ]

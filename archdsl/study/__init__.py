@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import optuna
 from archdsl import ir, space
 from archdsl.architecture import digest
 from archdsl.device import one_thread, pick_device
-from archdsl.errors import Diagnostic, SpecError, UsageError
+from archdsl.errors import Diagnostic, SpecError
 from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.passwords import masked
 from archdsl.sources import Source, read_spec
 from archdsl.study.begun import begun
 from archdsl.study.distributed import join
+from archdsl.study.numbers import SEEDS_OF_NUMPY, check_numbers
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import default_workers
 from archdsl.study.samplers import AUTO, SAMPLERS, Setting, recommend
@@ -90,7 +91,9 @@ def search(
     """
     watch = watch or Watch()
     started, began = time.time(), time.monotonic()  # a date for the reader, and what durations are taken from
-    _check_numbers(budget, workers, final_seeds, {"--timeout": timeout, "--trial-timeout": trial_timeout})
+    check_numbers(
+        budget=budget, workers=workers, final_seeds=final_seeds, seed=seed, timeout=timeout, trial_timeout=trial_timeout
+    )
     source = read_spec(text_or_path)
     chosen_device = pick_device(device)
     wanted = objectives_of(source.spec(), tuple(objectives))
@@ -120,19 +123,6 @@ def search(
     return results | {"run": str(folder.path)}
 
 
-def _check_numbers(budget: int, workers: int | None, final_seeds: int, limits: Mapping[str, float | None]) -> None:
-    """Raises UsageError for numbers that mean nothing; `limits` are seconds, by flag."""
-    if budget < 1:
-        raise UsageError(f"a budget of {budget} trains nothing", "give --budget 1 or more")
-    for flag, seconds in limits.items():
-        if seconds is not None and seconds <= 0:
-            raise UsageError(f"{flag} is a number of seconds above 0")
-    if workers is not None and workers < 1:
-        raise UsageError("--workers is 1 or more")
-    if final_seeds < 0:
-        raise UsageError("--final-seeds is 0 or more")
-
-
 def default_folder(plan: Plan, sampler: str) -> Path:
     """The folder of a study under `runs/`: the same for the same study, whatever the budget.
 
@@ -160,7 +150,8 @@ def _settled(plan: Plan, before: Plan | None, spec: ir.Spec, *, auto: bool) -> P
 def _try_sampler(plan: Plan, spec: ir.Spec, budget: int) -> None:
     """Make the sampler once, before anything is written: it may refuse a space it knows nothing to do with."""
     with _quiet():
-        SAMPLERS[plan.sampler](Setting(plan.seed, spec, tuple(direction for _, direction in plan.objectives), budget))
+        directions = tuple(direction for _, direction in plan.objectives)
+        SAMPLERS[plan.sampler](Setting(plan.seed % SEEDS_OF_NUMPY, spec, directions, budget))
 
 
 def _extent(spec: ir.Spec, source: Source) -> space.Extent:

@@ -32,6 +32,7 @@ from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.numbers import check_numbers
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
 from archdsl.study.proposer import Admits, both
@@ -210,6 +211,7 @@ def join(
     Raises:
         ArchdslError: there is no such study, the data differ, or the storage cannot be used.
     """
+    check_numbers(workers=workers, trial_timeout=trial_timeout)
     ledger = Ledger(open_engine(url), study)
     found = ledger.plan()
     if found is None:

@@ -26,6 +26,7 @@ from archdsl.data import Dataset, load
 from archdsl.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.recipe import Recipe
 
+LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
 RETRIES = 1  # a candidate whose worker was killed is tried once more
 
 
@@ -193,7 +194,7 @@ class Pool:
             else None
         )
         watched = {w.connection: w for w in self._workers} | {w.process.sentinel: w for w in self._workers}
-        timeout = None if until is None else max(0.0, until - time.monotonic())
+        timeout = None if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
         for worker in {id(watched[r]): watched[r] for r in wait(list(watched), timeout)}.values():  # type: ignore[index]
             try:
                 if worker.connection.poll():

@@ -16,6 +16,7 @@ from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.interrupts import uninterrupted
+from archdsl.study.numbers import SEEDS_OF_NUMPY
 from archdsl.study.parameters import member, parameters, suggest
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 from archdsl.study.store import RECORD, settle
@@ -120,7 +121,7 @@ class Proposer:
             return False
         directions = tuple(direction for _, direction in self.history.objectives)
         count = self.history.asked + len(busy) + repeats
-        seed = (self.seed * 100_003 + count) % 2**32  # NumPy takes no larger ones
+        seed = (self.seed * 100_003 + count) % SEEDS_OF_NUMPY
         sampler = SAMPLERS[self.sampler](Setting(seed, self.spec, directions, self.budget))
         if fixed is not None:
             sampler = PartialFixedSampler(parameters(self.spec, fixed), sampler)
@@ -154,7 +155,9 @@ class Proposer:
 
     def aim_at(self, architecture: Architecture) -> None:
         """Make the next trial of the study one of this member."""
-        self.study.sampler = PartialFixedSampler(parameters(self.spec, architecture), RandomSampler(seed=self.seed))
+        self.study.sampler = PartialFixedSampler(
+            parameters(self.spec, architecture), RandomSampler(seed=self.seed % SEEDS_OF_NUMPY)
+        )
 
     def close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
         """End an Optuna trial with its record; without values it counts as failed for the sampler."""
