@@ -293,7 +293,36 @@ def test_promoted_networks_are_trained_as_if_they_had_never_waited(little: Path,
     for trial in halved["trials"]:
         if trial["key"] in curves:
             assert trial["curve"] == curves[trial["key"]][: trial["epochs"]]
-    assert not list((tmp_path / "halved" / "checkpoints").iterdir())
+    # What waits keeps its state, for a larger budget; nothing else does.
+    waiting = [t for t in halved["trials"] if t["state"] == "stopped"]
+    assert 0 < len(waiting) == len(list((tmp_path / "halved" / "checkpoints").iterdir()))
+
+
+def test_larger_budgets_train_nothing_anew_and_the_end_of_the_space_frees_the_disk(
+    little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    epochs: list[int] = []
+    evaluate = candidate.evaluate
+
+    def counted(task: Task, *rest: Any) -> dict[str, Any]:
+        outcome = evaluate(task, *rest)
+        epochs.append(len(outcome["curve"]) - (0 if "anew" in outcome else task.trained))
+        return outcome
+
+    monkeypatch.setattr("archdsl.study.session.evaluate", counted)
+    promoted = 0
+    for budget in (6, 9, 12, 15):
+        results = run(tiny(epochs=4), tmp_path / "run", little, budget=budget, sampler="random")
+        waiting = [t for t in results["trials"] if t["state"] == "stopped"]
+        promoted += sum(t["kind"] == "continued" for t in results["trials"][: budget - 3])
+        assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == len(waiting)
+    assert promoted
+    assert not any("anew" in trial for trial in results["trials"])
+    assert sum(epochs) == sum(trial["epochs"] for trial in results["trials"])  # each epoch of each network once
+    results = run(tiny(epochs=4), tmp_path / "run", little, budget=30, sampler="random")
+    assert len(results["trials"]) == 16
+    assert any(trial["state"] == "stopped" for trial in results["trials"])
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step():

@@ -139,7 +139,8 @@ class Shared:
                 f"all workers of this machine ended; {len(self.history.by_number)} of {self.budget} networks are kept",
                 "the same command goes on from here",
             )
-        self.folder.remove_checkpoints()
+        if not self.late():  # others may be at work still
+            self.folder.remove_checkpoints(self.trials)
         if len(self.history.by_number) < self.budget:
             why = "the time is used up" if self.late() else "no further network that may be trained was found"
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")

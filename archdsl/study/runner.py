@@ -111,8 +111,8 @@ class Runner:
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
         if turned_away := len(self.history.turned_away):
             self.watch.say(summary(self.study, turned_away))
-        if not self.late():
-            self.folder.remove_checkpoints()
+        if not self.late():  # where the space has no further network, no larger budget will promote one
+            self.folder.remove_checkpoints(() if self.proposer.ended else self.trials)
 
     def late(self) -> bool:
         """Whether the time is used up."""

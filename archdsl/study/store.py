@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from pydantic import ValidationError
 
+from archdsl.architecture import digest
 from archdsl.errors import RunError, StudyError
 from archdsl.files import unwritable, write_atomically
 from archdsl.study.interrupts import uninterrupted
@@ -140,13 +141,18 @@ class RunFolder:
         """Where the training of one network keeps its state."""
         return self.path / "checkpoints" / f"{key}.safetensors"
 
-    def remove_checkpoints(self) -> None:
-        """Free the disk of the states of networks that wait at a rung: nobody will be promoted any more.
+    def remove_checkpoints(self, trials: Iterable[dict[str, Any]] = ()) -> None:
+        """Free the disk of the states that nothing will go on from.
 
-        Those of finals that were interrupted stay, to go on from.
+        Those of finals that were interrupted stay.
+
+        Args:
+            trials: records, of which those that wait at a rung keep theirs: with a larger budget they may be promoted.
         """
+        waiting = {self.checkpoint(digest(t["key"])[:20]).name for t in trials if t["state"] == "stopped"}
         for file in (self.path / "checkpoints").glob("*.safetensors*"):
-            if not (file.name.startswith(FINAL) and file.suffix == ".safetensors"):
+            final = file.name.startswith(FINAL) and file.suffix == ".safetensors"
+            if not final and file.name not in waiting:
                 file.unlink(missing_ok=True)
 
     def log_defect(self, text: str | None, number: int) -> None:
