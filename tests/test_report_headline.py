@@ -72,3 +72,27 @@ def test_a_winner_without_a_test_figure_falls_back_to_the_trial() -> None:
     document = changed(lambda d: [f.update(seeds=[]) for f in d["finalists"]])
     assert "nothing was measured on the test split" in str(headline(read(document)))
     check(document)
+
+
+def pareto(**tests: list[float]) -> str:
+    """What is said of a search for accuracy, parameters and latency with these finals."""
+    document = finals(**tests)
+    names = (("accuracy", "maximize"), ("params", "minimize"), ("latency_ms", "minimize"), ("log_ape", "minimize"))
+    document["objectives"] = [{"name": name, "direction": direction} for name, direction in names]
+    document["best"].update(hash="winner", scores={"accuracy": 1.0})
+    document["pareto"] = [1, 2, 3]
+    check(document)
+    return headline(read(document)).result
+
+
+def test_a_pareto_choice_is_told_as_one_training_and_never_against_the_table() -> None:
+    said = pareto(winner=[0.5, 0.6], all_C=[0.7, 0.72], all_M=[0.4, 0.5], alternating=[0.69, 0.69])
+    assert (
+        "By one training each, 3 layouts are Pareto-optimal for accuracy, parameters, latency (ms) and log APE; "
+        in said
+    )
+    assert "this one was the best of them in accuracy there, 100.0 %." in said
+    assert said.endswith(
+        "Trained again, all C (71.0 %) and alternating (69.0 %) had a higher mean on validation than its 55.0 %."
+    )
+    assert "Trained again" not in pareto(winner=[0.8, 0.8], all_C=[0.7, 0.72])

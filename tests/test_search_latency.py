@@ -156,7 +156,7 @@ def test_latency_as_an_objective_of_a_pareto_search(little: Path, tmp_path: Path
     }  # fmt: skip
     assert set(results["pareto"]) == front
     assert "# latency_ms = " in (tmp_path / "run" / "pareto" / f"trial-{min(front):03d}.arch").read_text()
-    assert "latency, ms" in (tmp_path / "run" / "report.html").read_text()
+    assert "latency (ms)" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_baselines_that_are_too_slow_are_no_finalists(

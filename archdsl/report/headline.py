@@ -69,20 +69,40 @@ def _result(results: Results, winner: Finalist) -> str:
     who = f"The found layout, {described(winner)},"
     if equal:
         who = f"The search found nothing better than {listing(equal)}: {described(winner)}"
-    return f"{who} scores {_accuracy(test.value, test.sd)} on the test split ({also}{seeds}).{_front(results)}"
+    return f"{who} scores {_accuracy(test.value, test.sd)} on the test split ({also}{seeds}).{_front(results, winner)}"
 
 
 def _accuracy(value: float, sd: float) -> str:
     return " ".join(part for part in (number("accuracy", value), spread("accuracy", sd), "%") if part)
 
 
-def _front(results: Results) -> str:
-    """For several objectives, what the one layout was chosen from."""
+def _front(results: Results, winner: Finalist) -> str:
+    """For several objectives, what the one layout was chosen from, and by what: one training of each in the search.
+
+    Only this one of them is trained again, so the choice is not tested by the finals; baselines that did better there
+    in what it was chosen for are named.
+    """
     if len(results.objectives) < 2:
         return ""
     names = listing([words(objective.name).label for objective in results.objectives])
     others = plural(len(results.pareto), "layout is", "layouts are")
-    return f" {others} Pareto-optimal for {names}; this one is best in {words(results.primary.name).label}."
+    chosen = results.objectives[0].name
+    best = results.best
+    there = best.score(chosen) if best is not None and best.hash == winner.hash else math.nan
+    value = f", {number(chosen, there, unit=True)}" if math.isfinite(there) else ""
+    text = (
+        f" By one training each, {others} Pareto-optimal for {names}; this one was the best of them in "
+        f"{words(chosen).label} there{value}."
+    )
+    own = mean(winner.values("validation", "accuracy"))
+    above = [
+        f"{baseline.name} ({number('accuracy', found.value, unit=True)})"
+        for baseline in results.baselines
+        if (found := mean(baseline.values("validation", "accuracy"))).value > own.value
+    ]
+    if chosen != "accuracy" or not above:
+        return text
+    return f"{text} Trained again, {listing(above)} had a higher mean on validation than its {_accuracy(own.value, math.nan)}."
 
 
 def _comparison(results: Results, winner: Finalist) -> str:

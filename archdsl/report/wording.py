@@ -50,7 +50,7 @@ _WORDS = {
     "lambda_max": ScoreWords("λ max", 1),
     "high_freq": ScoreWords("high freq.", 2),
     "smoothing_contrast": ScoreWords("smoothing", 2),
-    "latency_ms": ScoreWords("latency, ms", 2),
+    "latency_ms": ScoreWords("latency (ms)", 2),
     "params": ScoreWords("parameters", 0),
     "macs": ScoreWords("MACs", 0),
 }
