@@ -187,3 +187,26 @@ def test_a_table_is_trained_from_the_command_line(little: Path, tmp_path: Path, 
         assert run([*command, "--data", f"npz:{little}", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["rows"] == 2
     assert {row.layout for row in Table.read(tmp_path / "two.csv").rows} == {"C", "M"}
+    # A row that was cut off is trained again, wherever the cut is; what lies damaged otherwise is named.
+    table, facts = tmp_path / "two.csv", tmp_path / "two.json"
+    whole = table.read_bytes()
+    first, last = whole.index(b"\n") + 1, whole.rindex(b"\n", 0, -1) + 1
+    for cut in (len(whole) - 1, last + 20, first + 20, first, 10):
+        table.write_bytes(whole[:cut])
+        assert run([*command, "--data", f"npz:{little}"]) == 0
+        assert [row.layout for row in Table.read(table).rows] == ["C", "M"]
+    capsys.readouterr()
+    table.write_bytes(whole[: last - 30] + whole[last - 1 :])
+    assert run([*command, "--data", f"npz:{little}"]) == 1
+    said = capsys.readouterr().err
+    assert f"'{table}' is damaged in line 2" in said
+    assert "delete that line" in said
+    for damaged in ("{", "[]"):
+        facts.write_text(damaged)
+        assert run([*command, "--data", f"npz:{little}"]) == 1
+        said = capsys.readouterr().err
+        assert f"'{facts}' is damaged" in said
+        assert f"delete it and '{table}'" in said
+    facts.unlink()
+    table.unlink()
+    assert run([*command, "--data", f"npz:{little}"]) == 0

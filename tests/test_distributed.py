@@ -154,6 +154,30 @@ def test_no_file_and_no_message_of_a_search_holds_the_password(url: str, little:
     assert "s3cret" not in (folder / "report.html").read_text()
 
 
+def test_a_folder_is_of_one_storage_or_of_none(url: str, little: Path, tmp_path: Path):
+    def local(folder: Path) -> dict[str, Any]:
+        return archdsl.search(
+            TINY, data=f"npz:{little}", budget=1, workers=1, final_seeds=0, sampler="random", device="cpu", run=folder
+        )
+
+    shared = tmp_path / "shared"
+    results = search(url, "one place", shared, little, budget=1, workers=1)
+    before = (shared / "results.json").read_bytes()
+    with pytest.raises(StudyError, match="keeps its records in a storage") as caught:
+        local(shared)
+    assert "give its --storage again" in str(caught.value)
+    with pytest.raises(StudyError, match="holds the study 'one place' of a storage, not 'another'"):
+        search(url, "another", shared, little, budget=1, workers=1)
+    assert (shared / "results.json").read_bytes() == before
+    assert search(url, "one place", shared, little, budget=1, workers=1)["trials"] == results["trials"]
+    local(tmp_path / "local")
+    before = (tmp_path / "local" / "results.json").read_bytes()
+    with pytest.raises(StudyError, match="holds a search without --storage") as caught:
+        search(url, "third", tmp_path / "local", little, budget=1, workers=1)
+    assert "leave --storage out" in str(caught.value)
+    assert (tmp_path / "local" / "results.json").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_the_time_limit_holds_while_workers_turn_members_away(url: str, little: Path, tmp_path: Path):
     class Heard(Watch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from tiny_space import tiny
 import archdsl
 from archdsl.errors import RunError, StudyError
 from archdsl.report.live import Live, address, server
-from archdsl.study.snapshot import snapshot, stamp
+from archdsl.study.snapshot import awaited, snapshot, stamp
 from archdsl.study.watch import Watch
 
 TINY = tiny(epochs=2)
@@ -100,6 +101,10 @@ def test_a_search_that_keeps_its_records_in_a_database_says_so(
     searched: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     (tmp_path / "study.json").write_bytes((searched[0] / "study.json").read_bytes())
+    with pytest.raises(StudyError, match="has only begun") as only_begun:
+        snapshot(tmp_path)
+    assert "--live" in str(only_begun.value.help)
+    (tmp_path / "storage.json").write_text('{"study": "x"}')
     with pytest.raises(StudyError, match="no records of its search yet") as caught:
         snapshot(tmp_path)
     assert "--storage" in str(caught.value.help)
@@ -168,6 +173,33 @@ def test_the_command_serves_until_ctrl_c(searched: tuple[Path, dict[str, Any]]) 
         connection.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
+
+
+def test_the_command_waits_for_a_search_to_begin(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", "from archdsl.cli import main; main()", "report", str(run), "--live"]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"waiting for a search to begin in '{run}'")
+        shutil.copytree(searched[0], run)
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+
+
+def test_which_folders_a_search_may_still_begin_in(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    assert awaited(tmp_path / "none")
+    assert awaited(tmp_path)
+    for name in ("study.json", "lock", "latency.json"):
+        (tmp_path / name).write_text("{}")
+        assert awaited(tmp_path)
+    (tmp_path / "journal.log").write_text("")
+    assert not awaited(tmp_path)
+    assert not awaited(searched[0])
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("")
+    assert not awaited(other)
 
 
 def test_the_command_refreshes_the_page_of_a_search_that_was_killed(

@@ -403,6 +403,8 @@ def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
         ({"trial_timeout": float("inf")}, UsageError, "leave --trial-timeout out"),
         ({"trial_timeout": -1.0}, UsageError, "--trial-timeout"),
         ({"seed": -1}, UsageError, "--seed"),
+        ({"study": "x"}, UsageError, "--study names a study in a storage"),
+        ({"objectives": ["accuracy", "minimize:accuracy"]}, UsageError, "'accuracy' is an objective already"),
         ({"seed": 2**63}, UsageError, "--seed"),
         ({"workers": 0}, UsageError, "--workers"),
         ({"epochs": 0}, UsageError, "--epochs"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import statistics
 import time
@@ -31,6 +32,8 @@ from archdsl.study.candidate import seeded
 from archdsl.study.plan import versions
 from archdsl.study.pool import Pool, Task
 from archdsl.training import evaluate, train
+
+_log = logging.getLogger(__name__)
 
 BATCHES = 4  # of 16 images each, for the Hessian of one training; three seeds make twelve
 COSTS = ("params", "macs")
@@ -107,16 +110,7 @@ class Table:
         Raises:
             StudyError: there is no such table, or it is damaged.
         """
-        try:
-            facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = tuple(_row(entry) for entry in csv.DictReader(file))
-        except FileNotFoundError as error:
-            raise StudyError(f"there is no table '{error.filename}'", "'archdsl bench table' makes one") from None
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise StudyError(
-                f"the table '{path}' is damaged: {error}", "'archdsl bench table' makes it again"
-            ) from None
+        facts, rows = _read_facts(path), _read_rows(path)
         if not rows:
             raise StudyError(f"the table '{path}' has no rows", "'archdsl bench table' goes on with it")
         return cls(rows, facts)
@@ -254,11 +248,69 @@ def _begun(path: Path, facts: dict[str, Any]) -> set[tuple[str, int]]:
             raise StudyError(f"'{path}' is no table: no '{name}' stands beside it", "name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         return set()
-    there = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    there = _read_facts(path)
     differing = [key for key in facts if key != "seeds" and there.get(key) != facts[key]]
     if differing:
         raise StudyError(f"'{path}' holds another table; different: {', '.join(differing)}", "name another file")
-    return {(row.hash, row.seed) for row in Table.read(path).rows} if path.exists() else set()
+    _mend(path)
+    return {(row.hash, row.seed) for row in _read_rows(path)} if path.exists() else set()
+
+
+def _mend(path: Path) -> None:
+    """Cut off the half of a row that a kill or a full disk left at the end; its training is done again."""
+    content = path.read_bytes() if path.exists() else b""
+    whole, newline, tail = content.rpartition(b"\n")
+    if not tail:
+        return
+    _log.warning("the last row of '%s' was cut off; that network is trained again", path)
+    if whole:
+        write_atomically(path, whole + newline)
+    else:
+        path.unlink()
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """What stands beside a table.
+
+    Raises:
+        StudyError: it is absent or damaged.
+    """
+    file = path.with_suffix(".json")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"there is no table '{file}'", "'archdsl bench table' makes one") from None
+    except (ValueError, OSError) as error:
+        raise StudyError(f"'{file}' is damaged: {error}", _both(path)) from None
+    if not isinstance(found, dict):
+        raise StudyError(f"'{file}' is damaged: it holds no facts about a table", _both(path))
+    return found
+
+
+def _both(path: Path) -> str:
+    file = path.with_suffix(".json")
+    return f"put a copy of it back, or delete it and '{path}': 'archdsl bench table' makes both anew"
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    """The rows of a table.
+
+    Raises:
+        StudyError: it is absent or damaged; the line is named.
+    """
+    rows: list[Row] = []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for entry in csv.DictReader(file):
+                rows.append(_row(entry))
+    except FileNotFoundError:
+        raise StudyError(f"there is no table '{path}'", "'archdsl bench table' makes one") from None
+    except (ValueError, KeyError, TypeError, OSError, csv.Error) as error:
+        raise StudyError(
+            f"the table '{path}' is damaged in line {len(rows) + 2}: {error}",
+            "delete that line: 'archdsl bench table' trains what is missing",
+        ) from None
+    return tuple(rows)
 
 
 def _row(entry: dict[str, Any]) -> Row:

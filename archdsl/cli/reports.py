@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+WAIT = 0.5  # seconds between two looks at a folder in which no search has begun yet
 
 
 def refresh(run: Path) -> Path:
@@ -22,14 +25,22 @@ def refresh(run: Path) -> Path:
 
 
 def follow(run: Path, port: int) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C; where the search has not begun, wait for it first.
 
     Raises:
         ArchdslError: there are no usable results, or the port is taken.
     """
     from archdsl.report.live import Live, address, server
-    from archdsl.study.snapshot import snapshot, stamp
+    from archdsl.study.snapshot import awaited, snapshot, stamp
 
+    try:
+        if awaited(run):
+            print(f"waiting for a search to begin in '{run}' (Ctrl-C ends it)", flush=True)
+        while awaited(run):
+            time.sleep(WAIT)
+    except KeyboardInterrupt:
+        print()
+        return
     live = Live(lambda: snapshot(run), lambda: stamp(run))
     live.page()  # what is wrong with the folder is said here
     with server(live, port) as found:

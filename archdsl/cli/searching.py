@@ -144,7 +144,7 @@ def report(
         bool, typer.Option("--live", help="Show the page in a browser and follow the search, until Ctrl-C.")
     ] = False,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Of the live page; 0 takes a free one.")
+        int, typer.Option("--port", metavar="N", min=0, help="Of the live page; 0 takes a free one.")
     ] = 8060,
     json: Json = False,
 ) -> None:

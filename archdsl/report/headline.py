@@ -102,7 +102,8 @@ def _front(results: Results, winner: Finalist) -> str:
     ]
     if chosen != "accuracy" or not above:
         return text
-    return f"{text} Trained again, {listing(above)} had a higher mean on validation than its {_accuracy(own.value, math.nan)}."
+    its = number("accuracy", own.value, unit=True)
+    return f"{text} Trained again, {listing(above)} had a higher mean on validation than its {its}."
 
 
 def _comparison(results: Results, winner: Finalist) -> str:

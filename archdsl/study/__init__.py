@@ -14,7 +14,7 @@ import optuna
 from archdsl import ir, space
 from archdsl.architecture import digest
 from archdsl.device import one_thread, pick_device
-from archdsl.errors import Diagnostic, SpecError
+from archdsl.errors import Diagnostic, SpecError, UsageError
 from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.passwords import masked
 from archdsl.sources import Source, read_spec
@@ -94,6 +94,8 @@ def search(
     check_numbers(
         budget=budget, workers=workers, final_seeds=final_seeds, seed=seed, timeout=timeout, trial_timeout=trial_timeout
     )
+    if study is not None and storage is None:
+        raise UsageError("--study names a study in a storage", "give --storage as well, or leave --study out")
     source = read_spec(text_or_path)
     chosen_device = pick_device(device)
     wanted = objectives_of(source.spec(), tuple(objectives))
@@ -112,7 +114,7 @@ def search(
     reason = reason if plan.sampler == name else "which it was begun with"
     _try_sampler(plan, spec, budget)
     facts = Facts(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
-    folder = RunFolder(path, plan)
+    folder = RunFolder(path, plan, None if storage is None else study or path.name)
     with folder.lock(), _quiet(), one_thread(chosen_device):
         session = Session(
             spec=spec, data=dataset, source=(data or spec.data or DEFAULT_DATA, data_root), plan=plan, folder=folder,

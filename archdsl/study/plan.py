@@ -102,7 +102,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
     """The (score, direction) pairs of a search: flags `accuracy` or `minimize:nll`, else the file's, else accuracy.
 
     Raises:
-        UsageError: a flag names no score.
+        UsageError: a flag names no score, or one a second time.
     """
     if not flags:
         said = tuple((objective.score, objective.direction) for objective in spec.objectives)
@@ -119,6 +119,8 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
             raise UsageError(f"unknown direction '{direction}'", f"write maximize:{name} or minimize:{name}")
         if not direction and natural is None:
             raise UsageError(f"neither way is better for '{name}'", f"write maximize:{name} or minimize:{name}")
+        if name in found:
+            raise UsageError(f"'{name}' is an objective already", "give --objective once for each score")
         found[name] = direction or str(natural)
     return tuple(found.items())
 

@@ -18,7 +18,7 @@ from archdsl.language import parse
 from archdsl.report.results import FILE, JOURNAL, is_outdated
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
-from archdsl.study.store import RECORD
+from archdsl.study.store import OWN, RECORD, SHARED
 
 PLAN = "study.json"
 
@@ -38,6 +38,11 @@ def snapshot(run: Path) -> dict[str, Any]:
     """
     if not is_outdated(run):
         if (run / PLAN).exists() and not (run / FILE).exists():
+            if not (run / SHARED).exists():
+                raise StudyError(
+                    f"the search in '{run}' has only begun: no network is recorded yet",
+                    "try again in a moment, or give --live, which waits",
+                )
             raise StudyError(
                 f"'{run}' holds no records of its search yet",
                 "one with --storage keeps them in its database until it ends; optuna-dashboard shows them there",
@@ -53,6 +58,19 @@ def snapshot(run: Path) -> dict[str, Any]:
         if RECORD in trial.user_attrs and trial.state.is_finished():
             history.take_in(trial.user_attrs[RECORD])
     return _document(plan, history, trials)
+
+
+def awaited(run: Path) -> bool:
+    """Whether a search may still begin in a folder, or has begun and recorded nothing: no reader can say more yet."""
+    if any((run / name).exists() for name in (JOURNAL, FILE, SHARED)):
+        return False
+    try:
+        names = [file.name for file in run.iterdir()]
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return PLAN in names or all(name in OWN or name.startswith(f".{PLAN}.") for name in names)
 
 
 def stamp(run: Path) -> tuple[int, ...]:

@@ -25,6 +25,8 @@ from archdsl.study.plan import Plan
 _log = logging.getLogger(__name__)
 
 PLAN = "study.json"
+JOURNAL = "journal.log"
+SHARED = "storage.json"  # stands where the records are in a storage; says under which name, never where
 OWN = (PLAN, "checkpoints", "lock")  # what a folder may hold before its study has begun
 FINAL = "final-"  # how the states of finals begin
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
@@ -36,6 +38,7 @@ class RunFolder:
     Args:
         path: the folder; made when absent.
         plan: what the run is about.
+        shared: the study's name in a storage, None for a search that keeps its own journal.
 
     Attributes:
         orphans: parameters of the trials that `study` found in training, though nobody was at work.
@@ -45,13 +48,15 @@ class RunFolder:
         RunError: it cannot be written.
     """
 
-    def __init__(self, path: Path, plan: Plan) -> None:
+    def __init__(self, path: Path, plan: Plan, shared: str | None = None) -> None:
         self.path = path
+        self.shared = shared
         self.plan = plan
         self.orphans: list[dict[str, Any]] = []
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._check_plan()
+            self._check_place()
             (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
             raise _unusable(path, error) from None
@@ -75,6 +80,33 @@ class RunFolder:
             raise StudyError(
                 f"'{self.path}' holds another study; different: {'; '.join(differences)}",
                 "choose another folder with --run, or repeat the command that began it",
+            )
+
+    def _check_place(self) -> None:
+        """Two searches of one plan, one with a journal and one in a storage, would write the same files in turn."""
+        mark = self.path / SHARED
+        if self.shared is None:
+            if mark.exists():
+                raise StudyError(
+                    f"'{self.path}' holds a search that keeps its records in a storage",
+                    "give its --storage again, or choose another folder with --run",
+                )
+            return
+        if (self.path / JOURNAL).exists():
+            raise StudyError(
+                f"'{self.path}' holds a search without --storage, with records of its own",
+                "leave --storage out, or choose another folder with --run",
+            )
+        if not mark.exists():
+            self.write_json(SHARED, {"study": self.shared})
+        try:
+            there = json.loads(mark.read_text(encoding="utf-8"))["study"]
+        except (ValueError, KeyError, TypeError):
+            raise StudyError(f"'{mark}' is damaged", "delete it; the same command writes it again") from None
+        if there != self.shared:
+            raise StudyError(
+                f"'{self.path}' holds the study '{there}' of a storage, not '{self.shared}'",
+                "choose another folder with --run, or give that name with --study",
             )
 
     @contextlib.contextmanager
@@ -109,7 +141,7 @@ class RunFolder:
         Raises:
             StudyError: the journal cannot be read.
         """
-        journal = self.path / "journal.log"
+        journal = self.path / JOURNAL
         for mended in mend(journal):
             _log.warning("%s", mended)
         try:
