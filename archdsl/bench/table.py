@@ -288,7 +288,6 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _both(path: Path) -> str:
-    file = path.with_suffix(".json")
     return f"put a copy of it back, or delete it and '{path}': 'archdsl bench table' makes both anew"
 
 
@@ -301,8 +300,7 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
     rows: list[Row] = []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for entry in csv.DictReader(file):
-                rows.append(_row(entry))
+            rows.extend(_row(entry) for entry in csv.DictReader(file))  # those before the damage, to count its line
     except FileNotFoundError:
         raise StudyError(f"there is no table '{path}'", "'archdsl bench table' makes one") from None
     except (ValueError, KeyError, TypeError, OSError, csv.Error) as error:
