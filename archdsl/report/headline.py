@@ -88,7 +88,7 @@ def _front(results: Results, winner: Finalist) -> str:
     others = plural(len(results.pareto), "layout is", "layouts are")
     chosen = results.objectives[0].name
     best = results.best
-    there = best.score(chosen) if best is not None and best.hash == winner.hash else math.nan
+    there = best.score(chosen) if best is not None and same(best, winner) else math.nan
     value = f", {number(chosen, there, unit=True)}" if math.isfinite(there) else ""
     text = (
         f" By one training each, {others} Pareto-optimal for {names}; this one was the best of them in "
