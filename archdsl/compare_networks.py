@@ -72,13 +72,13 @@ def compare(
         raise UsageError("a comparison takes two networks or more", "archdsl compare A.arch B.arch")
     if seeds < 1:
         raise UsageError(f"{seeds} trainings of each network", "--seeds is from 1")
-    if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
-        raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
     only = (only,) if isinstance(only, str) else only
     for name in only:
         ANALYSES[name]
     check_compat(compat)
     _check_race(alpha, only, seeds)
+    if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
+        raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
     options = Options(tuple(dict.fromkeys(only)), (), seed, batches, size, compat, device)
     entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
     home = Folder(

@@ -156,7 +156,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory, little: Path) -> list[str]:
     made = []
     for name, rate in (("one", 1e-3), ("two", 3e-2)):
         path = folder / f"{name}.arch"
-        path.write_text(f"model {name} stem patch(4, k=4) stage(4)[C] train(epochs=2, batch=32, lr={rate})")
+        path.write_text(f"model {name} stem patch(4, k=4) stage(4)[C] train(epochs=10, batch=32, lr={rate})")
         archdsl.train(path, data=f"npz:{little}", device="cpu", out=folder / f"{name}.safetensors")
         made.append(str(folder / f"{name}.safetensors"))
     return made
