@@ -80,7 +80,7 @@ def _normalised_as(module: nn.Module, data: Dataset, say: Say) -> Dataset:
     return dataclasses.replace(data, mean=mean, std=std)
 
 
-def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None, say: Say = print) -> tuple[Unit, ...]:
+def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None, say: Say) -> tuple[Unit, ...]:
     """The blocks in the order in which they run, with grid, stage (a new one where the grid changes) and kind.
 
     Raises:

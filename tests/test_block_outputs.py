@@ -102,7 +102,7 @@ def test_blocks_of_nest_are_its_levels() -> None:
     assert "left out" in said[0]
     for level, text in ((0, "not that of the image"), (1, "neither channels first nor channels last")):
         with pytest.raises(UsageError, match=text):  # 16 squares of 16 tokens, then 4
-            find_units(model, data, [f"levels.{level}.transformer_encoder.0"])
+            find_units(model, data, [f"levels.{level}.transformer_encoder.0"], print)
 
 
 @pytest.mark.parametrize("name", ["mobilevit_xxs", "mobilevitv2_050"])
@@ -118,14 +118,14 @@ def test_blocks_of_mobilevit_are_around_its_transformers(name: str) -> None:
 def test_tokens_of_hiera_are_refused() -> None:
     model, data = _made("hiera_tiny_224", img_size=64), images(3, 64, 64)
     with pytest.raises(NoBlocksError, match="not that of the image"):
-        find_units(model, data, None)
+        find_units(model, data, None, print)
     with pytest.raises(UsageError, match="not that of the image"):
-        find_units(model, data, ["blocks.0"])
+        find_units(model, data, ["blocks.0"], print)
 
 
 def test_tokens_of_cait_have_no_class_token() -> None:
     model = _made("cait_xxs24_224", img_size=32, depth=2, depth_token_only=1)
-    units = find_units(model, images(3, 32, 32), ["blocks.0"])
+    units = find_units(model, images(3, 32, 32), ["blocks.0"], print)
     assert [(unit.grid, unit.prefix) for unit in units] == [((2, 2), 0)]
     found = find_units(model, images(3, 32, 32), None, lambda text: None)
     assert [unit.path for unit in found] == ["blocks.0", "blocks.1"]
@@ -151,9 +151,9 @@ def test_pytorchs_transformer(first: bool) -> None:
     model, data = Whole(), images(1, 28, 28)
     if not first:
         with pytest.raises(NoBlocksError, match=r"\(49, 5, 8\) for 5 images.*does not count the images"):
-            find_units(model, data, None)
+            find_units(model, data, None, print)
         return
-    units = find_units(model, data, None)
+    units = find_units(model, data, None, print)
     assert [unit.grid for unit in units] == [(7, 7), (7, 7)]
     seen: list[torch.Tensor] = []
     model.encoder.layers[1].register_forward_hook(lambda module, inputs, output: seen.append(output))

@@ -3,9 +3,8 @@
 PyTorch derives its backward formulas by general rules. A convolution's then becomes one whose kernels are as large as
 the map, attention keeps a dozen matrices of all pairs of positions, and BatchNorm in eval mode is derived as if it
 computed statistics; the hard sigmoid has none at all. The rules here give first and second derivatives outright, and
-none beyond. A BatchNorm that
-follows a convolution goes into its weights where these are smaller than the map: one map less is then kept, of the
-pass and of each of its derivatives.
+none beyond. A BatchNorm that follows a convolution goes into its weights where these are smaller than the map: one map
+less is then kept, of the pass and of each of its derivatives.
 """
 
 from __future__ import annotations

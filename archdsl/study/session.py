@@ -175,9 +175,9 @@ def _check_found(results: dict[str, Any], runner: Runner | Shared) -> None:
     if not results["trials"] and runner.history.turned_away:
         raise RunError(*_turned_away(runner))
     if results["best"] is None:
-        reasons = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
+        failed = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
         raise RunError(
-            f"none of the {len(results['trials'])} networks could be trained: {'; '.join(reasons[:3])}",
+            f"none of the {len(results['trials'])} networks could be trained: {'; '.join(failed[:3])}",
             f"'{runner.folder.path}' holds them all; change train(…) in the file, for example to a lower lr",
         )
 

@@ -70,7 +70,7 @@ def write_results(
         "device": device_text(runner.pool.device, plan.workers),
         "seed": plan.seed,
         "sampler": plan.sampler,
-        "budget": facts.budget,
+        "budget": max(facts.budget, len(runner.trials)),  # of an earlier call, where it was larger
         "spec": {
             "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": facts.extent.size,
             "feasible": facts.extent.feasible,
