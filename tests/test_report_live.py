@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from browser import Browser, browser
 from tiny_space import tiny
 
 import archdsl
+from archdsl.cli.reports import follow
 from archdsl.errors import RunError, StudyError
 from archdsl.report.live import Live, address, server
 from archdsl.study.snapshot import awaited, snapshot, stamp
@@ -173,6 +175,22 @@ def test_the_command_serves_until_ctrl_c(searched: tuple[Path, dict[str, Any]]) 
         connection.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
+
+
+def test_ctrl_c_at_the_very_moment_the_address_is_printed(
+    searched: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hasty(io.StringIO):
+        def write(self, text: str) -> int:
+            super().write(text)
+            if text.startswith("http://"):
+                raise KeyboardInterrupt
+            return len(text)
+
+    screen = Hasty()
+    monkeypatch.setattr(sys, "stdout", screen)
+    follow(searched[0], 0)
+    assert screen.getvalue().startswith("http://127.0.0.1:")
 
 
 def test_the_command_waits_for_a_search_to_begin(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

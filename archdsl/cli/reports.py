@@ -25,7 +25,7 @@ def refresh(run: Path) -> Path:
 
 
 def follow(run: Path, port: int) -> None:
-    """Serve the page until Ctrl-C; where the search has not begun, wait for it first.
+    """Serve the page until Ctrl-C, whenever that comes; where the search has not begun, wait for it first.
 
     Raises:
         ArchdslError: there are no usable results, or the port is taken.
@@ -38,14 +38,10 @@ def follow(run: Path, port: int) -> None:
             print(f"waiting for a search to begin in '{run}' (Ctrl-C ends it)", flush=True)
         while awaited(run):
             time.sleep(WAIT)
+        live = Live(lambda: snapshot(run), lambda: stamp(run))
+        live.page()  # what is wrong with the folder is said here
+        with server(live, port) as found:
+            print(f"{address(found)}  (Ctrl-C ends it)", flush=True)
+            found.serve_forever()
     except KeyboardInterrupt:
         print()
-        return
-    live = Live(lambda: snapshot(run), lambda: stamp(run))
-    live.page()  # what is wrong with the folder is said here
-    with server(live, port) as found:
-        print(f"{address(found)}  (Ctrl-C ends it)", flush=True)
-        try:
-            found.serve_forever()
-        except KeyboardInterrupt:
-            print()
