@@ -20,7 +20,7 @@ from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer, both
-from archdsl.study.store import RECORD
+from archdsl.study.records import RECORD
 
 SPACE = "input 1x8x8 classes 2 stem patch(4, k=4) stage(4, heads=1)[{C|M}*2] stage(8, heads=2)[{C|M}*2]"
 

@@ -20,7 +20,7 @@ from archdsl.experiment import fit_to_data
 from archdsl.language import parse
 from archdsl.latency import Latencies
 from archdsl.study import Watch
-from archdsl.study.store import RECORD
+from archdsl.study.records import RECORD
 from archdsl.study.timing import Timing
 
 SPACE = """

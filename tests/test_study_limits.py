@@ -15,6 +15,7 @@ from tiny_space import tiny
 from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
 from archdsl.study.pool import Pool
 from archdsl.study.runner import Runner
+from archdsl.study.snapshot import snapshot
 from archdsl.study.watch import Watch
 
 
@@ -59,6 +60,21 @@ def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
     with pytest.raises(StudyError, match="damaged"):
         run(TINY, tmp_path, little)
     assert (tmp_path / "journal.log").read_bytes() == before
+
+
+def test_records_that_another_version_wrote(little: Path, tmp_path: Path):
+    run(TINY, tmp_path, little, budget=1)
+    lines = [json.loads(line) for line in (tmp_path / "journal.log").read_text().splitlines()]
+    for line in lines:
+        line.get("user_attr", {}).get("archdsl", {}).pop("recipe", None)
+    older = "".join(json.dumps(line) + "\n" for line in lines)
+    assert older != (tmp_path / "journal.log").read_text()
+    (tmp_path / "journal.log").write_text(older)
+    (tmp_path / "results.json").unlink()
+    for look in (lambda: run(TINY, tmp_path, little, budget=2), lambda: snapshot(tmp_path)):
+        with pytest.raises(StudyError, match="another version of archdsl: a record has no 'recipe'"):
+            look()
+    assert (tmp_path / "journal.log").read_text().startswith(older)
 
 
 @pytest.mark.parametrize(

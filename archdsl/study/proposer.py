@@ -18,8 +18,9 @@ from archdsl.study.history import History
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.numbers import SEEDS_OF_NUMPY
 from archdsl.study.parameters import member, parameters, suggest
+from archdsl.study.records import RECORD
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
-from archdsl.study.store import RECORD, settle
+from archdsl.study.store import settle
 
 PATIENCE = 10  # proposals in a row that are no new member, before one is drawn at random
 HOPELESS = 1000  # such proposals in a row, after which the search of a space that cannot be listed ends

@@ -18,9 +18,8 @@ from archdsl.language import parse
 from archdsl.report.results import FILE, JOURNAL, is_outdated
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
-from archdsl.study.store import OWN, RECORD, SHARED
-
-PLAN = "study.json"
+from archdsl.study.records import records
+from archdsl.study.store import OWN, PLAN, SHARED
 
 
 def snapshot(run: Path) -> dict[str, Any]:
@@ -54,9 +53,8 @@ def snapshot(run: Path) -> dict[str, Any]:
         raise StudyError(f"'{run / PLAN}' cannot be read", "name the folder of a search: its --run DIR") from None
     trials = _trials(run, plan)
     history = History(plan.objectives)
-    for trial in trials:
-        if RECORD in trial.user_attrs and trial.state.is_finished():
-            history.take_in(trial.user_attrs[RECORD])
+    for entry in records(trial for trial in trials if trial.state.is_finished()):
+        history.take_in(entry)
     return _document(plan, history, trials)
 
 

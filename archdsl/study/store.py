@@ -21,6 +21,7 @@ from archdsl.errors import RunError, StudyError
 from archdsl.files import unwritable, write_atomically
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
+from archdsl.study.records import RECORD, records
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ JOURNAL = "journal.log"
 SHARED = "storage.json"  # stands where the records are in a storage; says under which name, never where
 OWN = (PLAN, "checkpoints", "lock")  # what a folder may hold before its study has begun
 FINAL = "final-"  # how the states of finals begin
-RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 
 
 class RunFolder:
@@ -163,11 +163,8 @@ class RunFolder:
         return study
 
     def records(self, study: optuna.Study) -> list[dict[str, Any]]:
-        """The entries of all trials that ended on their own, in order, duplicates and misfits among them."""
-        trials = study.get_trials(deepcopy=False)
-        return [
-            trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs and trial.state.is_finished()
-        ]
+        """The entries of all trials that ended on their own; see `archdsl.study.records`."""
+        return records(trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished())
 
     def checkpoint(self, key: str) -> Path:
         """Where the training of one network keeps its state."""

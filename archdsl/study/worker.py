@@ -27,9 +27,10 @@ from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
 from archdsl.study.proposer import Admits, Proposer
+from archdsl.study.records import RECORD, records
 from archdsl.study.rungs import Rungs
 from archdsl.study.runner import YARDSTICKS
-from archdsl.study.store import RECORD, settle
+from archdsl.study.store import settle
 from archdsl.study.timing import Timing
 
 _log = logging.getLogger(__name__)
@@ -263,7 +264,6 @@ class Recorded(History):
 def recorded(trials: list[optuna.trial.FrozenTrial], plan: Plan) -> Recorded:
     """What all workers have written down."""
     history = Recorded(plan.objectives)
-    for trial in trials:
-        if RECORD in trial.user_attrs:
-            history.take_in(trial.user_attrs[RECORD])
+    for entry in records(trials):
+        history.take_in(entry)
     return history

@@ -17,8 +17,8 @@ from archdsl import ir
 from archdsl.architecture import Architecture
 from archdsl.study.candidate import key_of
 from archdsl.study.parameters import distribution, member, parameters
+from archdsl.study.records import RECORD
 from archdsl.study.samplers import Setting
-from archdsl.study.store import RECORD
 
 TRIES = 1_000  # candidates looked at for one proposal
 UNTRAINED = ("duplicate", "unfit")  # kinds of records that tell nothing new of a network
