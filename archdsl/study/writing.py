@@ -57,10 +57,33 @@ def write_results(
     left_out: int = 0,
 ) -> dict[str, Any]:
     """All files of the run, from what the runner has; `left_out` final trainings were not begun for want of time."""
+    results = _document(runner, facts, _earlier_seconds(folder)) | {
+        "finalists": finalists, "finals_left_out": left_out, "finished": finished,
+    }  # fmt: skip
+    front = results["pareto"] if len(runner.plan.objectives) > 1 else []
+    folder.write_json("results.json", results)
+    report.write_csv(results, folder.path / "trials.csv")
+    folder.write_architectures(
+        _best_text(runner, finalists, results["best"]),
+        {f"trial-{number:03d}": _annotated(runner.trials[number]) for number in front},
+    )
+    try:
+        report.write(folder.path)
+    except Exception as error:  # the results are safe on disk; a page that cannot be drawn must not lose them
+        if is_full(error):
+            raise DiskFullError(
+                f"the disk is full: the report in '{folder.path}' is not written, the results are",
+                "free some space; the same command writes it",
+            ) from None
+        log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
+    runner.watch.written(results)
+    return results
+
+
+def _document(runner: Runner | Shared, facts: Facts, earlier: float) -> dict[str, Any]:
+    """What `results.json` says of the search but for its finals; `earlier` seconds were spent by earlier calls."""
     plan, data = runner.plan, runner.pool.data
-    earlier = _earlier_seconds(folder)
-    best, front = runner.best(), runner.front()
-    results = {
+    return {
         "archdsl": plan.versions.get("archdsl"),
         "language": plan.language,
         "command": facts.command,
@@ -84,29 +107,9 @@ def write_results(
         "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
         "kinds": kinds(runner.spec),
         "trials": runner.trials,
-        "best": best,
-        "pareto": front,
-        "finalists": finalists,
-        "finals_left_out": left_out,
-        "finished": finished,
+        "best": runner.best(),
+        "pareto": runner.front(),
     }  # fmt: skip
-    folder.write_json("results.json", results)
-    report.write_csv(results, folder.path / "trials.csv")
-    text = _best_text(runner, finalists, best)
-    folder.write_architectures(
-        text, {f"trial-{n:03d}": _annotated(runner.trials[n]) for n in front} if len(plan.objectives) > 1 else {}
-    )
-    try:
-        report.write(folder.path)
-    except Exception as error:  # the results are safe on disk; a page that cannot be drawn must not lose them
-        if is_full(error):
-            raise DiskFullError(
-                f"the disk is full: the report in '{folder.path}' is not written, the results are",
-                "free some space; the same command writes it",
-            ) from None
-        log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
-    runner.watch.written(results)
-    return results
 
 
 def _earlier_seconds(folder: RunFolder) -> float:
