@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.corruption_plot import VIEWS, plot
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
-from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.analyses.result import Floats, RightAnswers
 from archdsl.corruptions import CORRUPTIONS, MISSING, SEVERITIES, corrupt
 from archdsl.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class CorruptionResult(Result):
+class CorruptionResult(RightAnswers):
     """Right answers on clean and on corrupted images.
 
     Attributes:
@@ -40,36 +40,9 @@ class CorruptionResult(Result):
     images: Floats
     notes: tuple[str, ...]
 
-    @property
-    def accuracy(self) -> Floats:
-        """(N, 5) with each corruption in each severity."""
-        accuracy: Floats = self.correct.sum(2) / self.images.sum()
-        return accuracy
-
-    @property
-    def clean_accuracy(self) -> float:
-        """Without any."""
-        return float(self.clean.sum() / self.images.sum())
-
-    def scores(self) -> dict[str, float]:
+    def ratios(self) -> dict[str, Callable[[np.ndarray], float | None]]:
         """corruption_error, and corruption_retained unless nothing is right without corruption."""
-        everyone = np.arange(len(self.images))
-        found = {"corruption_error": self._error(everyone), "corruption_retained": self._retained(everyone)}
-        return {name: value for name, value in found.items() if value is not None}
-
-    @property
-    def draws(self) -> int:
-        """Batches."""
-        return len(self.images)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of both, over the batches, by the jackknife."""
-        count = len(self.images)
-        found = {
-            "corruption_error": jackknife(self._error, count),
-            "corruption_retained": jackknife(self._retained, count),
-        }
-        return {name: value for name, value in found.items() if value is not None}
+        return {"corruption_error": self._error, "corruption_retained": self._retained}
 
     def _error(self, kept: np.ndarray) -> float | None:
         return float(1 - self.correct[..., kept].sum(2).mean() / self.images[kept].sum())

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
-from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.analyses.result import Floats, RightAnswers
 from archdsl.analyses.seeds import generator
 from archdsl.errors import RunError, UsageError
 
@@ -29,7 +29,7 @@ SPLIT = 0.5  # of pi: which bands are low, which high
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseResult(Result):
+class NoiseResult(RightAnswers):
     """Right answers with and without noise.
 
     Attributes:
@@ -48,33 +48,9 @@ class NoiseResult(Result):
     strength: float
     notes: tuple[str, ...]
 
-    @property
-    def accuracy(self) -> Floats:
-        """(F,) with noise in each band."""
-        accuracy: Floats = self.correct.sum(1) / self.images.sum()
-        return accuracy
-
-    @property
-    def clean_accuracy(self) -> float:
-        """Without noise."""
-        return float(self.clean.sum() / self.images.sum())
-
-    def scores(self) -> dict[str, float]:
+    def ratios(self) -> dict[str, Callable[[np.ndarray], float | None]]:
         """noise_auc, unless nothing is right without noise; noise_tilt, if there are bands on both sides of 0.5 pi."""
-        everyone = np.arange(len(self.images))
-        found = {"noise_auc": self._auc(everyone), "noise_tilt": self._tilt(everyone)}
-        return {name: value for name, value in found.items() if value is not None}
-
-    @property
-    def draws(self) -> int:
-        """Batches."""
-        return len(self.images)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of both, over the batches, by the jackknife."""
-        count = len(self.images)
-        found = {"noise_auc": jackknife(self._auc, count), "noise_tilt": jackknife(self._tilt, count)}
-        return {name: value for name, value in found.items() if value is not None}
+        return {"noise_auc": self._auc, "noise_tilt": self._tilt}
 
     def _auc(self, kept: np.ndarray) -> float | None:
         clean = self.clean[kept].sum()

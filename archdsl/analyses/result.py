@@ -74,6 +74,44 @@ class MeansByKind(Result):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class RightAnswers(Result):
+    """A result that counts right answers per batch, on the images as they are and on changed ones."""
+
+    correct: Floats  # (..., B) on images that were changed in some way, per batch
+    clean: Floats  # (B,) on the images as they are
+    images: Floats  # (B,) per batch
+
+    def ratios(self) -> dict[str, Callable[[np.ndarray], float | None]]:
+        """Score names to how they follow from the batches of some indices; None where they cannot."""
+        raise NotImplementedError
+
+    @property
+    def accuracy(self) -> Floats:
+        """(...) on images that were changed."""
+        accuracy: Floats = self.correct.sum(-1) / self.images.sum()
+        return accuracy
+
+    @property
+    def clean_accuracy(self) -> float:
+        """On the images as they are."""
+        return float(self.clean.sum() / self.images.sum())
+
+    @property
+    def draws(self) -> int:
+        """Batches."""
+        return len(self.images)
+
+    def scores(self) -> dict[str, float]:
+        """Of all batches, those that there are."""
+        found = {name: ratio(np.arange(self.draws)) for name, ratio in self.ratios().items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def standard_errors(self) -> dict[str, float]:
+        """Of each, over the batches, by the jackknife."""
+        found = {name: jackknife(ratio, self.draws) for name, ratio in self.ratios().items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
 def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}

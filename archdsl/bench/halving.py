@@ -15,12 +15,12 @@ import optuna
 from optuna.study import StudyDirection
 
 from archdsl.bench.regret import Truth, plain, truth_of
-from archdsl.bench.simulation import quiet
 from archdsl.bench.table import Row, Table
 from archdsl.report.statistics import mean_interval
 from archdsl.study.candidate import key_of, member_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
+from archdsl.study.quiet import quiet
 from archdsl.study.rungs import Rungs
 from archdsl.study.runner import YARDSTICKS
 

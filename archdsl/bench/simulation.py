@@ -5,9 +5,6 @@ The search goes through the code that proposes in a real one, baselines first; o
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +15,7 @@ from archdsl.bench.table import Table
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
+from archdsl.study.quiet import quiet
 
 Objective: TypeAlias = tuple[str, str]  # a score and its direction
 
@@ -70,16 +68,3 @@ def simulate(
             hashes.append(member.hash)
             shown.append(scores[objective[0]])
     return Simulated(tuple(hashes), tuple(shown), history.asked - len(hashes))
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Optuna keeps to itself that trials begin and end, and that a sampler is new."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            yield
-        finally:
-            optuna.logging.set_verbosity(level)

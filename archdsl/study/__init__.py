@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import optuna
 
 from archdsl import ir, space
 from archdsl.architecture import digest
@@ -23,6 +19,7 @@ from archdsl.study.distributed import join
 from archdsl.study.numbers import SEEDS_OF_NUMPY, check_numbers
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import default_workers
+from archdsl.study.quiet import quiet
 from archdsl.study.samplers import AUTO, SAMPLERS, Setting, recommend
 from archdsl.study.screens import SCREENS
 from archdsl.study.session import Session
@@ -115,7 +112,7 @@ def search(
     _try_sampler(plan, spec, budget)
     facts = Facts(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
     folder = RunFolder(path, plan, None if storage is None else study or path.name)
-    with folder.lock(), _quiet(), one_thread(chosen_device):
+    with folder.lock(), quiet(), one_thread(chosen_device):
         session = Session(
             spec=spec, data=dataset, source=(data or spec.data or DEFAULT_DATA, data_root), plan=plan, folder=folder,
             facts=facts, device=chosen_device, device_name=device, timeout=timeout, trial_timeout=trial_timeout,
@@ -151,7 +148,7 @@ def _settled(plan: Plan, before: Plan | None, spec: ir.Spec, *, auto: bool) -> P
 
 def _try_sampler(plan: Plan, spec: ir.Spec, budget: int) -> None:
     """Make the sampler once, before anything is written: it may refuse a space it knows nothing to do with."""
-    with _quiet():
+    with quiet():
         directions = tuple(direction for _, direction in plan.objectives)
         SAMPLERS[plan.sampler](Setting(plan.seed % SEEDS_OF_NUMPY, spec, directions, budget))
 
@@ -171,16 +168,3 @@ def _extent(spec: ir.Spec, source: Source) -> space.Extent:
         )
         raise SpecError([mistake], source.text, source.path)
     return extent
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna's own messages stay out of the way; they repeat what the watch shows."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            yield
-        finally:
-            optuna.logging.set_verbosity(level)
