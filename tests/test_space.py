@@ -1,23 +1,18 @@
-"""Spaces: size by counting against enumeration, what is feasible, estimates, and members that are files themselves."""
+"""Spaces: their sizes, what is feasible, and members that are files themselves."""
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from work import at_most
 
 from archdsl import ir, resources, space
-from archdsl.architecture import Architecture, Misfit
-from archdsl.arguments import calculate
+from archdsl.architecture import Misfit
 from archdsl.errors import SpecError
 from archdsl.language import parse, write
-from archdsl.space import automaton, counted, counting, extents, words
 
 
 def extent(text: str) -> tuple[int, int | None, int | None]:
@@ -86,155 +81,7 @@ def test_too_many_shared_holes_under_conditions_are_an_error_not_a_wait() -> Non
         space.check(parse(f"{lets}\nstage[{uses}] stage[{uses}]"))
 
 
-class Walk:
-    """An independent way through a spec: meets the holes and nothing else, no shapes, no blocks."""
-
-    def __init__(self, choices: list[int]) -> None:
-        self.choices = choices
-        self.met: list[tuple[str, int]] = []
-        self.decided: dict[str, int] = {}
-
-    def decide(self, name: str, options: int) -> int:
-        if name not in self.decided:
-            self.met.append((name, options))
-            if len(self.met) > len(self.choices):
-                self.choices.append(0)
-            self.decided[name] = self.choices[len(self.met) - 1]
-        return self.decided[name]
-
-    def value(self, part: Any) -> Any:
-        match part:
-            case ir.Pick():
-                return self.value(part.options[self.decide(part.name, len(part.options))])
-            case ir.IntRange():
-                return part.low + part.step * self.decide(part.name, part.count())
-            case ir.Arithmetic():
-                left, right = self.value(part.left), self.value(part.right)
-                return calculate(part.op, left, right) if None not in (left, right) else None
-            case ir.Variable() | ir.FloatRange():
-                return None
-        return part
-
-    def items(self, items: ir.Items) -> None:
-        for item in items:
-            match item:
-                case ir.BlockSpec():
-                    for argument in item.arguments.values():
-                        self.value(argument)
-                    self.items(item.items or ())
-                case ir.ChoiceSpec():
-                    self.items(item.options[self.decide(item.name, len(item.options))])
-                case ir.RepeatSpec():
-                    for copy in item.taken(self.value(item.times)):
-                        self.items(copy)
-
-    def through(self, spec: ir.Spec) -> None:
-        for hole in spec.holes:
-            self.value(hole)
-        self.items(spec.stem)
-        for stage in spec.stages:
-            for hole in stage.holes:
-                self.value(hole)
-            for own in (stage.width, stage.stride, stage.down):
-                self.value(own)
-            self.items(stage.items)
-        self.items(spec.head)
-        for argument in spec.train.values():
-            self.value(argument)
-
-
-def enumerated(spec: ir.Spec, most: int) -> int:
-    """How many ways there are to walk through, one by one."""
-    choices: list[int] = []
-    count = 0
-    while count <= most:
-        walk = Walk(choices)
-        walk.through(spec)
-        count += 1
-        choices = choices[: len(walk.met)]
-        while choices and choices[-1] + 1 >= walk.met[len(choices) - 1][1]:
-            choices.pop()
-        if not choices:
-            return count
-        choices[-1] += 1
-    return count
-
-
-LETS = """
-let S = {C|M}
-let D = {C|S|M S}
-let R = {S|norm}*2
-let H = {1|{2|4}}
-let N = {1..2}
-let A = msa(heads={1|2})
-"""
-BLOCKS = st.sampled_from(
-    [
-        "C",
-        "M",
-        "S",
-        "D",
-        "R",
-        "A",
-        "M(heads=H)",
-        "C*N",
-        "A(window={4|8})",
-        "S*{0..2}",
-        "C(k={1|3})",
-        "norm",
-        "M(heads=width//32)",
-    ]
-)
-ITEMS: st.SearchStrategy[str] = st.recursive(
-    BLOCKS,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=2).map(lambda parts: f"({' '.join(parts)})"),
-        st.lists(st.lists(inner, max_size=2).map(" ".join), min_size=2, max_size=3).map(lambda o: f"{{{'|'.join(o)}}}"),
-        st.tuples(inner, st.sampled_from(["2", "{1..2}", "{0|2}", "N", "(N+1)"])).map(lambda p: f"{p[0]}*{p[1]}"),
-    ),
-    max_leaves=4,
-)
-STAGES = st.tuples(
-    st.sampled_from(["(64)", "({32|64})", "(64, act={relu|gelu})", "(64, head_dim=H*8)", ""]),
-    st.lists(ITEMS, max_size=3).map(" ".join),
-).map(lambda p: f"stage{p[0]}[{p[1]} basic msa]")
-SPACES = st.lists(STAGES, min_size=1, max_size=2).map(lambda stages: LETS + "\n".join(stages))
-QUICK = settings(
-    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
-
-
-@QUICK
-@given(SPACES)
-def test_size_is_what_enumeration_finds(text: str) -> None:
-    spec = parse(text)
-    size = space.size(spec)
-    if size <= 600:
-        assert enumerated(spec, 700) == size
-    if size <= 100:
-        fillings = list(space.fillings(spec))
-        assert all(isinstance(filling, Architecture) for filling in fillings)
-        assert len(fillings) == size
-
-
-@settings(QUICK, max_examples=40)
-@given(SPACES, st.integers(0, 1000))
-def test_members_are_files_without_holes(text: str, seed: int) -> None:
-    member = space.draw(parse(text), random.Random(seed))
-    assert member is not None
-    printed = write(member)
-    assert "{" not in printed
-    again = space.check(parse(printed))
-    assert (again.hash, again.params, again.macs, again.layout) == (
-        member.hash,
-        member.params,
-        member.macs,
-        member.layout,
-    )
-    assert write(again) == printed
-
-
-# ---- what is feasible ------------------------------------------------------------------------------------------
+# ---- what is feasible ----------------------------------------------------------------------------------------
 
 
 def test_requirements_and_misfits_are_not_feasible() -> None:
@@ -300,93 +147,7 @@ def test_check_returns_a_feasible_member() -> None:
     assert member.layout == [["C", "M", "M"]]
 
 
-# ---- estimates ------------------------------------------------------------------------------------------------
-
-ESTIMATED = [
-    "stage[{C|M}*8] require count(M) <= 4",
-    "stage[{C|M}*{1..7}] require count(M) >= 2",  # holes met in some fillings only
-    "stage(128, heads={2|4|8})[{C|M}*6] require count(M) >= 1",
-    "let B = {C|M} stage[B B {C|M {C|M {C|M}}|} {C|}*4] require depth >= 5",
-]
-
-
-def without_automaton(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automaton, "MAX_NODES", 5)
-
-
-def without_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Unconditional(counting.Counting):
-        def __init__(self, graph: Any, forms: Any, *arguments: Any) -> None:
-            if forms:
-                raise automaton.TooLarge
-            super().__init__(graph, forms, *arguments)
-
-    monkeypatch.setattr(counted, "Counting", Unconditional)
-
-
-def without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "MAX_SUBSETS", 2)
-
-
-@pytest.mark.parametrize("how", [without_automaton, without_conditions, without_networks])
-@pytest.mark.parametrize("text", ESTIMATED)
-def test_the_interval_of_an_estimate_holds_the_truth(
-    text: str, how: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    truth = space.extent(parse(text))
-    assert truth.feasible is not None
-    assert truth.networks is not None
-    monkeypatch.setattr(extents, "EXACT_LIMIT", 1)
-    how(monkeypatch)
-    held = []
-    for seed in range(3):
-        found = space.extent(parse(text), seed)
-        assert found.networks is None
-        assert found.draws is not None
-        if how is without_networks:
-            assert found.feasible == truth.feasible
-        else:
-            assert found.feasible is None
-            held.append(holds(found.feasible_estimate, found.feasible_interval, truth.feasible))
-        if how is without_automaton:
-            assert found.networks_estimate is None
-        else:
-            held.append(holds(found.networks_estimate, found.networks_interval, truth.networks))
-    assert sum(held) >= len(held) - 1  # intervals of 95%
-
-
-def holds(estimate: int | None, interval: tuple[int, int] | None, truth: int) -> bool:
-    """Whether an interval holds the truth, and the estimate lies in it and near."""
-    assert estimate is not None
-    assert interval is not None
-    assert interval[0] <= estimate <= interval[1]
-    assert math.isclose(estimate, truth, rel_tol=0.2)
-    return interval[0] <= truth <= interval[1]
-
-
-def test_estimates_of_spaces_larger_than_any_float(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_automaton(monkeypatch)
-    with at_most(calls=20_000_000):
-        found = space.extent(parse("stage[norm*50 C] stage(8)[{act|norm}*1200]"))
-    assert found.size == 2**1200
-    assert found.feasible_estimate == 2**1200
-    assert found.feasible_interval == (2**1200, 2**1200)
-
-
-@pytest.mark.parametrize("how", [without_automaton, without_conditions])
-def test_no_success_in_all_draws_still_leaves_room(
-    how: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    how(monkeypatch)
-    monkeypatch.setattr(extents, "DRAWS", 100)
-    found = space.extent(parse("stage[{C|M}*40] require count(M) >= 40"))
-    assert found.feasible_estimate == 0
-    assert found.feasible_interval is not None
-    assert found.feasible_interval[0] == 0
-    assert 0.01 < found.feasible_interval[1] / found.size < 0.1
-
-
-# ---- members ----------------------------------------------------------------------------------------------------
+# ---- members -------------------------------------------------------------------------------------------------
 
 
 def test_decisions_are_named_by_place_and_let() -> None:
