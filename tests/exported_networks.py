@@ -43,6 +43,7 @@ stem patch(8, k=4) cls
 stage(8, heads=2) [T]
 head gap norm linear
 """
+TINY = "model tiny\ninput 1x8x8\nclasses 3\nstage(4)[C]\n"
 
 
 def network(text: str, seed: int = 0) -> Network:
