@@ -25,7 +25,7 @@ def analyze(
     blocks: str | nn.Module | Sequence[str | nn.Module] | Mapping[str, str] | None = None,
     data: str | None = None, data_root: Path | None = None, download: bool = False, only: str | Sequence[str] = (),
     epochs: int | None = None, seed: int = 0, device: str = "auto", out: str | Path | None = None,
-    batches: int | None = None, size: int | None = None, compat: str | None = None, density: bool = False,
+    batches: int | None = None, batch_size: int | None = None, compat: str | None = None, density: bool = False,
     on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure a network with the analyses of `archdsl.analyses`: spectrum, Fourier, variance, noise, lesion and others.
@@ -48,8 +48,8 @@ def analyze(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         out: folder for `scores.json`, `analysis.html`, `….npz`, `….json` and the figures; by default beside the
             checkpoint. For a module: none, and nothing is written.
-        batches, size: how many batches of how many images, in place of each analysis's own numbers; quality always
-            looks at the whole split.
+        batches, batch_size: how many batches of how many images, in place of each analysis's own numbers; quality
+            always looks at the whole split.
         compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
         density: the density of all Hessian eigenvalues, too (the analysis `hessian_density`).
         on_step: for a progress display of the training.
@@ -85,7 +85,7 @@ def analyze(
         subject = of_network(network, job.data, job.recipe)
         place = place or job.checkpoint.parent / "analysis"
     options = Options(
-        tuple(dict.fromkeys(only)), ("hessian_density",) if density else (), seed, batches, size, compat, device
+        tuple(dict.fromkeys(only)), ("hessian_density",) if density else (), seed, batches, batch_size, compat, device
     )
     folder = None if place is None else Folder(place)
     results, failures = attempt(subject, options, folder, say)

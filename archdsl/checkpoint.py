@@ -71,8 +71,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads a checkpoint: its tensors, on the CPU, and its metadata. Nothing in it is ever executed.
 
     Raises:
-        StudyError: there is no such file.
-        RunError: it is truncated, corrupt or no safetensors file, or a number in it is not the one that was written.
+        StudyError: it is absent, truncated, corrupt or no safetensors file, or a number in it is not the one that was
+            written.
     """
     if not path.is_file():
         raise StudyError(f"there is no checkpoint '{path}'")
@@ -92,7 +92,7 @@ def load_metadata(path: Path) -> dict[str, str]:
     """A checkpoint's metadata, without its tensors.
 
     Raises:
-        StudyError, RunError: as `load`.
+        StudyError: as `load`.
     """
     if not path.is_file():
         raise StudyError(f"there is no checkpoint '{path}'")
@@ -105,8 +105,8 @@ def load_metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
-def _broken(path: Path, error: Exception) -> RunError:
-    return RunError(f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and write it anew")
+def _broken(path: Path, error: Exception) -> StudyError:
+    return StudyError(f"the checkpoint '{path}' is truncated or corrupt: {error}", "delete it and write it anew")
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -115,7 +115,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Exported weights are taken as they are.
 
     Raises:
-        StudyError, RunError: as `load`, or it was written by neither `archdsl.training.train` nor an export.
+        StudyError: as `load`, or it was written by neither `archdsl.training.train` nor an export.
     """
     tensors, metadata = load(path)
     weights = tensors if FORMAT_KEY in metadata else evaluated(tensors)

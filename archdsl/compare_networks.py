@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archdsl import race
+from archdsl import race as racing
 from archdsl.analyses import ANALYSES, Result, check_compat, quality
 from archdsl.analyses import batches as sample
 from archdsl.analyses.exact import device_of
@@ -31,8 +31,8 @@ PAGE = "comparison.html"
 def compare(
     files: Sequence[str | Path], *, data: str | None = None, data_root: Path | None = None, download: bool = False,
     only: Sequence[str] = (), epochs: int | None = None, seed: int = 0, seeds: int = 1, device: str = "auto",
-    out: str | Path | None = None, batches: int | None = None, size: int | None = None, compat: str | None = None,
-    alpha: float | None = None, on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
+    out: str | Path | None = None, batches: int | None = None, batch_size: int | None = None, compat: str | None = None,
+    race: float | None = None, on_step: Callable[[int, int], None] | None = None, say: Say | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure networks side by side: trained under one recipe and budget, or from the checkpoints given.
 
@@ -52,9 +52,9 @@ def compare(
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         out: folder for the trainings, the analyses, `comparison.json` and `comparison.html`; by default
             `runs/compare-NAMES`.
-        batches, size: how many batches of how many images, in place of each analysis's own numbers.
+        batches, batch_size: how many batches of how many images, in place of each analysis's own numbers.
         compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
-        alpha: measure the Hessian batch by batch, and stop as soon as each network is settled against the first, with
+        race: measure the Hessian batch by batch, and stop as soon as each network is settled against the first, with
             this probability of any wrong verdict at most (`archdsl.race`); `batches` is then the most there may be. By
             default all batches are measured.
         on_step: for a progress display of the training.
@@ -76,10 +76,10 @@ def compare(
     for name in only:
         ANALYSES[name]
     check_compat(compat)
-    _check_race(alpha, only, seeds)
+    _check_race(race, only, seeds)
     if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
         raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
-    options = Options(tuple(dict.fromkeys(only)), (), seed, batches, size, compat, device)
+    options = Options(tuple(dict.fromkeys(only)), (), seed, batches, batch_size, compat, device)
     entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
     home = Folder(
         Path(out) if out is not None else Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80]
@@ -87,8 +87,8 @@ def compare(
     home.make()
     ready: list[dict[str, Result]] = [{} for _ in entries]
     raced: dict[str, Any] | None = None
-    if alpha is not None:
-        ready, raced = _raced(entries, options, alpha, home.path, on_step, say)
+    if race is not None:
+        ready, raced = _raced(entries, options, race, home.path, on_step, say)
     failures: list[ArchdslError] = []
     found = [
         measured(entry, range(seed, seed + seeds), options, home.path, on_step, say, known, failures)
@@ -280,14 +280,14 @@ def _check_race(alpha: float | None, only: Sequence[str], seeds: int) -> None:
     """Raises UsageError where a race has nothing to decide."""
     if alpha is None:
         return
-    if only and race.NAME not in only:
+    if only and racing.NAME not in only:
         raise UsageError(f"--race decides by the Hessian, and --only leaves it out: {','.join(only)}", "add 'hessian'")
     if seeds > 1:
         raise UsageError(
             f"--race decides over the images of one training, and there are {seeds} of each network",
             "leave --race or --seeds out",
         )
-    race.check_alpha(alpha)
+    racing.check_alpha(alpha)
 
 
 def _raced(
@@ -303,12 +303,12 @@ def _raced(
     for folder in folders:
         folder.make()
     subjects = [subject for subject, _, _ in made]
-    identities = [identity(subject, options, [race.NAME])[race.NAME] for subject in subjects]
-    parts = [folder.parts(race.NAME, one) for folder, one in zip(folders, identities, strict=True)]
-    found = race.race(subjects, options, alpha, parts, strict=bool(options.only))
+    identities = [identity(subject, options, [racing.NAME])[racing.NAME] for subject in subjects]
+    parts = [folder.parts(racing.NAME, one) for folder, one in zip(folders, identities, strict=True)]
+    found = racing.race(subjects, options, alpha, parts, strict=bool(options.only))
     for folder, one, result, part in zip(folders, identities, found.results, parts, strict=True):
         if result is not None:
-            folder.keep(race.NAME, result, {**one, "batches": len(result.eigenvalues)})
+            folder.keep(racing.NAME, result, {**one, "batches": len(result.eigenvalues)})
             part.keep(part.done)  # what this race did not need serves the next one, or a comparison without
     document = found.document([entry.name for entry in entries])
-    return [{} if result is None else {race.NAME: result} for result in found.results], document
+    return [{} if result is None else {racing.NAME: result} for result in found.results], document

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 
 from archdsl.analyses.exact import check_precision, device_of, dtype_of, held_still
+from archdsl.analyses.seeds import generator
 from archdsl.block_outputs import PROBES, NoMapError, layout_of
 from archdsl.data import Dataset, load
 from archdsl.errors import DataError, UsageError, did_you_mean
@@ -63,9 +66,20 @@ def of_module(
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     return Subject(
         name=type(module).__name__, network=module, units=units, data=data, layout=list(stages.values()),
-        params=parameters, macs=None, weight_decay=0.0, hash="", recipe=None, structure=repr(module),
+        params=parameters, macs=None, weight_decay=0.0, hash="", recipe=None, structure=_behaviour(module, data),
         unitless=unitless,
     )  # fmt: skip
+
+
+def _behaviour(module: nn.Module, data: Dataset) -> str:
+    """What a module is, as text: how it prints itself, and its answers to two images of noise.
+
+    Its printing and its weights do not tell what it computes: attributes and the code of `forward` are in neither.
+    """
+    noise = torch.randn(2, *data.input, generator=generator(0)).to(device_of(module), dtype_of(module))
+    with held_still(module), torch.no_grad():
+        answers = module(noise).double().cpu().contiguous()
+    return f"{module!r}\n{hashlib.sha256(answers.numpy().tobytes()).hexdigest()}"
 
 
 def _normalised_as(module: nn.Module, data: Dataset, say: Say) -> Dataset:
@@ -88,6 +102,8 @@ def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None, say: Say
         UnknownNameError: a kind is none.
     """
     chosen = _named(module, blocks) if blocks is not None else dict.fromkeys(candidates(module))
+    if not chosen and blocks is not None:
+        raise UsageError("blocks= names none", "leave it out, and they are looked for")
     if not chosen:
         raise NoBlocksError("no blocks are found in this module", _NAME_THEM)
     outputs = _outputs(module, data, list(chosen))
@@ -114,6 +130,9 @@ def find_units(module: nn.Module, data: Dataset, blocks: Blocks | None, say: Say
         say(f"{next(iter(others.values()))}: left out{more}")
     if blocks is None:
         places = {name: unit for name, unit in places.items() if not any(p.startswith(f"{name}.") for p in places)}
+    if guessed := Counter(unit.kind for name, unit in places.items() if chosen[name] is None):
+        counts = ", ".join(f"{count} {kind}" for kind, count in guessed.items())
+        say(f"kinds of blocks are guessed ({counts}); blocks={{name: kind}} sets them")
     stage, found = 0, list[Unit]()
     for unit in places.values():
         stage += not found or unit.grid != found[-1].grid
@@ -142,17 +161,24 @@ def candidates(module: nn.Module) -> list[str]:
 def guess_kind(block: nn.Module) -> Kind:
     """Attention anywhere makes "msa", else a convolution over more than a pixel "conv", else "mlp"."""
     parts = list(block.modules())
-    if any(isinstance(part, nn.MultiheadAttention) or "attention" in _class(part) for part in parts):
+    if any(isinstance(part, nn.MultiheadAttention) or _attends(part) for part in parts):
         return "msa"
     if any(max(part.kernel_size) > 1 for part in parts if isinstance(part, nn.Conv1d | nn.Conv2d)):
         return "conv"
     return "mlp"
 
 
-def _class(part: nn.Module) -> str:
-    """A class's name, so that `LePEAttn` is attention and the channel gates of SE and its kind are not."""
+def _attends(part: nn.Module) -> bool:
+    """Whether a class's name is that of self-attention: `LePEAttn` and `GPSA` are; channel gates, as of SE, are not.
+
+    Nor is the attention of NextViT, whose `ConvAttention` is a grouped convolution.
+    """
     name = type(part).__name__.lower().replace("attn", "attention")
-    return "" if any(word in name for word in ("squeeze", "channel", "pool", "gate")) else name
+    if any(word in name for word in ("squeeze", "channel", "pool", "gate", "convattention")):
+        return False
+    return any(word in name for word in ("attention", "litemla", "xca")) or name.endswith(
+        ("msa", "mhsa", "gpsa", "shsa")
+    )
 
 
 def _named(module: nn.Module, blocks: Blocks) -> dict[str, str | None]:
@@ -193,7 +219,7 @@ def _outputs(module: nn.Module, data: Dataset, names: Sequence[str]) -> dict[str
     try:
         with held_still(module), torch.no_grad():
             module(torch.zeros(PROBES, *data.input, device=device_of(module), dtype=dtype_of(module)))
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # whatever a stranger's forward() may raise
         raise DataError(f"the module fails on the images of '{data.name}': {error}") from error
     finally:
         for handle in handles:

@@ -150,7 +150,7 @@ def race(
         raise UsageError("a race takes two networks or more")
     batches = sampled(
         subjects[0].data, ANALYSES[NAME].sample, seed=options.seed, device=device_of(subjects[0].network),
-        count=options.batches, size=options.size,
+        count=options.batches, size=options.batch_size,
     )  # fmt: skip
     first, *others = racers = [_Racer(subject, kept) for subject, kept in zip(subjects, parts, strict=True)]
     open_, count = others, 0

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archdsl import checkpoint
 from archdsl.data import Dataset
-from archdsl.errors import RunError, StudyError
+from archdsl.errors import StudyError
 from archdsl.metrics import Metrics
 from archdsl.optimizer import Average
 from archdsl.recipe import Recipe
@@ -117,7 +117,7 @@ class Resumable:
             return []
         try:
             tensors, metadata = checkpoint.load(self.path)
-        except RunError as error:
+        except StudyError as error:
             _log.warning("%s; kept as '%s', training starts anew", error.message, checkpoint.set_aside(self.path))
             return []
         self._compare(metadata)

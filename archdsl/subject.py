@@ -12,7 +12,7 @@ from torch import nn
 
 from archdsl import __version__, analyses
 from archdsl.analyses import ANALYSES, Result
-from archdsl.analyses.contract import Analysis
+from archdsl.analyses.contract import Analysis, Sample
 from archdsl.analyses.exact import device_of, dtype_of
 from archdsl.analysis_folder import Folder, Identity, network_digest
 from archdsl.data import Dataset, load
@@ -118,8 +118,8 @@ def check_fit(network: nn.Module, data: Dataset) -> None:
     try:
         with torch.no_grad():
             logits: Any = network(probe)
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except Exception as error:  # whatever a stranger's forward() may raise
+        reason = (str(error) or type(error).__name__).strip().partition("\n")[0]
         raise DataError(
             f"the network does not take the images of '{data.name}', {shape}: {reason}",
             "name data of the size it was made for, such as imagefolder:PATH@224",
@@ -148,7 +148,7 @@ class Options:
         only: names of analyses; empty for the usual ones.
         also: names of further ones.
         seed: of the batches and of whatever is random in an analysis.
-        batches, size: in place of each analysis's own numbers.
+        batches, batch_size: in place of each analysis's own numbers.
         compat: public code that is imitated.
         device: where.
     """
@@ -157,9 +157,18 @@ class Options:
     also: tuple[str, ...] = ()
     seed: int = 0
     batches: int | None = None
-    size: int | None = None
+    batch_size: int | None = None
     compat: str | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, number in (("batches", self.batches), ("batch_size", self.batch_size)):
+            if number is not None and number < 1:
+                raise UsageError(f"{name} is {number}", f"{name} is 1 or more")
+
+    def sizes(self, sample: Sample) -> tuple[int | None, int]:
+        """Number of batches, and of images in each, of an analysis that asks for a sample."""
+        return self.batches or sample.count, self.batch_size or sample.size
 
 
 def failure(
@@ -230,7 +239,7 @@ def attempt(
     try:
         analyses.measure_all(
             subject.network, subject.data, units=subject.units, only=wanted,
-            seed=options.seed, device=pick_device(options.device), batches=options.batches, size=options.size,
+            seed=options.seed, device=pick_device(options.device), batches=options.batches, size=options.batch_size,
             options=further, compat=options.compat, on_result=keep, on_failure=leave_out,
         )  # fmt: skip
     except KeyboardInterrupt:
@@ -297,7 +306,7 @@ def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[s
 def _particular(analysis: Analysis, options: Options) -> dict[str, Any]:
     """What an analysis heeds of the options; one that looks at a whole split heeds no number of batches."""
     sample, whole = analysis.sample, analysis.sample.count is None
-    sizes = (None, None) if whole else (options.batches or sample.count, options.size or sample.size)
+    sizes = (None, None) if whole else options.sizes(sample)
     compat = options.compat if options.compat in analysis.compat else None
     return dict(zip(BATCHES, sizes, strict=True)) | {"compat": compat}
 

@@ -16,7 +16,7 @@ from archdsl.architecture import Architecture, resolve_model
 from archdsl.checkpoint import SPEC_KEY
 from archdsl.data import Dataset
 from archdsl.device import pick_device
-from archdsl.errors import RunError, StudyError, UsageError
+from archdsl.errors import StudyError, UsageError
 from archdsl.experiment import set_up
 from archdsl.language import parse, write
 from archdsl.latency import Latencies, check
@@ -127,7 +127,7 @@ def _is_of(kept: Path, path: Path) -> bool:
     """Whether a file holds weights of the training whose state lies at `path`, not of another one that lay there."""
     try:
         told, state = checkpoints.load_metadata(kept), checkpoints.load_metadata(path)
-    except (StudyError, RunError):  # absent or broken
+    except StudyError:  # absent or broken
         return False
     own = {"train.curve", "train.format"}  # in which the two differ
     return {k: v for k, v in told.items() if k not in own} == {k: v for k, v in state.items() if k not in own}
@@ -165,7 +165,6 @@ def restore(path: Path, device: str = "auto") -> tuple[Network, dict[str, str]]:
 
     Raises:
         StudyError: it was not written by `archdsl train`.
-        RunError: it is truncated or corrupt.
     """
     weights, metadata = checkpoints.load_weights(path)
     if SPEC_KEY not in metadata:

@@ -37,7 +37,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, little: Path) -> Path:
 def analyze(weights: Path, little: Path, out: Path, **options: Any) -> tuple[dict[str, Any], list[str]]:
     """The result, and what was said."""
     said: list[str] = []
-    options = {"only": ["quality", "fourier"], "batches": 2, "size": 8} | options
+    options = {"only": ["quality", "fourier"], "batches": 2, "batch_size": 8} | options
     found = archdsl.analyze(weights, data=f"npz:{little}", device="cpu", out=out, say=said.append, **options)
     return found, said
 
@@ -50,7 +50,7 @@ def test_what_is_finished_is_kept_as_long_as_nothing_changes(weights: Path, litt
     assert said == ["quality: kept from before", "fourier: kept from before"]
     assert again == first
     assert (tmp_path / "fourier.json").stat().st_mtime_ns == stamp
-    for changed in ({"seed": 1}, {"size": 4}, {"compat": "parkkim"}):
+    for changed in ({"seed": 1}, {"batch_size": 4}, {"compat": "parkkim"}):
         assert "fourier: done" in analyze(weights, little, tmp_path, **changed)[1]
     analyze(weights, little, tmp_path)
     for name in ("fourier.json", "quality.json"):  # cut short, as by a power failure
@@ -64,7 +64,13 @@ def test_what_is_finished_is_kept_as_long_as_nothing_changes(weights: Path, litt
 
 
 def test_freezing_parameters_makes_another_hessian(little: Path, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"blocks": ["0"], "data": f"npz:{little}", "only": ["hessian"], "batches": 1, "size": 4}
+    options: dict[str, Any] = {
+        "blocks": ["0"],
+        "data": f"npz:{little}",
+        "only": ["hessian"],
+        "batches": 1,
+        "batch_size": 4,
+    }
     torch.manual_seed(0)
     side = load(f"npz:{little}").input[1]
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * side * side, 10))
@@ -211,7 +217,7 @@ def test_the_variant_of_a_paper(
 
 
 def test_one_image_is_enough_where_it_can_be(weights: Path, little: Path, tmp_path: Path) -> None:
-    found, said = analyze(weights, little, tmp_path, only=[], batches=1, size=1)
+    found, said = analyze(weights, little, tmp_path, only=[], batches=1, batch_size=1)
     assert {"high_freq", "variance_change_msa", "lambda_max", "landscape_rise", "noise_tilt"} <= set(found["scores"])
     assert any("cka: left out: a batch of 1 images is too small" in text for text in said)
     assert not {"high_freq", "lambda_max"} & set(found["standard_errors"])

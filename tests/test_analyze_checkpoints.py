@@ -128,7 +128,7 @@ def test_checkpoints_of_several_trainings_are_not_one(trained: Path, tmp_path: P
 def test_finished_batches_outlive_an_interruption(
     name: str, trained: Path, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "only": [name], "batches": 3, "size": 4}
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "only": [name], "batches": 3, "batch_size": 4}
     weights, said = trained / "some.safetensors", []
     whole = archdsl.analyze(weights, out=tmp_path / "whole", **options)
     measured: list[int] = []
@@ -176,7 +176,9 @@ def test_a_named_analysis_that_fails_ends_neither_others_nor_epochs(little: Path
     options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu"}
     kept = archdsl.train(spec, out=tmp_path / "pixel.safetensors", keep_every=1, **options)["kept"]
     with pytest.raises(ArchdslError, match="larger than 1 x 1") as caught:
-        analyze_checkpoints(kept, only=["fourier", "hessian"], batches=1, size=8, out=tmp_path / "along", **options)
+        analyze_checkpoints(
+            kept, only=["fourier", "hessian"], batches=1, batch_size=8, out=tmp_path / "along", **options
+        )
     finished = caught.value.finished
     assert finished is not None
     assert finished["epochs"] == [1, 2]

@@ -96,7 +96,7 @@ def test_a_layer_without_second_derivative_ends_its_analysis_alone(function: Any
     model = Plain()
     model.head = nn.Sequential(nn.Linear(8, 8), Called(function), nn.Linear(8, 10))
     said: list[str] = []
-    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 1, "size": 4, "device": "cpu"}
+    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 1, "batch_size": 4, "device": "cpu"}
     found = archdsl.analyze(model, say=said.append, **options)["scores"]
     assert {"accuracy", "high_freq", "lesion_conv", "landscape_rise", "noise_tilt"} <= set(found)
     assert "log_ape" not in found
@@ -123,7 +123,7 @@ class Called(nn.Module):
         (["head"], UsageError, r"'head' gives a tensor \(5, 10\)"),
         ("head", UsageError, r"'head' gives a tensor \(5, 10\)"),
         (["parts.1.attention.out_proj"], UsageError, "was not run"),
-        ([], UsageError, "no blocks are found"),
+        ([], UsageError, "blocks= names none"),
     ],
 )
 def test_wrong_blocks(blocks: Any, error: type[Exception], text: str, little: Path) -> None:
@@ -152,7 +152,13 @@ def test_what_looks_at_no_blocks_needs_none(little: Path, tmp_path: Path) -> Non
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Linear(16, 10))
     said: list[str] = []
-    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 1, "size": 4, "device": "cpu", "say": said.append}
+    options: dict[str, Any] = {
+        "data": f"npz:{little}",
+        "batches": 1,
+        "batch_size": 4,
+        "device": "cpu",
+        "say": said.append,
+    }
     found = archdsl.analyze(model, only=["quality", "hessian"], **options)["scores"]
     assert {"accuracy", "lambda_max"} <= set(found)
     assert said == ["quality: done", "hessian: done"]
@@ -172,7 +178,7 @@ def test_what_looks_at_no_blocks_needs_none(little: Path, tmp_path: Path) -> Non
 def test_weights_of_float64(little: Path) -> None:
     torch.manual_seed(0)
     model = Plain()
-    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 2, "size": 8, "device": "cpu"}
+    options: dict[str, Any] = {"data": f"npz:{little}", "batches": 2, "batch_size": 8, "device": "cpu"}
     single = archdsl.analyze(model, **options)
     double = archdsl.analyze(model.double(), **options)
     assert set(double["scores"]) == set(single["scores"])
@@ -217,6 +223,80 @@ def test_kinds_are_guessed_by_what_is_inside() -> None:
     assert candidates(nn.Sequential(nn.Sequential(Convs(), Convs()), nn.Conv2d(8, 8, 1))) == ["0.0", "0.1"]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Attention", "msa"), ("LePEAttn", "msa"), ("GPSA", "msa"), ("MHSA", "msa"), ("XCA", "msa"), ("LiteMLA", "msa"),
+        ("SqueezeExciteAttn", "mlp"), ("ChannelAttn", "mlp"), ("ConvAttention", "mlp"), ("Mlp", "mlp"),
+    ],
+)  # fmt: skip
+def test_what_counts_as_self_attention_by_its_name(name: str, kind: str) -> None:
+    named = type(name, (nn.Linear,), {})
+    assert guess_kind(nn.Sequential(named(2, 2), nn.Linear(2, 2))) == kind
+
+
+class Scaled(Plain):
+    """An attribute, which neither the weights nor the printed structure show, decides what it computes."""
+
+    factor = 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = super().forward(self.factor * x)
+        return logits
+
+
+def test_another_module_with_the_same_weights_is_measured_again(little: Path, tmp_path: Path) -> None:
+    model, said = Scaled(), list[str]()
+    options: dict[str, Any] = {
+        "data": f"npz:{little}", "device": "cpu", "only": "variance", "out": tmp_path, "say": said.append,
+        "batches": 1, "batch_size": 4,
+    }  # fmt: skip
+    first = archdsl.analyze(model, **options)["scores"]
+    assert archdsl.analyze(model, **options)["scores"] == first
+    assert said.count("variance: kept from before") == 1
+    model.factor = 3.0
+    other = archdsl.analyze(model, **options)["scores"]
+    assert said.count("variance: done") == 2
+    assert other != first
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batches": 0}, "batches is 0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, Any], message: str, little: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        archdsl.analyze(Plain(), data=f"npz:{little}", device="cpu", **options)
+
+
+def test_whatever_a_forward_raises_is_told(little: Path) -> None:
+    class Short(Plain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return [x][len(x)]
+
+    with pytest.raises(DataError, match="does not take the images of '.*', 1x28x28: list index out of range"):
+        archdsl.analyze(Short(), data=f"npz:{little}", device="cpu")
+
+
+def test_a_module_of_three_weights_has_three_eigenvalues(little: Path, tmp_path: Path) -> None:
+    class Three(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor([1.0, -0.5, 0.3]))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1)[:, :3].mul(self.scale).repeat(1, 4)[:, :10]
+
+    found = archdsl.analyze(
+        Three(), data=f"npz:{little}", device="cpu", only="hessian", batches=1, batch_size=4, out=tmp_path
+    )
+    assert found["scores"]["lambda_max"] > 0
+    assert np.load(tmp_path / "hessian.npz")["eigenvalues"].shape == (1, 3)
+
+
 def test_channels_last_maps_are_the_same_maps() -> None:
     class Last(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -254,7 +334,13 @@ class Pixel(nn.Module):
 
 def test_maps_of_one_pixel(little: Path) -> None:
     said: list[str] = []
-    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "batches": 1, "size": 8, "say": said.append}
+    options: dict[str, Any] = {
+        "data": f"npz:{little}",
+        "device": "cpu",
+        "batches": 1,
+        "batch_size": 8,
+        "say": said.append,
+    }
     found = archdsl.analyze(Pixel(), only=["lesion", "cka"], **options)
     assert {"lesion_conv", "cka_neighbours"} <= set(found["scores"])
     for name in ("fourier", "variance"):

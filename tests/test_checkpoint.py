@@ -96,7 +96,7 @@ def test_broken_files(tmp_path, content):
     path = tmp_path / "net.safetensors"
     checkpoint.save(path, TENSORS, {})
     path.write_bytes(path.read_bytes()[:-20] if content == "half" else content)
-    with pytest.raises(RunError, match="truncated or corrupt") as caught:
+    with pytest.raises(StudyError, match="truncated or corrupt") as caught:
         checkpoint.load(path)
     assert caught.value.help
     first = checkpoint.set_aside(path)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import archdsl
 from archdsl import ir
 from archdsl.cli.main import run
-from archdsl.errors import RunError, SpecError, StudyError
+from archdsl.errors import SpecError, StudyError
 from archdsl.export import export
 from archdsl.train_spec import restore, train
 
@@ -144,7 +144,7 @@ def test_broken_and_absent_files(written: Path, tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(3)}, pickled)
     for content in (data[:-10], data[:20], b"", pickled.read_bytes()):
         written.write_bytes(content)
-        with pytest.raises(RunError, match="truncated or corrupt"):
+        with pytest.raises(StudyError, match="truncated or corrupt"):
             archdsl.load(written)
     with pytest.raises(StudyError, match="there is no checkpoint"):
         archdsl.load(tmp_path / "absent.safetensors")

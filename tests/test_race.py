@@ -106,7 +106,7 @@ def spectra(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Race]:
 
         monkeypatch.setattr("archdsl.race.hessian.measure", measure)
         kept = [Parts() for _ in rows]
-        return race(subjects, Options(batches=len(rows[0]), size=1), 0.05, kept, **options)
+        return race(subjects, Options(batches=len(rows[0]), batch_size=1), 0.05, kept, **options)
 
     return run_race
 
@@ -214,9 +214,9 @@ def test_one_failed_hessian_does_not_end_a_comparison(
         return LossHessian(model, *given, **options)
 
     monkeypatch.setattr("archdsl.analyses.hessian.LossHessian", build)
-    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "batches": 2, "size": 4, "out": tmp_path}
+    options: dict[str, Any] = {"data": f"npz:{little}", "device": "cpu", "batches": 2, "batch_size": 4, "out": tmp_path}
     said: list[str] = []
-    found = archdsl.compare(specs, alpha=0.2, say=said.append, **options)
+    found = archdsl.compare(specs, race=0.2, say=said.append, **options)
     assert "two is left out of the race: its loss is nan" in found["notes"]
     assert "two: hessian: left out: its loss is nan" in said
     assert found["race"]["verdicts"] == {"two": None}
@@ -224,12 +224,12 @@ def test_one_failed_hessian_does_not_end_a_comparison(
     assert scores[0] - scores[1] >= {"log_ape", "lambda_max"}
     assert "landscape_rise" in scores[1]
     with pytest.raises(RunError, match="its loss is nan"):
-        archdsl.compare(specs, alpha=0.2, only=["hessian"], **options)
+        archdsl.compare(specs, race=0.2, only=["hessian"], **options)
 
 
 def test_alike_networks_are_not_told_apart(specs: list[str], little: Path, tmp_path: Path) -> None:
     found = archdsl.compare(
-        [specs[0], specs[0]], data=f"npz:{little}", device="cpu", only=["hessian"], batches=3, size=4, alpha=0.05,
+        [specs[0], specs[0]], data=f"npz:{little}", device="cpu", only=["hessian"], batches=3, batch_size=4, race=0.05,
         out=tmp_path,
     )  # fmt: skip
     (verdict,) = found["race"]["verdicts"].values()

@@ -21,6 +21,8 @@ from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
 from archdsl.errors import UsageError
 
+EIGENVALUES = 5  # of each batch
+
 
 @dataclass(frozen=True, eq=False)
 class HessianResult(Result):
@@ -96,7 +98,7 @@ def measure(
     model: nn.Module,
     batches: Sequence[Batch],
     *,
-    k: int = 5,
+    k: int | None = None,
     weight_decay: float = 0.0,
     tol: float = 1e-3,
     seed: int = 0,
@@ -113,7 +115,7 @@ def measure(
     Args:
         model: images (B, C, H, W) -> logits (B, classes), float32.
         batches: images and labels, on the model's device.
-        k: eigenvalues per batch.
+        k: eigenvalues per batch; by default 5, or all of them where there are fewer weights.
         weight_decay: wd.
         tol: relative residual at which an eigenvalue counts as found.
         seed: of the starting vectors.
@@ -128,6 +130,7 @@ def measure(
     check_batches(model, batches)
     params = trained(model)
     size = sum(p.numel() for p in params)
+    k = min(EIGENVALUES, size) if k is None else k
     if not 1 <= k <= size:
         raise UsageError(f"{k} eigenvalues asked of a Hessian of {size} x {size}", f"k lies between 1 and {size}")
 

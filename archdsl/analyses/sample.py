@@ -66,8 +66,8 @@ def sampled(
     whole = sample.count is None
     return batches(
         data,
-        count=None if whole else count or sample.count,
-        size=sample.size if whole else size or sample.size,
+        count=sample.count if whole or count is None else count,
+        size=sample.size if whole or size is None else size,
         seed=seed,
         augment=sample.augment,
         split=sample.split,

@@ -21,7 +21,7 @@ def compare(
         ),
     ],
     data: Data = None,
-    only: Only = "",
+    only: Only = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     seeds: Annotated[
@@ -32,7 +32,7 @@ def compare(
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for trainings, analyses, table and page.")
     ] = None,
     batches: Batches = None,
-    size: BatchSize = None,
+    batch_size: BatchSize = None,
     compat: Compat = None,
     race: Annotated[
         float | None,
@@ -56,7 +56,7 @@ def compare(
         try:
             result = compare_networks(
                 files, data=data, data_root=data_root, download=download, only=names(only), epochs=epochs, seed=seed,
-                seeds=seeds, device=device, out=out, batches=batches, size=size, compat=compat, alpha=race,
+                seeds=seeds, device=device, out=out, batches=batches, batch_size=batch_size, compat=compat, race=race,
                 on_step=bar.step, say=bar.say,
             )  # fmt: skip
         except ArchdslError as error:

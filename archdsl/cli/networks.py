@@ -231,7 +231,7 @@ def train(
 
 
 Only: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option("--only", metavar="NAMES", help="Analyses, with commas: hessian,fourier. Default: the usual ones."),
 ]
 Batches: TypeAlias = Annotated[
@@ -257,7 +257,7 @@ def analyze(
         ),
     ],
     data: Data = None,
-    only: Only = "",
+    only: Only = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -265,7 +265,7 @@ def analyze(
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for scores, arrays, figures and the page.")
     ] = None,
     batches: Batches = None,
-    size: BatchSize = None,
+    batch_size: BatchSize = None,
     compat: Compat = None,
     density: Annotated[
         bool, typer.Option("--density", help="The density of all Hessian eigenvalues and the trace, too.")
@@ -285,8 +285,8 @@ def analyze(
     with Bar("training") as bar:
         options: dict[str, Any] = {
             "data": data, "data_root": data_root, "download": download, "only": names(only), "seed": seed,
-            "device": device, "out": out, "batches": batches, "size": size, "compat": compat, "density": density,
-            "say": bar.say,
+            "device": device, "out": out, "batches": batches, "batch_size": batch_size, "compat": compat,
+            "density": density, "say": bar.say,
         }  # fmt: skip
         try:
             if len(files) > 1:
@@ -336,9 +336,16 @@ def _print_epochs(result: Mapping[str, Any]) -> None:
     print(f"arrays and figures in {result['folder']}")
 
 
-def names(text: str) -> list[str]:
-    """The names in a list with commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def names(text: str | None) -> list[str]:
+    """The names in a list with commas; none where there is no list.
+
+    Raises:
+        UsageError: the list names nothing, as where a script's variable is empty.
+    """
+    found = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not found:
+        raise UsageError("--only names no analysis", "leave it out for the usual ones, or write --only hessian,fourier")
+    return found
 
 
 def _text_or_path(file: str) -> str:

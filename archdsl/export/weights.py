@@ -77,10 +77,9 @@ def load(path: str | Path) -> Network:
         A plain `nn.Module`; images (B, C, H, W) in, logits (B, classes) out.
 
     Raises:
-        StudyError: there is no such file, archdsl did not write it, or it was changed: its spec does not have its
-            hash, its weights are not those of its spec, or a number among them is another.
+        StudyError: there is no such file, it is truncated or corrupt, archdsl did not write it, or it was changed: its
+            spec does not have its hash, its weights are not those of its spec, or a number among them is another.
         SpecError: the spec in it is wrong.
-        RunError: it is truncated or corrupt.
     """
     path = Path(path)
     if path.suffix in OTHERS and path.is_file():

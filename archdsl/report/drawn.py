@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,9 @@ def inline(text: str, label: str, unique: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", text)
     text = text.replace("xlink:href=", "href=")
-    text = re.sub(r'\bid="', f'id="{unique}-', text)
-    text = re.sub(r'href="#', f'href="#{unique}-', text)
-    text = re.sub(r"url\(#", f"url(#{unique}-", text)
+    # Counted, as matplotlib makes some names of a position's last digits, and these depend on the processor.
+    numbers: defaultdict[str, int] = defaultdict(lambda: len(numbers))
+    text = re.sub(r'(\bid="|href="#|url\(#)([^")]+)', lambda m: f"{m[1]}{unique}-{numbers[m[2]]}", text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r"font: (?:[a-z0-9]+ )*?([0-9.]+px) [^;\"]*", r"font-size: \1", text)
     text = re.sub(r"(?<=: )#[0-9a-f]{6}\b", _colour, text)

@@ -18,7 +18,7 @@ from archdsl import checkpoint
 from archdsl.analyses import measure_all
 from archdsl.data import Dataset
 from archdsl.data.dataset import Split, hold_out
-from archdsl.errors import RunError
+from archdsl.errors import RunError, StudyError
 from archdsl.files import write_atomically
 from archdsl.model import Network
 from archdsl.reproduction.folder import Folder, rounded
@@ -66,7 +66,7 @@ def carry_out(
     part = subset(data, task.training.share, task.training.seed)
     try:
         record = _record(task, task.training, part, data, device, on_step)
-    except RunError as error:
+    except (RunError, StudyError) as error:  # the training, or a snapshot that was damaged meanwhile
         return {"failed": error.message}
     record["seconds"] = round(time.perf_counter() - began, 1)
     record["cpu_seconds"] = round(time.process_time() - computed, 1)  # of all threads; tells on a loaded machine, too
