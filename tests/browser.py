@@ -28,7 +28,7 @@ FLAGS = (
 )  # fmt: skip
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
         "ArrowDown": 40}  # fmt: skip
-PATIENCE = 60.0  # seconds for any answer; a loaded machine is slow, a wrong answer is wrong at once
+PATIENCE = 120.0  # seconds for any answer; a loaded machine is slow, a wrong answer is wrong at once
 
 
 class Browser:

@@ -1,4 +1,7 @@
-"""What all tests share: one thread (small networks only wait for each other on more), and a data set of real images."""
+"""What all tests share: one thread (small networks only wait for each other on more), random numbers, and real images.
+
+PyTorch begins each process with a seed of its own, so that what tests draw would be others every time.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,23 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+SEED = 67_280_421_310_721  # that of no test or network: two that draw from one seed draw the same
 
 # A shell that starts pytest in the background has it ignore Ctrl-C, and with it all commands that tests start and end so.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _same_numbers_in_a_file() -> None:
+    """What is made once for a file draws the same numbers, whichever files came before it in its process."""
+    torch.manual_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """A test draws the same numbers, whichever tests came before it in its process."""
+    torch.manual_seed(SEED)
 
 
 @pytest.fixture(scope="session")

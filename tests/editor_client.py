@@ -12,6 +12,7 @@ from typing import Any
 
 Json = dict[str, Any]
 HEADER = b"Content-Length: "
+PATIENCE = 120.0  # seconds for any answer; how quick the server is, `benchmarks/editor.py` measures
 
 
 class Refused(Exception):
@@ -80,10 +81,10 @@ class Editor:
         self.send({"id": self.count, "method": method, "params": params})
         return self.count
 
-    def ask(self, method: str, params: Any, timeout: float = 20) -> Any:
+    def ask(self, method: str, params: Any, timeout: float = PATIENCE) -> Any:
         return self.answer(self.post(method, params), timeout)
 
-    def answer(self, number: int, timeout: float = 20) -> Any:
+    def answer(self, number: int, timeout: float = PATIENCE) -> Any:
         while (message := self._next(timeout)).get("id") != number:
             self._file(message)
         if "error" in message:
@@ -115,7 +116,7 @@ class Editor:
     def close(self, uri: str) -> None:
         self.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
 
-    def diagnostics(self, uri: str, version: int | None, number: int = 1, timeout: float = 20) -> list[Json]:
+    def diagnostics(self, uri: str, version: int | None, number: int = 1, timeout: float = PATIENCE) -> list[Json]:
         """What is published about a version; the `number`-th time it is."""
         end = time.monotonic() + timeout
         while True:
@@ -133,4 +134,4 @@ class Editor:
         if shutdown:
             self.ask("shutdown", None)
         self.tell("exit", None)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENCE)

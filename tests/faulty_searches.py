@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,10 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tiny_space import tiny
 
 import archdsl
+from archdsl.files import write_atomically
+from archdsl.resume import Resumable
+from archdsl.study.candidate import evaluate
+from archdsl.study.pool import Task
 from archdsl.study.watch import Watch
 
 BUDGET = 7
@@ -104,41 +108,64 @@ class Stop(Watch):
 class Attack(Watch):
     """Sends a signal to the worker process while it trains a network, between two of its epochs, so many times.
 
+    The worker waits there, so that the signal never comes too late, however busy the machine is.
+
+    Args:
+        folder: of the search; the marks by which the two find each other lie beside it.
+        number: of the network.
+        how: the signal.
+        times: how often.
+
     Attributes:
-        hit: pids; each was in training when it was hit: the state of that training was there.
-        said: what the search told.
+        hit: pids, each of a process that was hit in this training, whose state was written.
     """
 
     def __init__(self, folder: Path, number: int, how: signal.Signals, times: int = 1) -> None:
         self.folder, self.number, self.how, self.times = folder, number, how, times
         self.hit: list[int] = []
-        self.said: list[str] = []
-        self.threads: list[threading.Thread] = []
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def search(self, images: Path, **options: Any) -> dict[str, Any]:
+        """The search under attack; what it is told must make its one worker a process of its own."""
+        with mock.patch("archdsl.study.session.evaluate", evaluate_and_wait):
+            return search(self.folder, images, watch=self, **options)
 
     def candidate(self, number: int, layout: str, params: int) -> None:
         if number == self.number:
-            waiting = set((self.folder / "checkpoints").glob("*.safetensors"))
-            self.threads.append(threading.Thread(target=self._strike, args=(waiting,)))
-            self.threads[-1].start()
+            _aim(self.folder).touch()  # one worker: no other training is under way
+            threading.Thread(target=self._strike).start()
 
-    def _strike(self, waiting: set[Path]) -> None:
-        """Wait for an epoch of this training to end, and strike."""
-        before = 0
-        for _ in range(self.times):
+    def _strike(self) -> None:
+        there = _there(self.folder)
+        for number in range(self.times):
+            eventually(there.exists)
+            process = int(there.read_text())
+            there.unlink()
+            if number == self.times - 1:
+                _aim(self.folder).unlink()
+            self.hit.append(process)
+            os.kill(process, self.how)
 
-            def saved(before: int = before) -> tuple[Path, int] | None:
-                for file in set((self.folder / "checkpoints").glob("*.safetensors")) - waiting:
-                    if (at := file.stat().st_mtime_ns) > before:
-                        return file, at
-                return None
 
-            state, before = eventually(saved)
-            process = multiprocessing.active_children()[0]
-            os.kill(process.pid, self.how)
-            assert state.exists(), "too late: the training was over"
-            self.hit.append(process.pid)
-            if self.how == signal.SIGKILL:
-                process.join()
+def _aim(folder: Path) -> Path:
+    """Exists while a worker of a search is to wait for its blow."""
+    return folder.with_suffix(".aim")
+
+
+def _there(folder: Path) -> Path:
+    """Holds the pid of a worker that waits for it."""
+    return folder.with_suffix(".there")
+
+
+def evaluate_and_wait(task: Task, data: Any, device: Any, on_step: Any = None) -> dict[str, Any]:
+    """`evaluate`, which waits between two epochs, the state written, as long as somebody takes aim."""
+    folder, save = task.checkpoint.parents[1], Resumable.save
+
+    def save_and_wait(self: Resumable, curve: Any, *, last: bool) -> None:
+        save(self, curve, last=last)
+        if not last and _aim(folder).exists():
+            assert task.checkpoint.exists()
+            write_atomically(_there(folder), str(os.getpid()))
+            time.sleep(600)
+
+    with mock.patch.object(Resumable, "save", save_and_wait):
+        return evaluate(task, data, device, on_step)

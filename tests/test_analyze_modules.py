@@ -277,7 +277,7 @@ def test_whatever_a_forward_raises_is_told(little: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return [x][len(x)]
 
-    with pytest.raises(DataError, match="does not take the images of '.*', 1x28x28: list index out of range"):
+    with pytest.raises(DataError, match=r"does not take the images of '.*', 1x28x28: list index out of range"):
         archdsl.analyze(Short(), data=f"npz:{little}", device="cpu")
 
 

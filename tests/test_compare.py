@@ -239,7 +239,7 @@ def test_a_browser_shows_the_page(files: list[str], little: Path, tmp_path: Path
             *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--enable-logging=stderr"),
             *("--dump-dom", where),
         ],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         pytest.skip(f"Chromium does not start here: {done.stderr[-200:]}")

@@ -232,7 +232,7 @@ def test_the_site_builds_without_warnings(tmp_path: Path):
         pytest.skip(f"{', '.join(missing)} not installed; pip install -e '.[docs]' brings them")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "state")]
     done = subprocess.run(
-        [*command, str(ROOT / "docs"), str(tmp_path / "site")], capture_output=True, text=True, timeout=600
+        [*command, str(ROOT / "docs"), str(tmp_path / "site")], capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stderr
     for name in resources.shipped_specs():
@@ -287,7 +287,7 @@ def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str,
     assert len(pieces) >= least
     for kind, text in pieces:
         program = ["bash", "-euc", text] if kind == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=600)
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=1800)
         assert done.returncode == 0, f"{text}\n{done.stderr}"
     for name in written:
         assert (tmp_path / name).stat().st_size > 0, name

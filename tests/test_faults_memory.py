@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -50,10 +51,11 @@ def test_a_limit_on_memory_fails_the_large_networks_only(little: Path, tmp_path:
     spec.write_text(WIDE.replace("{C|conv", "{C|conv(20000000, k=1) conv(4, k=1)|conv"))
     # What the libraries alone take differs between machines, and grows in a process that has run many tests.
     code = "import archdsl.study; print(open('/proc/self/statm').read().split()[0])"
-    pages = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # each further thread would take space of its own
+    pages = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=alone).stdout)
     limit = pages * resource.getpagesize() + 3 * 2**29  # weights of 0.6 GB fit, a training of theirs and 2 GB do not
     done = subprocess.run(
-        command(tmp_path / "run", little, spec=spec, budget=6), capture_output=True, text=True,
+        command(tmp_path / "run", little, spec=spec, budget=6), capture_output=True, text=True, env=alone,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

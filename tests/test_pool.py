@@ -6,10 +6,12 @@ import errno
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 import types
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,12 @@ def work(task: Any, data: Dataset, device: torch.device, on_step: Any) -> dict[s
 
 
 def slow(where: str, root: Path | None, download: bool) -> Dataset:
-    """A data set that takes two seconds to load, and kills the first process that tries."""
+    """A data set that takes seven seconds to load, and kills the first process that tries."""
     mark = Path(where)
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(2)
+    time.sleep(7)
     return load("fashion")
 
 
@@ -171,14 +173,67 @@ def test_workers_that_end_before_they_begin_are_not_started_for_ever_and_no_task
 
 def test_what_befalls_a_worker_that_loads_its_data_is_no_fault_of_its_task(source: tuple[str, None], tmp_path: Path):
     """Neither a kill nor the time it takes."""
-    pool = Pool(work, 1, load(source[0]), (f"slow:{tmp_path / 'mark'}", None), torch.device("cpu"), limit=1.0)
+    pool = Pool(work, 1, load(source[0]), (f"slow:{tmp_path / 'mark'}", None), torch.device("cpu"), limit=6.0)
     try:
         pool.submit("a")
         assert pool.take()["task"] == "a"
-        pool.submit(60.0)
-        assert pool.take() == {"died": "took longer than 1 s"}
+        pool.submit(600.0)
+        assert pool.take() == {"died": "took longer than 6 s"}
     finally:
         pool.close()
+
+
+def test_what_is_finished_at_the_last_moment_is_taken(source: tuple[str, None], monkeypatch: pytest.MonkeyPatch):
+    pool = Pool(work, 1, load(source[0]), source, torch.device("cpu"), limit=600.0)
+    try:
+        pool.submit("a")
+        pool.take()
+        pool.submit("b")
+        (worker,) = pool._workers
+        eventually(worker.connection.poll)
+        worker.since -= 1000.0
+        looks = iter([[]])  # at the first it was not there yet
+        monkeypatch.setattr("archdsl.study.pool.wait", lambda *given: next(looks, None) or wait(*given))
+        assert pool.take()["task"] == "b"
+    finally:
+        pool.close()
+
+
+# Its workers take their time to import it, which is when Ctrl-C comes.
+SLOW_IMPORT = """
+import sys, time
+from pathlib import Path
+import torch
+from archdsl.data import load
+from archdsl.study.pool import Pool
+
+def work(task, data, device, on_step): ...
+
+if __name__ == "__main__":
+    pool = Pool(work, 2, load(sys.argv[1]), (sys.argv[1], None), torch.device("cpu"))
+    for task in "ab":
+        pool.submit(task)
+    try:
+        pool.take()
+    except KeyboardInterrupt:
+        print("interrupted")
+    pool.close()
+else:
+    Path(sys.argv[2]).touch()
+    time.sleep(600)
+"""
+
+
+def test_ctrl_c_in_a_terminal_is_left_to_the_parent_from_the_first_moment(source: tuple[str, None], tmp_path: Path):
+    script, mark = tmp_path / "script.py", tmp_path / "mark"
+    script.write_text(SLOW_IMPORT)
+    process = subprocess.Popen(
+        [sys.executable, str(script), source[0], str(mark)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    eventually(mark.exists)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=300) == (b"interrupted\n", b"")
 
 
 def test_data_that_cannot_be_loaded_are_an_error_of_every_task(source: tuple[str, None]):

@@ -126,7 +126,7 @@ def test_a_damaged_journal_is_an_error_with_a_remedy(searched: tuple[Path, dict[
 
 
 def ask(found: ThreadingHTTPServer, path: str = "/", **headers: str) -> tuple[int, str | None, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", found.server_address[1], timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", found.server_address[1], timeout=120)
     try:
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
@@ -141,6 +141,7 @@ def test_the_page_is_served_and_only_sent_again_when_it_changed(searched: tuple[
         assert status == 200
         assert tag is not None
         assert b"connect-src &#x27;self&#x27;" in content
+        assert f"data-tag={tag}".encode() in content
         assert ask(found, If_None_Match=tag)[::2] == (304, b"")
         assert ask(found, If_None_Match='"another"')[0] == 200
 
@@ -169,12 +170,12 @@ def test_the_command_serves_until_ctrl_c(searched: tuple[Path, dict[str, Any]]) 
         assert process.stdout is not None
         line = process.stdout.readline()
         port = int(line.split("/")[2].rpartition(":")[2])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         connection.request("GET", "/")
         assert connection.getresponse().status == 200
         connection.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_ctrl_c_at_the_very_moment_the_address_is_printed(
@@ -199,10 +200,10 @@ def test_the_command_waits_for_a_search_to_begin(searched: tuple[Path, dict[str,
     with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(f"waiting for a search to begin in '{run}'")
-        shutil.copytree(searched[0], run)
+        shutil.copytree(searched[0], tmp_path / "copy").rename(run)  # at once: a search writes its files in order
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_which_folders_a_search_may_still_begin_in(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
@@ -269,3 +270,16 @@ def test_the_page_follows_a_search_and_leaves_the_reader_where_he_is(little: Pat
         assert set(page.requests) == {address(found)}
         page.run("document.getElementById('live-pause').click()")
         assert page.run("document.getElementById('live-state').textContent") == "Paused."
+
+
+def test_what_came_between_the_page_and_its_first_question_is_shown(searched: tuple[Path, dict[str, Any]]) -> None:
+    counts = iter([3])  # trials when the page is loaded; when it first asks for what is new there are five, and stay
+
+    def document() -> dict[str, Any]:
+        return searched[1] | {"trials": searched[1]["trials"][: next(counts, 5)], "pareto": [], "finished": False}
+
+    with server(Live(document, object), 0) as found, browser() as page:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        page.open(address(found))
+        page.wait("document.body.textContent.includes('(5 trials so far)')")
+        found.shutdown()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from test_study import TINY, outline, run
 from tiny_space import tiny
 
 from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
+from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.runner import Runner
 from archdsl.study.snapshot import snapshot
+from archdsl.study.store import RunFolder
 from archdsl.study.watch import Watch
 
 
@@ -138,13 +140,28 @@ def test_when_every_network_fails_that_is_said(little: Path, tmp_path: Path):
     assert len(json.loads((tmp_path / "results.json").read_text())["trials"]) == 2
 
 
-def test_the_time_limit_is_kept(little: Path, tmp_path: Path):
+def test_the_time_limit_is_kept(little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     class Slow(Watch):
         def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
-            time.sleep(0.3)
+            clock.now += 0.15
 
-    results = run(TINY, tmp_path, little, budget=16, timeout=0.2, watch=Slow())
-    assert 1 <= len(results["trials"]) < 5
+    clock = SimpleNamespace(now=7.0, monotonic=lambda: clock.now)  # nothing but results takes time
+    monkeypatch.setattr("archdsl.study.session.time", clock)
+    monkeypatch.setattr("archdsl.study.runner.time", clock)
+    assert len(run(TINY, tmp_path / "a", little, budget=16, timeout=0.2, watch=Slow())["trials"]) == 2
+    monkeypatch.setattr(clock, "monotonic", iter([7.0, 8.0, 8.0, 8.0, 8.0, 8.0]).__next__)
+    with pytest.raises(RunError, match="the time was used up before a network was trained"):
+        run(TINY, tmp_path / "b", little, budget=16, timeout=0.2)
+
+
+def test_a_folder_in_which_another_search_begins_this_very_moment_is_no_folder_of_others(
+    little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run(TINY, tmp_path, little, budget=1)
+    plan = Plan.model_validate_json((tmp_path / "study.json").read_text())
+    seen, exists = iter([False]), Path.exists  # at the first look its plan is not there yet
+    monkeypatch.setattr(Path, "exists", lambda path: next(seen, True) if path.name == "study.json" else exists(path))
+    assert RunFolder(tmp_path, plan).plan == plan
 
 
 @pytest.mark.slow

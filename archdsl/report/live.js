@@ -4,7 +4,7 @@
   const EVERY = 2000;
   const state = document.getElementById("live-state");
   const button = document.getElementById("live-pause");
-  let tag = "";
+  let tag = `"${document.body.dataset.tag}"`; // of what was loaded: the search may have got further since
   let best = document.body.dataset.best;
   let paused = false;
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
@@ -43,9 +43,9 @@
   const ask = async () => {
     if (paused || document.hidden) return;
     try {
-      const answer = await fetch("/", { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
+      const answer = await fetch("/", { cache: "no-store", headers: { "If-None-Match": tag } });
       if (answer.status === 200) {
-        const changed = tag && tag !== answer.headers.get("ETag");
+        const changed = tag !== answer.headers.get("ETag");
         tag = answer.headers.get("ETag");
         const text = await answer.text();
         if (changed) put(text);

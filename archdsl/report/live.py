@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -29,11 +30,11 @@ class Live:
     def __init__(self, document: Callable[[], dict[str, Any]], stamp: Callable[[], object]) -> None:
         self.document = document
         self.stamp = stamp
-        self._drawn: tuple[object, bytes] | None = None
+        self._drawn: tuple[object, str, bytes] | None = None
         self._lock = threading.Lock()
 
     def page(self) -> tuple[str, bytes]:
-        """The page, and a tag that changes with it.
+        """The page, and a tag that changes with it; the page has it too, and asks for what is new since then.
 
         Raises:
             ArchdslError: there are no usable results, and never were.
@@ -42,12 +43,18 @@ class Live:
             now = self.stamp()
             if self._drawn is None or self._drawn[0] != now:
                 try:
-                    self._drawn = now, page(read(self.document()), live=True).encode("utf-8", "replace")
+                    self._drawn = now, *_draw(self.document())
                 except ArchdslError:  # a file half-way through a change; the page of before still holds
                     if self._drawn is None:
                         raise
-            content = self._drawn[1]
-        return f'"{hashlib.sha256(content).hexdigest()[:16]}"', content
+            _, tag, content = self._drawn
+        return f'"{tag}"', content
+
+
+def _draw(document: dict[str, Any]) -> tuple[str, bytes]:
+    """A tag of the results, and their page."""
+    tag = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return tag, page(read(document), live=True, tag=tag).encode("utf-8", "replace")
 
 
 def server(live: Live, port: int = PORT) -> ThreadingHTTPServer:

@@ -19,8 +19,8 @@ from archdsl.report.shell import Live, document
 from archdsl.report.wording import number
 
 
-def page(results: Results, *, live: bool = False) -> str:
-    """The whole document; a live one asks its server for what is new."""
+def page(results: Results, *, live: bool = False, tag: str = "") -> str:
+    """The whole document; a live one asks its server for what is new since this one, which has this tag."""
     colours = palette(results)
     parts = [
         ("finalists", "Baselines", finalists(results, colours)),
@@ -34,7 +34,8 @@ def page(results: Results, *, live: bool = False) -> str:
         ("trials", "Trials", every_trial(results)),
     ]
     title = f"{results.spec.name or 'search'}: archdsl search"
-    following = Live(_bar(), {"data_best": _best(results), "data_finished": results.finished}) if live else None
+    facts = {"data_best": _best(results), "data_finished": results.finished, "data_tag": tag}
+    following = Live(_bar(), facts) if live else None
     return document(title, str(headline(results)), front(results, colours, live=live), parts, following)
 
 

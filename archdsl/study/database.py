@@ -82,9 +82,11 @@ def open_storage(url: str) -> Storage:
         raise UsageError(f"{HEARTBEAT}={said} is no number of seconds")
     heartbeat, grace = int(said), MISSED * int(said)
     try:
-        return Storage(
-            url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2}, heartbeat_interval=heartbeat, grace_period=grace
-        )
+        with one_at_a_time(url):
+            return Storage(
+                url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2}, heartbeat_interval=heartbeat,
+                grace_period=grace,
+            )  # fmt: skip
     except RuntimeError as error:
         raise StudyError(
             f"the tables in the storage do not fit Optuna {optuna.__version__}: {_first_line(error)}",
@@ -92,6 +94,15 @@ def open_storage(url: str) -> Storage:
         ) from None
     except (SQLAlchemyError, StorageInternalError) as error:
         raise StudyError(f"the storage cannot be used: {_first_line(error)}") from None
+
+
+@contextmanager
+def one_at_a_time(url: str) -> Iterator[None]:
+    """Wait until nobody else is in here with the same database: two must not make tables at the same moment."""
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext('archdsl storage'))"))
+        yield
 
 
 def patiently(work: Callable[[], T], patience: float = PATIENCE) -> T:

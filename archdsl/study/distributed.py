@@ -32,6 +32,7 @@ from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.interrupts import unheard, uninterrupted
 from archdsl.study.numbers import check_numbers
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
@@ -119,10 +120,11 @@ class Shared:
             context.Process(target=_work, args=(self.place, self.plan, self.budget), daemon=False, name=f"worker {n}")
             for n in range(self.plan.workers)
         ]
-        for worker in workers:
-            worker.start()
         told = {(number, entry["epochs"]) for number, entry in self.history.by_number.items()}
         try:
+            for worker in workers:
+                with uninterrupted(), unheard():
+                    worker.start()
             while any(worker.is_alive() for worker in workers):
                 time.sleep(POLL)
                 self._tell(told)
@@ -132,7 +134,8 @@ class Shared:
                 if worker.is_alive() and worker.pid is not None:
                     worker.terminate()
             for worker in workers:
-                worker.join(10)
+                if worker.pid is not None:
+                    worker.join(10)
         self._tell(told)
         if workers and all(worker.exitcode not in (0, None) for worker in workers):
             raise RunError(
@@ -241,15 +244,17 @@ def join(
             _screen(plan.screen, plan, spec, dataset, place, chosen).prepare()
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
-    for process in processes:
-        process.start()
     try:
+        for process in processes:
+            with uninterrupted(), unheard():
+                process.start()
         for process in processes:
             process.join()
     except KeyboardInterrupt:
-        for process in processes:
+        begun = [process for process in processes if process.pid is not None]
+        for process in begun:
             process.terminate()
-        for process in processes:
+        for process in begun:
             process.join(30)
         raise RunError("left the study; what was in training goes to others", "the same command joins again") from None
     if all(process.exitcode for process in processes):

@@ -25,6 +25,7 @@ from archdsl.architecture import Architecture
 from archdsl.data import Dataset, load
 from archdsl.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.recipe import Recipe
+from archdsl.study.interrupts import unheard, uninterrupted
 
 LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
 RETRIES = 1  # a candidate whose worker was killed is tried once more
@@ -179,10 +180,11 @@ class Pool:
         process = context.Process(
             target=_serve, args=(theirs, self.work, self.source, str(device)), daemon=True, name=f"trainer {number}"
         )
-        process.start()
-        theirs.close()
         worker = _Worker(process, ours, number)
-        self._workers.append(worker)
+        with uninterrupted(), unheard():
+            process.start()
+            theirs.close()
+            self._workers.append(worker)
         return worker
 
     def _attend(self) -> None:
@@ -210,7 +212,8 @@ class Pool:
             self._bury(worker, "its process was killed twice, perhaps for want of memory", RETRIES)
         if self.limit is not None:
             for worker in list(self._workers):
-                if worker.job is not None and worker.ready and time.monotonic() - worker.since > self.limit:
+                late = worker.job is not None and worker.ready and time.monotonic() - worker.since > self.limit
+                if late and not worker.connection.poll():  # what came at the last moment is taken, not given up
                     worker.process.kill()
                     self._bury(worker, f"took longer than {self.limit:g} s", 0)
         self._feed()

@@ -174,6 +174,8 @@ def _check_found(results: dict[str, Any], runner: Runner | Shared) -> None:
     """Raises RunError where no network was trained to an end."""
     if not results["trials"] and runner.history.turned_away:
         raise RunError(*_turned_away(runner))
+    if not results["trials"] and runner.late():
+        raise RunError("the time was used up before a network was trained", "give more of it with --timeout")
     if results["best"] is None:
         failed = sorted({trial["reason"] for trial in results["trials"] if trial["reason"]})
         raise RunError(

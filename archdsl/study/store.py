@@ -65,7 +65,8 @@ class RunFolder:
         file = self.path / PLAN
         if not file.exists():
             names = [p.name for p in self.path.iterdir()]
-            if foreign := [name for name in names if name not in OWN and not name.startswith(f".{PLAN}.")]:
+            foreign = [name for name in names if name not in OWN and not name.startswith(f".{PLAN}.")]
+            if foreign and not file.exists():  # or they are of a search that began this very moment
                 raise StudyError(f"'{self.path}' holds other files ({foreign[0]})", "choose an empty folder with --run")
             with self.lock():  # two that begin the same moment: one writes, the other is told so or finds it written
                 if not file.exists():
