@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,21 @@ def test_several_objectives() -> None:
         page = check(results(objectives=objectives[:count]))
         assert "Trade-off" in page.text
         assert "Pareto-optimal for accuracy" in page.text
+
+
+def test_what_more_objectives_leave_out_is_said() -> None:
+    names = ("accuracy", "nll", "ape", "high_freq", "noise_auc")
+    document = results()
+    document["objectives"] = [{"name": name, "direction": "maximize"} for name in names]
+    rng = np.random.default_rng(0)
+    for entry in document["trials"]:
+        if entry["state"] == "complete":
+            entry["scores"] |= {name: float(rng.random()) for name in names[1:]}
+    page = check(document)
+    assert "Of the first 3 objectives; left out here:" in page.text
+    assert "6 of 10 pairs of objectives are drawn; left out:" in page.text
+    headings = re.findall(r"<h4>([^<]*advice in your data[^<]*)</h4>", report.render(document))
+    assert len(set(headings)) == len(headings) == 3
 
 
 def test_an_objective_to_minimize_ranks_upwards() -> None:

@@ -15,6 +15,7 @@ from archdsl.analyses.fourier import FourierResult
 from archdsl.analyses.hessian import HessianResult
 from archdsl.report import chart, layout, wording
 from archdsl.report.results import read
+from archdsl.report.sections.differences import ruler
 from archdsl.report.sections.finalists import series
 
 
@@ -30,6 +31,13 @@ def test_ticks_are_round_and_inside(low: float, high: float) -> None:
         assert all(low - slack <= tick <= high + slack for tick in ticks)
         texts = [chart.tick_format("x", scale)(tick) for tick in ticks]
         assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("score", ["accuracy", "nll", "latency_ms", "high_freq"])
+def test_a_ruler_of_differences_has_more_than_its_zero(score: str) -> None:
+    for most in 10 ** np.linspace(-4, 1, 200):
+        texts = re.findall(r">([^<>]+)</text>", str(ruler(score, chart.Scale(-most, most, 6, 174))))
+        assert 3 <= len(set(texts)) == len(texts) <= 5, (most, texts)
 
 
 def test_numbers_in_words() -> None:

@@ -64,17 +64,18 @@ def test_a_damaged_journal_and_a_busy_folder(little: Path, tmp_path: Path):
     assert (tmp_path / "journal.log").read_bytes() == before
 
 
-def test_records_that_another_version_wrote(little: Path, tmp_path: Path):
+@pytest.mark.parametrize("field", ["recipe", "decisions"])
+def test_records_that_another_version_wrote(field: str, little: Path, tmp_path: Path):
     run(TINY, tmp_path, little, budget=1)
     lines = [json.loads(line) for line in (tmp_path / "journal.log").read_text().splitlines()]
     for line in lines:
-        line.get("user_attr", {}).get("archdsl", {}).pop("recipe", None)
+        line.get("user_attr", {}).get("archdsl", {}).pop(field, None)
     older = "".join(json.dumps(line) + "\n" for line in lines)
     assert older != (tmp_path / "journal.log").read_text()
     (tmp_path / "journal.log").write_text(older)
     (tmp_path / "results.json").unlink()
     for look in (lambda: run(TINY, tmp_path, little, budget=2), lambda: snapshot(tmp_path)):
-        with pytest.raises(StudyError, match="another version of archdsl: a record has no 'recipe'"):
+        with pytest.raises(StudyError, match=f"another version of archdsl: a record has no '{field}'"):
             look()
     assert (tmp_path / "journal.log").read_text().startswith(older)
 
@@ -100,6 +101,8 @@ def test_records_that_another_version_wrote(little: Path, tmp_path: Path):
         ({"objectives": ["acc"]}, UsageError, "unknown score"),
         ({"device": "tpu"}, UsageError, "unknown device"),
         ({"data": "npz:nowhere.npz"}, ArchdslError, "nowhere.npz"),
+        ({"cache": Path(__file__)}, UsageError, "test_study_limits.py' is no folder"),
+        ({"run": Path(__file__)}, StudyError, "test_study_limits.py' is no folder"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(

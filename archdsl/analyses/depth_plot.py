@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from archdsl.analyses.reduction import Place
 
-DEPTH = "normalised depth (first to last block)"
+DEPTH = "normalised depth"
 SHADED = "MSA, shaded"  # its name in a legend where bands are drawn
 SUBSAMPLING = "subsampling"
 

@@ -202,7 +202,8 @@ def _extent_text(extent: Extent) -> str:
 def _estimate_text(what: str, estimate: int | None, interval: tuple[int, int] | None) -> str:
     if estimate is None or interval is None:
         return ""
-    return f"about {_rounded(estimate)} {what} ({_rounded(interval[0])} to {_rounded(interval[1])})"
+    figures = (_rounded(round(number, 3 - len(str(number)))) for number in (estimate, *interval))  # to three digits
+    return "about {} {what} ({} to {})".format(*figures, what=what)
 
 
 def _rounded(number: int) -> str:

@@ -15,6 +15,7 @@ from archdsl.experiment import DEFAULT_DATA, set_up
 from archdsl.passwords import masked
 from archdsl.sources import Source, read_spec
 from archdsl.study.begun import begun
+from archdsl.study.cache import Cache
 from archdsl.study.distributed import join
 from archdsl.study.numbers import SEEDS_OF_NUMPY, check_numbers
 from archdsl.study.plan import Plan, objectives_of, plan_search
@@ -111,6 +112,8 @@ def search(
     reason = reason if plan.sampler == name else "which it was begun with"
     _try_sampler(plan, spec, budget)
     facts = Facts(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
+    if cache is not None:
+        Cache.check(cache)
     folder = RunFolder(path, plan, None if storage is None else study or path.name)
     with folder.lock(), quiet(), one_thread(chosen_device):
         session = Session(

@@ -20,7 +20,7 @@ from archdsl import __version__, ir
 from archdsl.architecture import Architecture, digest
 from archdsl.data import Dataset
 from archdsl.device import computes_bf16
-from archdsl.errors import RunError
+from archdsl.errors import RunError, UsageError
 from archdsl.files import write_atomically
 from archdsl.recipe import Recipe
 
@@ -120,6 +120,20 @@ class Cache:
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self.folders = tuple(folders)
+
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Make a shared folder.
+
+        Raises:
+            RunError: it cannot be made; UsageError: it is a file.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UsageError(f"--cache '{folder}' is no folder", "name one; it is made where there is none") from None
+        except OSError as error:
+            raise RunError(f"--cache '{folder}' cannot be made: {error.strerror}", "name another folder") from None
 
     def find(self, key: Key) -> Entry | None:
         """What is known of a training; damaged files are told of and count as absent."""

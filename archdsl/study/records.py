@@ -10,7 +10,9 @@ import optuna
 from archdsl.errors import StudyError
 
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
-FIELDS = ("number", "state", "key", "choices", "recipe", "epochs", "scores", "curve", "curve_nll")  # of a training
+FIELDS = (  # of a training
+    "number", "state", "key", "decisions", "choices", "recipe", "epochs", "scores", "curve", "curve_nll",
+)  # fmt: skip
 
 
 def records(trials: Iterable[optuna.trial.FrozenTrial]) -> list[dict[str, Any]]:

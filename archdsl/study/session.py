@@ -99,7 +99,7 @@ class Session:
         timing = Timing(self.spec, self.plan.objectives, Latencies(self.device, self.folder.path / "latency.json"))
         if timing.needed:
             excluded = open_measures(self.spec.require)
-            not_counted = f", not counting what {', '.join(excluded)} excludes" if excluded else ""
+            not_counted = f"; the counts above heed no requirement on {', '.join(excluded)}" if excluded else ""
             self.watch.say(f"latency_ms is measured on {timing.latencies.settings}{not_counted}")
         timing.prepare()
         return timing

@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from pydantic import ValidationError
 
 from archdsl.architecture import digest
-from archdsl.errors import RunError, StudyError
+from archdsl.errors import ArchdslError, RunError, StudyError
 from archdsl.files import unwritable, write_atomically
 from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import Plan
@@ -222,7 +222,9 @@ class RunFolder:
                 write_atomically(folder / f"{name}.arch", text)
 
 
-def _unusable(folder: Path, error: OSError) -> RunError:
+def _unusable(folder: Path, error: OSError) -> ArchdslError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return StudyError(f"'{folder}' is no folder", "choose another with --run")
     return RunError(f"cannot use the folder '{folder}': {error.strerror}", "choose another with --run")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
+import shlex
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,24 @@ class Facts:
     command: str
     started: float
     began: float
+
+
+def repeating(command: str, budget: int, workers: int) -> str:
+    """The command that does all of a search again, elsewhere too: with its whole budget, and as many processes.
+
+    >>> repeating("archdsl search a.arch --budget=4 --seed 1", 7, 2)
+    'archdsl search a.arch --budget 7 --seed 1 --workers 2'
+    >>> repeating("archdsl.search(…)", 7, 2)
+    'archdsl.search(…)'
+    """
+    words = shlex.split(command)
+    if words[:2] != ["archdsl", "search"]:
+        return command
+    for option, value in (("--budget", budget), ("--workers", workers)):
+        at = next((at for at, word in enumerate(words) if word.partition("=")[0] == option), len(words))
+        length = 1 if at < len(words) and "=" in words[at] else 2
+        words[at : at + length] = [option, str(value)]
+    return shlex.join(words)
 
 
 def device_text(device: torch.device, workers: int) -> str:
@@ -83,17 +102,18 @@ def write_results(
 def _document(runner: Runner | Shared, facts: Facts, earlier: float) -> dict[str, Any]:
     """What `results.json` says of the search but for its finals; `earlier` seconds were spent by earlier calls."""
     plan, data = runner.plan, runner.pool.data
+    budget = max(facts.budget, len(runner.trials))  # of an earlier call, where it was larger
     return {
         "archdsl": plan.versions.get("archdsl"),
         "language": plan.language,
-        "command": facts.command,
+        "command": repeating(facts.command, budget, plan.workers),
         "versions": plan.versions,
         "started": datetime.datetime.fromtimestamp(facts.started, datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - facts.began + earlier, 1),
         "device": device_text(runner.pool.device, plan.workers),
         "seed": plan.seed,
         "sampler": plan.sampler,
-        "budget": max(facts.budget, len(runner.trials)),  # of an earlier call, where it was larger
+        "budget": budget,
         "spec": {
             "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": facts.extent.size,
             "feasible": facts.extent.feasible,

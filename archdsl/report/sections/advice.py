@@ -8,7 +8,7 @@ from archdsl.report.parts import head_cell, note, numeric, row_head, section, ta
 from archdsl.report.patterns import FEWEST, Pattern, patterns
 from archdsl.report.results import Results
 from archdsl.report.rules import Rule, rules
-from archdsl.report.sections.differences import effect_scale, explained, gap_cells, ruler
+from archdsl.report.sections.differences import effect_scale, explained, gap_cells, ruler, titled, unexplained
 from archdsl.report.wording import number, plural, words
 
 SHOWN = 8  # patterns; where fewer are found, the likeliest of the others are shown as such
@@ -22,8 +22,8 @@ def advice(results: Results) -> Markup:
         maximize = next((o.direction == "maximize" for o in results.objectives if o.name == score), True)
         found = fragment(_patterns(patterns(results, score), score, maximize), _rules(results, score, maximize))
         if found:
-            parts.append(found)
-    return section("rules", "Rules found", parts, _reading()) if parts else fragment()
+            parts.append(fragment(titled(results, score), found))
+    return section("rules", "Rules found", parts, unexplained(results), _reading()) if parts else fragment()
 
 
 # ---------------------------------------------------------------- what these trials show of themselves
@@ -103,7 +103,9 @@ def _rules(results: Results, score: str, maximize: bool) -> Markup:
         f"Each rule splits the complete trials into those that follow it and those that do the reverse; "
         f"mean {words(score).label} of both."
     )
-    return fragment(element("h3", "The paper’s advice in your data"), table(caption, [head], rows, class_="effects"))
+    several = len(explained(results)) > 1
+    title = f"The paper’s advice in your data{f': {words(score).label}' if several else ''}"
+    return fragment(element("h4" if several else "h3", title), table(caption, [head], rows, class_="effects"))
 
 
 def _rule(rule: Rule, score: str, scale: Scale, maximize: bool) -> Markup:

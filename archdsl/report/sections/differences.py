@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from archdsl.report.chart import Scale, range_text, svg
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import numeric
+from archdsl.report.parts import note, numeric
 from archdsl.report.results import Results
 from archdsl.report.statistics import Interval
 from archdsl.report.wording import signed, words
 
 SCORES_AT_MOST = 3
 WIDTH, HEIGHT = 180, 34  # pixels of a row's drawing
+TICKS_AT_MOST = 5
 CHARACTER = 7.0  # pixels of one in a ruler
 
 
@@ -23,6 +24,19 @@ def explained(results: Results) -> list[str]:
     """The scores whose causes are looked for: the objectives, without those that can be counted."""
     scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")]
     return scores[:SCORES_AT_MOST] or [results.primary.name]
+
+
+def unexplained(results: Results) -> Markup | None:
+    """What says which objectives are not among the explained ones, where there are any."""
+    scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")]
+    left = [words(score).label for score in scores[SCORES_AT_MOST:]]
+    return note(f"Of the first {SCORES_AT_MOST} objectives; left out here: {', '.join(left)}.") if left else None
+
+
+def titled(results: Results, score: str) -> Markup | None:
+    """A heading with the score's name, where there are several to tell apart."""
+    label = words(score).label
+    return element("h3", label[:1].upper() + label[1:]) if len(explained(results)) > 1 else None
 
 
 def effect_scale(found: Sequence[Interval]) -> Scale:
@@ -35,31 +49,36 @@ def effect_scale(found: Sequence[Interval]) -> Scale:
 
 def ruler(score: str, scale: Scale) -> Markup:
     """The common axis of the rows, in the column's head."""
-    ticks = _apart(score, scale)
     texts = [
         fragment(
-            element("text", _tick(score, tick), x=scale(tick), y=12, class_="tick mid"),
+            element("text", text, x=scale(tick), y=12, class_="tick mid"),
             element("line", x1=scale(tick), x2=scale(tick), y1=17, y2=21, class_="axis"),
         )
-        for tick in ticks
+        for tick, text in _apart(score, scale).items()
     ]
     return svg(scale.start + scale.stop, 21, "scale of the differences", texts, class_="cell")
 
 
-def _apart(score: str, scale: Scale) -> list[float]:
-    """As many round values as can be written beside each other."""
-    for most in (5, 4, 3):
-        ticks = scale.ticks(most)
-        if len(ticks) < 2:
-            return ticks
-        room = min(scale(b) - scale(a) for a, b in itertools.pairwise(ticks))
-        if room >= CHARACTER * (1 + max(len(_tick(score, tick)) for tick in ticks)):
-            return ticks
-    return [0.0]
+def _apart(score: str, scale: Scale) -> dict[float, str]:
+    """As many round values as can be written beside each other, 0 among them, with their texts."""
+    found = {0.0: _tick(score, 0.0)}
+    for most, step in itertools.product(range(3, 10), (1, 2, 3, 4)):  # of the round values, every one, every other …
+        every = scale.ticks(most)
+        texts = _told_apart(score, every[every.index(0.0) % step :: step])
+        room = min((scale(b) - scale(a) for a, b in itertools.pairwise(texts)), default=0.0)
+        if len(found) < len(texts) <= TICKS_AT_MOST and room >= CHARACTER * (1 + max(map(len, texts.values()))):
+            found = texts
+    return found
 
 
-def _tick(score: str, value: float) -> str:
-    return signed(score, value, extra=0 if words(score).percent else -1)
+def _told_apart(score: str, ticks: list[float]) -> dict[float, str]:
+    """Texts with as many digits as it takes."""
+    tries = ({tick: _tick(score, tick, more) for tick in ticks} for more in range(7))
+    return next((texts for texts in tries if len(set(texts.values())) == len(ticks)), {})
+
+
+def _tick(score: str, value: float, more: int = 0) -> str:
+    return signed(score, value, extra=more - (0 if words(score).percent else 1))
 
 
 def ends(score: str, gap: Interval | None) -> str:

@@ -12,7 +12,16 @@ from archdsl.report.markup import Child, Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
 from archdsl.report.results import Results
 from archdsl.report.rules import CHOICES_AT_MOST, Effect, effects
-from archdsl.report.sections.differences import effect_scale, ends, explained, gap_cells, judged, ruler
+from archdsl.report.sections.differences import (
+    effect_scale,
+    ends,
+    explained,
+    gap_cells,
+    judged,
+    ruler,
+    titled,
+    unexplained,
+)
 from archdsl.report.statistics import Mean
 from archdsl.report.wording import number, plural, signed, unit, words
 
@@ -27,7 +36,7 @@ def placement(results: Results) -> Markup:
     parts = [_score(results, score, each) for score, each in found if any(m.n for e in each for m in e.means.values())]
     if not parts:
         return fragment()
-    return section("placement", "Where it matters", parts, _reading(results))
+    return section("placement", "Where it matters", parts, unexplained(results), _reading(results))
 
 
 def _score(results: Results, score: str, found: list[Effect]) -> Markup:
@@ -37,7 +46,7 @@ def _score(results: Results, score: str, found: list[Effect]) -> Markup:
     )
     groups = itertools.groupby(sorted(kept, key=_group), key=_group)
     tables = [_effects(score, list(group), kept) for _, group in groups]
-    return fragment(_map(results, score, found), tables, cut)
+    return fragment(titled(results, score), _map(results, score, found), tables, cut)
 
 
 def _most_telling(found: list[Effect]) -> list[Effect]:

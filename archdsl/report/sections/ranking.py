@@ -9,13 +9,13 @@ from archdsl.report.chart import Scale, span, svg
 from archdsl.report.layout import strip
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import head_cell, numeric, row_head, section, table
+from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
 from archdsl.report.results import Objective, Results, Trial
 from archdsl.report.sections.pareto import pareto
 from archdsl.report.wording import number, plural, settings, short, words
 
 TOP = 10
-PLOTS_AT_MOST = 3  # pairs of objectives
+PLOTS_AT_MOST = 6  # pairs of objectives
 SIZE = (Objective(name="accuracy"), Objective(name="params", direction="minimize"))
 
 
@@ -40,11 +40,14 @@ def ranking(results: Results, colours: dict[str, str]) -> Markup:
 
 def plots(results: Results) -> Markup:
     """Each pair of objectives, and accuracy against size unless that is one of them; a single plot is a large one."""
-    pairs = list(itertools.combinations(results.objectives, 2))[:PLOTS_AT_MOST]
+    every = list(itertools.combinations(results.objectives, 2))
+    pairs = every[:PLOTS_AT_MOST]
     if not any({first.name, second.name} == {"accuracy", "params"} for first, second in pairs):
         pairs.append(SIZE)
     drawn = [drawing for first, second in pairs if (drawing := pareto(results, first, second, large=len(pairs) == 1))]
-    return element("div", drawn, class_="pair") if len(pairs) > 1 else fragment(drawn)
+    left = ", ".join(f"{words(a.name).label} and {words(b.name).label}" for a, b in every[PLOTS_AT_MOST:])
+    cut = note(f"{PLOTS_AT_MOST} of {len(every)} pairs of objectives are drawn; left out: {left}.") if left else None
+    return fragment(element("div", drawn, class_="pair") if len(pairs) > 1 else drawn, cut)
 
 
 def _networks(
