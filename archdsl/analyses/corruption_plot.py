@@ -53,7 +53,7 @@ def _by_corruption(result: CorruptionResult, ax: Axes, label: str | None, color:
         if one != other and not number:
             ax.axhline(before + 0.5, color=palette.FAINT, lw=0.5)
     ax.set_ylim(len(rows) - 0.3, -0.7)
-    ax.set_xlabel("wrong answers (%), clean images dashed")
+    ax.set_xlabel("wrong answers (%), mean and range of five severities; dashed: clean images")
 
 
 def _by_severity(result: CorruptionResult, ax: Axes, label: str | None, color: str, marker: str) -> None:
