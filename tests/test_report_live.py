@@ -281,5 +281,5 @@ def test_what_came_between_the_page_and_its_first_question_is_shown(searched: tu
     with server(Live(document, object), 0) as found, browser() as page:
         threading.Thread(target=found.serve_forever, daemon=True).start()
         page.open(address(found))
-        page.wait("document.body.textContent.includes('(5 trials so far)')")
+        page.wait("document.body.textContent.includes('(5 of 5 trials so far)')")
         found.shutdown()
