@@ -99,7 +99,7 @@ def test_train_and_analyze_and_search(capsys: pytest.CaptureFixture[str], tmp_pa
     assert drawn | kept | {"scores.json", "analysis.html"} == files
     assert asked(capsys, "analyze", str(weights), *common, "--only", "hesian")[0] == 1
     weights.write_bytes(weights.read_bytes()[:1000])
-    assert asked(capsys, "analyze", str(weights), *common)[0] == 3
+    assert asked(capsys, "analyze", str(weights), *common)[0] == 1
     spec.write_text(
         "model tiny stem patch(4, k=4) stage(4, heads=1, head_dim=4)[{C|M} {C|M}] train(epochs=1, batch=32)"
     )

@@ -90,7 +90,7 @@ def test_weight_decay_is_in_no_score(little: Path) -> None:
     """It would hide how convex the loss is: wd times the parameters is more than the sum of all other eigenvalues."""
     model = nn.Sequential(nn.Conv2d(1, 2, 3, 4), nn.Tanh(), nn.Flatten(), nn.Linear(98, 10))
     plain = of_module(model, ["0"], data=f"npz:{little}", device="cpu")
-    options = Options(only=("hessian_density",), batches=1, size=4, device="cpu")
+    options = Options(only=("hessian_density",), batches=1, batch_size=4, device="cpu")
     found = [
         attempt(replace(plain, weight_decay=decay), options, None, print)[0]["hessian_density"].scores()
         for decay in (0.0, 10.0)

@@ -240,10 +240,10 @@ def test_alike_networks_are_not_told_apart(specs: list[str], little: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alpha": 0.0}, "no probability of a mistake"),
-        ({"alpha": 1.5}, "no probability of a mistake"),
-        ({"alpha": 0.1, "only": ["quality"]}, "--only leaves it out: quality"),
-        ({"alpha": 0.1, "seeds": 2}, "there are 2 of each network"),
+        ({"race": 0.0}, "no probability of a mistake"),
+        ({"race": 1.5}, "no probability of a mistake"),
+        ({"race": 0.1, "only": ["quality"]}, "--only leaves it out: quality"),
+        ({"race": 0.1, "seeds": 2}, "there are 2 of each network"),
     ],
 )
 def test_bad_input(options: dict[str, object], message: str, specs: list[str], little: Path) -> None:
