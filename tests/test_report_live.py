@@ -245,7 +245,7 @@ class Follower(Watch):
         self.focused: set[str] = set()
 
     def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
-        count = record["number"] + 1
+        count = max([*self.counts, record["number"] + 1])  # a promoted network's number is an earlier one
         self.page.wait(f"document.body.textContent.includes('({count} trial{'s' * (count > 1)} so far)')")
         self.counts.append(count)
         self.focused.add(self.page.run("document.activeElement.dataset.trial"))
