@@ -186,22 +186,6 @@ def test_ctrl_c_while_modules_are_imported_ends_quietly(imported: str):
     assert (output, process.returncode) == (b"", 3)
 
 
-def test_ctrl_c_in_a_finaliser_is_not_lost():
-    """Python would show a traceback and go on; modules that are being imported have such finalisers."""
-    code = (
-        "import signal, sys, time, archdsl.__main__, archdsl.cli.main\n"
-        "class Late:\n"
-        "    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
-        "def command():\n"
-        "    Late()\n"
-        "    time.sleep(600)\n"
-        "sys.modules['archdsl.cli.main'].main = command\n"
-        "archdsl.__main__.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", "interrupted\n")
-
-
 def test_standard_output_holds_only_json():
     done = command("check", "-", "--json", stdin=b"stage[Q]")
     assert done.returncode == 1

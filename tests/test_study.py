@@ -28,7 +28,6 @@ from archdsl.language import parse
 from archdsl.recipe import Recipe
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
-from archdsl.study.interrupts import uninterrupted
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
 
@@ -322,26 +321,6 @@ def test_larger_budgets_train_nothing_anew_and_the_end_of_the_space_frees_the_di
     assert len(results["trials"]) == 16
     assert any(trial["state"] == "stopped" for trial in results["trials"])
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
-
-
-def test_ctrl_c_waits_for_the_end_of_a_step():
-    done = []
-
-    def interrupted_twice() -> None:
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            with uninterrupted():
-                signal.raise_signal(signal.SIGINT)
-                done.append("inner")
-            done.append("outer")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_twice()
-    assert done == ["inner", "outer"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with pytest.raises(ValueError, match="a defect"), uninterrupted():
-        raise ValueError("a defect")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_draws_are_even_over_decisions():

@@ -23,6 +23,7 @@ from archdsl.cli import (  # noqa: F401
 )
 from archdsl.cli.app import app, print_json
 from archdsl.errors import ArchdslError, SpecError
+from archdsl.interrupts import answered, as_interrupt
 
 # Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
 WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -40,10 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        code = int(app(arguments, prog_name="archdsl", standalone_mode=False) or 0)
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-        sys.stdout.flush()
+        with as_interrupt():
+            code = int(app(arguments, prog_name="archdsl", standalone_mode=False) or 0)
+            if code == INTERRUPTED:
+                raise KeyboardInterrupt
+            sys.stdout.flush()
         return code
     except typer.Exit as exit:
         return int(exit.exit_code)
@@ -51,6 +53,7 @@ def run(arguments: list[str]) -> int:
         error.show()  # type: ignore[attr-defined]
         return 2
     except (typer.Abort, KeyboardInterrupt):
+        answered()
         goes_on = arguments[:1] and arguments[0] in GOES_ON
         sys.stderr.write("interrupted" + ("; the same command goes on from what is finished" if goes_on else "") + "\n")
         _forget_interrupt()

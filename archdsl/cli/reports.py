@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from archdsl.interrupts import answered, as_interrupt
+
 WAIT = 0.5  # seconds between two looks at a folder in which no search has begun yet
 
 
@@ -34,14 +36,16 @@ def follow(run: Path, port: int) -> None:
     from archdsl.study.snapshot import awaited, snapshot, stamp
 
     try:
-        if awaited(run):
-            print(f"waiting for a search to begin in '{run}' (Ctrl-C ends it)", flush=True)
-        while awaited(run):
-            time.sleep(WAIT)
-        live = Live(lambda: snapshot(run), lambda: stamp(run))
-        live.page()  # what is wrong with the folder is said here
-        with server(live, port) as found:
-            print(f"{address(found)}  (Ctrl-C ends it)", flush=True)
-            found.serve_forever()
+        with as_interrupt():
+            if awaited(run):
+                print(f"waiting for a search to begin in '{run}' (Ctrl-C ends it)", flush=True)
+            while awaited(run):
+                time.sleep(WAIT)
+            live = Live(lambda: snapshot(run), lambda: stamp(run))
+            live.page()  # what is wrong with the folder is said here
+            with server(live, port) as found:
+                print(f"{address(found)}  (Ctrl-C ends it)", flush=True)
+                found.serve_forever()
     except KeyboardInterrupt:
+        answered()
         print()

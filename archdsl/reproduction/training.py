@@ -20,6 +20,7 @@ from archdsl.data import Dataset
 from archdsl.data.dataset import Split, hold_out
 from archdsl.errors import RunError, StudyError
 from archdsl.files import write_atomically
+from archdsl.interrupts import as_interrupt
 from archdsl.model import Network
 from archdsl.reproduction.folder import Folder, rounded
 from archdsl.reproduction.plan import POINTS, Training
@@ -65,7 +66,8 @@ def carry_out(
     began, computed = time.perf_counter(), time.process_time()
     part = subset(data, task.training.share, task.training.seed)
     try:
-        record = _record(task, task.training, part, data, device, on_step)
+        with as_interrupt():
+            record = _record(task, task.training, part, data, device, on_step)
     except (RunError, StudyError) as error:  # the training, or a snapshot that was damaged meanwhile
         return {"failed": error.message}
     record["seconds"] = round(time.perf_counter() - began, 1)

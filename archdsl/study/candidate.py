@@ -16,6 +16,7 @@ from archdsl.data import Dataset
 from archdsl.device import out_of_memory
 from archdsl.errors import DiskFullError, RunError, StudyError
 from archdsl.experiment import recipe_of
+from archdsl.interrupts import as_interrupt
 from archdsl.language import write
 from archdsl.metrics import Metrics
 from archdsl.model import Network, build
@@ -70,21 +71,22 @@ def evaluate(
     began = time.perf_counter()
     cache = Cache(task.caches)
     try:
-        key = key_for(architecture, task.recipe, data, task.seed, device)
-        known = cache.find(key)
-        if known is not None and _serves(known, task):
-            outcome["cached"] = True
-        else:
-            there = task.checkpoint.exists()
-            network, curve, stopped, first = _train(task, data, device, on_step)
-            if task.trained and first == 1 and (there or not task.cached):
-                outcome["anew"] = f"its checkpoint was {'corrupt' if there else 'gone'}"
-            _enter(outcome, curve)  # which stays, should an analysis fail
-            known = Entry(key=key, curve=curve) if known is None else known.model_copy(update={"curve": curve})
-            if not stopped:
-                known = _measured(network, known, task, data, device)
-                cache.keep(known)
-        _take(outcome, known, task)
+        with as_interrupt():
+            key = key_for(architecture, task.recipe, data, task.seed, device)
+            known = cache.find(key)
+            if known is not None and _serves(known, task):
+                outcome["cached"] = True
+            else:
+                there = task.checkpoint.exists()
+                network, curve, stopped, first = _train(task, data, device, on_step)
+                if task.trained and first == 1 and (there or not task.cached):
+                    outcome["anew"] = f"its checkpoint was {'corrupt' if there else 'gone'}"
+                _enter(outcome, curve)  # which stays, should an analysis fail
+                known = Entry(key=key, curve=curve) if known is None else known.model_copy(update={"curve": curve})
+                if not stopped:
+                    known = _measured(network, known, task, data, device)
+                    cache.keep(known)
+            _take(outcome, known, task)
     except DiskFullError:
         raise  # no fault of this candidate: the search ends here, and goes on when there is room
     except RunError as error:

@@ -26,13 +26,13 @@ from archdsl.data import Dataset
 from archdsl.device import one_thread, pick_device
 from archdsl.errors import ArchdslError, DataError, RunError, StudyError
 from archdsl.experiment import set_up
+from archdsl.interrupts import answered, unheard, uninterrupted
 from archdsl.latency import Latencies
 from archdsl.sources import Source
 from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
-from archdsl.study.interrupts import unheard, uninterrupted
 from archdsl.study.numbers import check_numbers
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
@@ -251,6 +251,7 @@ def join(
         for process in processes:
             process.join()
     except KeyboardInterrupt:
+        answered()
         begun = [process for process in processes if process.pid is not None]
         for process in begun:
             process.terminate()

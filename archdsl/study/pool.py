@@ -24,8 +24,8 @@ import torch
 from archdsl.architecture import Architecture
 from archdsl.data import Dataset, load
 from archdsl.errors import DataError, DiskFullError, RunError, StudyError
+from archdsl.interrupts import unheard, uninterrupted
 from archdsl.recipe import Recipe
-from archdsl.study.interrupts import unheard, uninterrupted
 
 LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
 RETRIES = 1  # a candidate whose worker was killed is tried once more

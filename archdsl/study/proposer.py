@@ -12,10 +12,10 @@ from optuna.trial import TrialState
 
 from archdsl import ir, space
 from archdsl.architecture import Architecture
+from archdsl.interrupts import uninterrupted
 from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
-from archdsl.study.interrupts import uninterrupted
 from archdsl.study.numbers import SEEDS_OF_NUMPY
 from archdsl.study.parameters import member, parameters, suggest
 from archdsl.study.records import RECORD

@@ -12,10 +12,10 @@ import optuna
 from archdsl import ir
 from archdsl.architecture import Architecture, digest
 from archdsl.experiment import recipe_of
+from archdsl.interrupts import uninterrupted
 from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
-from archdsl.study.interrupts import uninterrupted
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task

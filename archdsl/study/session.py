@@ -16,6 +16,7 @@ from archdsl.conditions import open_measures
 from archdsl.data import Dataset
 from archdsl.errors import DiskFullError, RunError
 from archdsl.files import is_full
+from archdsl.interrupts import answered, as_interrupt
 from archdsl.latency import Latencies
 from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
@@ -137,13 +138,15 @@ class Session:
         finalists: list[dict[str, Any]] = []
         left_out = 0
         try:
-            if admission is not None:
-                admission.prepare()
-            runner.run()
-            if self.plan.finalist_seeds and runner.best():
-                finals = Finals(runner)
-                finalists, left_out = finals.run(), finals.left_out
+            with as_interrupt():
+                if admission is not None:
+                    admission.prepare()
+                runner.run()
+                if self.plan.finalist_seeds and runner.best():
+                    finals = Finals(runner)
+                    finalists, left_out = finals.run(), finals.left_out
         except KeyboardInterrupt as interrupt:
+            answered()
             if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
                 raise
             write_results(runner, self.folder, self.facts, finalists, finished=False)

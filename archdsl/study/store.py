@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from archdsl.architecture import digest
 from archdsl.errors import ArchdslError, RunError, StudyError
 from archdsl.files import unwritable, write_atomically
-from archdsl.study.interrupts import uninterrupted
+from archdsl.interrupts import uninterrupted
 from archdsl.study.plan import Plan
 from archdsl.study.records import RECORD, records
 
