@@ -34,7 +34,8 @@ class Editor:
         self.published: dict[str, list[Json]] = {}
         self.count = 0
         threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
         general = {"positionEncodings": encodings} if encodings else {}
         item = {"completionItem": {"snippetSupport": snippets}}
         texts = {"completion": item, "rename": {"prepareSupport": True}}

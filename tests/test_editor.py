@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -34,6 +35,14 @@ def test_it_says_what_it_can(editor: Editor) -> None:
 
 def test_exit_without_goodbye_is_an_error() -> None:
     assert Editor().leave(shutdown=False) == 1
+
+
+def test_ctrl_c_ends_it_quietly() -> None:
+    session = Editor()
+    session.process.send_signal(signal.SIGINT)
+    assert session.process.wait(timeout=120) == 3
+    session.listener.join(timeout=120)
+    assert session.errors == [b"interrupted\n"]
 
 
 def test_an_editor_that_counts_bytes_and_knows_no_snippets_is_understood() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import signal
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,4 +19,11 @@ def lsp(
     """Serve an editor on standard input and output, by the Language Server Protocol."""
     from archdsl.editor.server import serve
 
+    signal.signal(signal.SIGINT, _end)
     raise typer.Exit(serve())
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C: the editor has all texts, and Python could not end in order beside the thread that waits for input."""
+    os.write(2, b"interrupted\n")
+    os._exit(3)
