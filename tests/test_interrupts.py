@@ -55,6 +55,22 @@ sys.modules["archdsl.cli.main"].main = command
 archdsl.__main__.main()
 """
 
+# A command that drops Ctrl-C and ends; Python takes longer to end than it takes to come again.
+ENDS = """
+import atexit, signal, sys, time
+import archdsl.__main__, archdsl.cli.main
+
+def run(given):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        return 0
+
+atexit.register(time.sleep, 0.5)
+sys.modules["archdsl.cli.main"].run = run
+archdsl.__main__.main()
+"""
+
 # The command itself, with Ctrl-C once between the two steps in which PyTorch leaves a mode for a moment.
 IN_A_MODE = """
 import signal, torch.overrides
@@ -86,6 +102,11 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_ctrl_c_is_not_lost(here: str) -> None:
     done = python(COMMAND.replace("{here}", here))
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "interrupted\n")
+
+
+def test_a_command_that_ends_in_spite_of_it_keeps_its_code() -> None:
+    done = python(ENDS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_what_is_tidied_up_is_not_interrupted_again() -> None:
