@@ -66,7 +66,7 @@ def run(given):
     except KeyboardInterrupt:
         return 0
 
-atexit.register(time.sleep, 0.5)
+atexit.register(lambda: (time.sleep(0.5), print("whole")))
 sys.modules["archdsl.cli.main"].run = run
 archdsl.__main__.main()
 """
@@ -106,7 +106,7 @@ def test_ctrl_c_is_not_lost(here: str) -> None:
 
 def test_a_command_that_ends_in_spite_of_it_keeps_its_code() -> None:
     done = python(ENDS)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
 
 
 def test_what_is_tidied_up_is_not_interrupted_again() -> None:
