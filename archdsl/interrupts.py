@@ -21,19 +21,25 @@ if TYPE_CHECKING:
 
 AGAIN = 0.1  # s after which an interrupt that is not on its way any more comes again
 _came = False  # and nobody has answered it
+_imports_wait_in: FrameType | None = None
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
     """In here Ctrl-C comes again until it is `answered`, and leaves as KeyboardInterrupt, whatever was made of it.
 
-    For the command alone: the signals of other programs are their own.
+    For the command alone, which ends with it: afterwards nothing is left to interrupt, and Ctrl-C is ignored.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have made this process deaf
+    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell may have made this process deaf
+    if hears:
         signal.signal(signal.SIGINT, _hear)
         sys.unraisablehook = _unraisable
-    with as_interrupt():
-        yield
+    try:
+        with as_interrupt():
+            yield
+    finally:
+        if hears:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -45,6 +51,21 @@ def as_interrupt() -> Iterator[None]:
         if _came or _of_interrupt(error):
             raise KeyboardInterrupt from error
         raise
+
+
+@contextlib.contextmanager
+def whole_imports() -> Iterator[None]:
+    """In here Ctrl-C waits for the end of an import, where the command listens.
+
+    For work after which, interrupted or not, something is still to be done: Python cannot take half an import back, and
+    that may need the module.
+    """
+    global _imports_wait_in
+    before, _imports_wait_in = _imports_wait_in, sys._getframe(2)  # beyond `contextlib`
+    try:
+        yield
+    finally:
+        _imports_wait_in = before
 
 
 def answered() -> None:
@@ -98,7 +119,17 @@ def _hear(number: int, frame: FrameType | None) -> None:
     if not _came:
         _came = True
         _thread.start_new_thread(_repeat, (_thread.get_ident(),))  # `threading` takes locks, which may be held just now
-    raise KeyboardInterrupt
+    if _imports_wait_in is None or not _importing(frame):
+        raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether an import was begun within `whole_imports`, and is not over."""
+    while frame is not None and frame is not _imports_wait_in:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _repeat(main: int) -> None:

@@ -16,7 +16,7 @@ from archdsl.interrupts import as_interrupt, uninterrupted
 # A command in whose midst Ctrl-C comes to {here}, and that does not end by itself.
 COMMAND = """
 import signal, sys, time
-import archdsl.__main__, archdsl.cli.main
+import archdsl.__main__, archdsl.cli.main, archdsl.interrupts
 
 class Late:
     def __del__(self):
@@ -40,6 +40,11 @@ def made_another_and_dropped():
     except Exception:
         pass
 
+def imported():
+    with archdsl.interrupts.whole_imports():
+        import half
+        time.sleep(600)
+
 def tidied_up():
     try:
         signal.raise_signal(signal.SIGINT)
@@ -55,10 +60,14 @@ sys.modules["archdsl.cli.main"].main = command
 archdsl.__main__.main()
 """
 
-# A command that drops Ctrl-C and ends; Python takes longer to end than it takes to come again.
+# A command that drops Ctrl-C and ends; Python takes longer to end than it takes to come again, and there it comes anew.
 ENDS = """
 import atexit, signal, sys, time
 import archdsl.__main__, archdsl.cli.main
+
+class Late:
+    def __del__(self, raise_signal=signal.raise_signal, interrupt=signal.SIGINT):
+        raise_signal(interrupt)
 
 def run(given):
     try:
@@ -66,6 +75,7 @@ def run(given):
     except KeyboardInterrupt:
         return 0
 
+late = Late()
 atexit.register(lambda: (time.sleep(0.5), print("whole")))
 sys.modules["archdsl.cli.main"].run = run
 archdsl.__main__.main()
@@ -107,6 +117,15 @@ def test_ctrl_c_is_not_lost(here: str) -> None:
 def test_a_command_that_ends_in_spite_of_it_keeps_its_code() -> None:
     done = python(ENDS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
+
+
+def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half.py").write_text(
+        "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(0.5)\nprint('whole')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = python(COMMAND.replace("{here}", "imported"))
+    assert (done.returncode, done.stdout, done.stderr) == (3, "whole\n", "interrupted\n")
 
 
 def test_what_is_tidied_up_is_not_interrupted_again() -> None:

@@ -35,9 +35,7 @@ GOES_ON = ("train", "analyze", "compare", "reproduce")
 def main(arguments: list[str] | None = None) -> None:
     """The `archdsl` command; its exit code is 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 failed."""
     given = sys.argv[1:] if arguments is None else arguments
-    code = run(given)
-    answered()  # what came too late for the command must not meet Python while it ends
-    sys.exit(code)
+    sys.exit(run(given))
 
 
 def run(arguments: list[str]) -> int:

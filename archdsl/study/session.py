@@ -16,7 +16,7 @@ from archdsl.conditions import open_measures
 from archdsl.data import Dataset
 from archdsl.errors import DiskFullError, RunError
 from archdsl.files import is_full
-from archdsl.interrupts import answered, as_interrupt
+from archdsl.interrupts import answered, as_interrupt, whole_imports
 from archdsl.latency import Latencies
 from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
@@ -138,7 +138,7 @@ class Session:
         finalists: list[dict[str, Any]] = []
         left_out = 0
         try:
-            with as_interrupt():
+            with as_interrupt(), whole_imports():
                 if admission is not None:
                     admission.prepare()
                 runner.run()
