@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from archdsl.analyze_spec import analyze
-    from archdsl.compare_networks import compare
-    from archdsl.errors import ArchdslError, SpecError
-    from archdsl.export.weights import load
+    from archdsl.api.analyze import analyze
+    from archdsl.api.compare import compare
+    from archdsl.api.compile import compile
+    from archdsl.api.train import train
+    from archdsl.base.errors import ArchdslError, SpecError
+    from archdsl.interchange.export.weights import load
+    from archdsl.interchange.pretrained import load_timm
     from archdsl.language import parse
-    from archdsl.model import compile
-    from archdsl.pretrained import load_timm
     from archdsl.study import search
-    from archdsl.train_spec import train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,16 +40,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ArchdslError": "archdsl.errors",
-    "SpecError": "archdsl.errors",
-    "analyze": "archdsl.analyze_spec",
-    "compare": "archdsl.compare_networks",
-    "compile": "archdsl.model",
-    "load": "archdsl.export.weights",
-    "load_timm": "archdsl.pretrained",
+    "ArchdslError": "archdsl.base.errors",
+    "SpecError": "archdsl.base.errors",
+    "analyze": "archdsl.api.analyze",
+    "compare": "archdsl.api.compare",
+    "compile": "archdsl.api.compile",
+    "html": "archdsl.drawing",
+    "load": "archdsl.interchange.export.weights",
+    "load_timm": "archdsl.interchange.pretrained",
     "parse": "archdsl.language",
     "search": "archdsl.study",
-    "train": "archdsl.train_spec",
+    "train": "archdsl.api.train",
 }
 
 
@@ -59,8 +60,8 @@ def hash(text_or_path: str | Path) -> str:
     >>> hash("stage[(C M)*2]") == hash("stage(64) [C M C M]  # spelled out")
     True
     """
-    from archdsl.identity import spec_hash
-    from archdsl.sources import read_spec
+    from archdsl.language.sources import read_spec
+    from archdsl.network.identity import spec_hash
 
     return spec_hash(read_spec(text_or_path).spec())
 

@@ -9,7 +9,7 @@ import sys
 def main() -> None:
     """Run the command that `sys.argv` holds; see `archdsl.cli.main`."""
     try:
-        from archdsl.interrupts import listening
+        from archdsl.base.interrupts import listening
 
         with listening():
             from archdsl.cli.main import main as command

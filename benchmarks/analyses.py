@@ -30,12 +30,13 @@ from archdsl.analyses.features import watch
 from archdsl.analyses.fourier import FourierObserver
 from archdsl.analyses.lesion import measure as lesion
 from archdsl.analyses.variance import VarianceObserver
-from archdsl.architecture import resolve_model
+from archdsl.api.compile import compile
 from archdsl.data import load
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.model import build, compile
-from archdsl.recipe import Recipe
-from archdsl.training import train
+from archdsl.network import resolve_model
+from archdsl.network.model import build
+from archdsl.training.loop import train
 
 SPEC = """
 model twenty

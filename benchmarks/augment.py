@@ -53,7 +53,7 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 
 def ours(data: Dataset, shift: int) -> Callable[[], None]:
-    """One epoch over `IMAGES` images as archdsl.training draws them."""
+    """One epoch over `IMAGES` images as archdsl.training.loop draws them."""
     normalise, generator = Normalise(data), torch.Generator()
     images = data.train.to("cpu").images[:IMAGES]
 

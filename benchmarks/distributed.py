@@ -25,15 +25,15 @@ import sqlalchemy
 from machine import describe
 
 from archdsl.data import load
-from archdsl.experiment import set_up
 from archdsl.language import parse
-from archdsl.sources import Source
+from archdsl.language.sources import Source
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine
 from archdsl.study.distributed import Place
 from archdsl.study.plan import plan_search
 from archdsl.study.pool import Pool
 from archdsl.study.worker import Worker, recorded
+from archdsl.training.experiment import set_up
 
 SPACE = "stage(16)[{C|M}*6] stage(32)[{C|M}*6] train(epochs=1)"  # 4,096 placements
 RESULTS = Path(__file__).parent / "results" / "distributed.json"

@@ -21,7 +21,7 @@ from typing import Any
 
 from machine import describe
 
-from archdsl import resources
+from archdsl.base import resources
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from editor_client import Editor

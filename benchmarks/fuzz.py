@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from fuzzing import alone, attacks, bombs, campaign, guided, limits, mutation, trial  # noqa: E402
 from fuzzing.tally import Tally  # noqa: E402
 
-from archdsl.files import write_atomically  # noqa: E402
+from archdsl.base.files import write_atomically  # noqa: E402
 
 SAVED = 60.0  # seconds between two partial results
 WARM = (b"stage[C M T mixer mbconv convnext bottleneck]", b"stage[{C|M}*3] require count(M)>1", b"stage[C", b"\xff")

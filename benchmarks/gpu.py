@@ -30,17 +30,17 @@ from zoo import compare, interleaved, stepper
 
 import archdsl
 from archdsl import analyses
-from archdsl.architecture import resolve_model
+from archdsl.base.device import pick_device
+from archdsl.base.errors import ArchdslError
 from archdsl.data import load
-from archdsl.device import pick_device
-from archdsl.errors import ArchdslError
-from archdsl.experiment import fit_to_data
 from archdsl.ir import first_hole
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.model import build
-from archdsl.recipe import Recipe
-from archdsl.sources import read_file
-from archdsl.training import evaluate, train
+from archdsl.language.sources import read_file
+from archdsl.network import resolve_model
+from archdsl.network.model import build
+from archdsl.training.experiment import fit_to_data
+from archdsl.training.loop import evaluate, train
 
 SMALL = (
     "input 1x28x28 defaults(head_dim=16) stem patch(16, k=4) stage(16, heads=1)[C M] stage(32, heads=2, down=conv)[C T]"

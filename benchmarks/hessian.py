@@ -35,8 +35,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from archdsl.analyses import batches, hessian
 from archdsl.analyses.curvature import LossHessian
 from archdsl.data import load
-from archdsl.recipe import Recipe
-from archdsl.training import train
+from archdsl.ir.recipe import Recipe
+from archdsl.training.loop import train
 
 K, ERROR, MOST = 5, 1e-3, 1000
 STRICTER = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)

@@ -20,10 +20,10 @@ from typing import Any
 from machine import describe
 
 from archdsl import space
-from archdsl.architecture import resolve_model
 from archdsl.language import parse
 from archdsl.language.lower import lower
 from archdsl.language.parser import read
+from archdsl.network import resolve_model
 
 THIRTY = """# Alter-ResNet of thirty blocks
 model thirty

@@ -22,11 +22,11 @@ from machine import describe
 from scipy.stats import spearmanr
 
 from archdsl import space
-from archdsl.architecture import Architecture, resolve_model
-from archdsl.device import one_thread, pick_device
-from archdsl.latency import Latencies, milliseconds
-from archdsl.model import build
-from archdsl.sources import read_file
+from archdsl.base.device import one_thread, pick_device
+from archdsl.language.sources import read_file
+from archdsl.network import Architecture, resolve_model
+from archdsl.network.latency import Latencies, milliseconds
+from archdsl.network.model import build
 
 SHIPPED = ("alternet_18", "preresnet_18", "resnet_34", "vit_ti", "deit_ti_224", "mobilenet_v2_224")
 

@@ -12,7 +12,7 @@ def describe() -> dict[str, Any]:
     """Processor, cores, load, GPU and versions; no host names, no paths."""
     import torch
 
-    from archdsl.device import device_name
+    from archdsl.base.device import device_name
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {

@@ -19,7 +19,7 @@ from machine import describe
 from archdsl.bench import Table, shipped
 from archdsl.bench.screens import correlate, measure_screens, members_of
 from archdsl.data import load
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
 from archdsl.study.screens import Setting
 from archdsl.study.screens import supernet as supernets
 

@@ -27,12 +27,12 @@ import optuna
 from machine import describe
 
 from archdsl import space
-from archdsl.architecture import Architecture
 from archdsl.bench.table import shipped
-from archdsl.experiment import set_up
-from archdsl.export.python_source import source
-from archdsl.sources import read_spec
+from archdsl.interchange.export.python_source import source
+from archdsl.language.sources import read_spec
+from archdsl.network import Architecture
 from archdsl.study.parameters import suggest
+from archdsl.training.experiment import set_up
 
 TRIAL = Path(__file__).with_name("naive_trial.py")
 

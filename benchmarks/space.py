@@ -19,7 +19,7 @@ from typing import Any
 from machine import describe
 
 from archdsl import space
-from archdsl.errors import SpecError
+from archdsl.base.errors import SpecError
 from archdsl.language import parse
 
 

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import archdsl
-from archdsl.architecture.fitting import fit
-from archdsl.sources import read_file
+from archdsl.language.sources import read_file
+from archdsl.network.fitting import fit
 
 # Specs of timm's networks, and what timm calls them.
 TWINS = {

@@ -18,7 +18,7 @@ import lark
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from archdsl import resources
+from archdsl.base import resources
 
 WORDS = ("C", "M", "T", "conv", "norm", "act", "width", "relu", "k", "x1", "_a", "model2", "Long_name_of_a_block")
 DEPTH = 3  # how deep brackets stand in each other

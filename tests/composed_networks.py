@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from archdsl.architecture import resolve
 from archdsl.language import parse
-from archdsl.model import Network, build
+from archdsl.network import resolve
+from archdsl.network.model import Network, build
 
 GHOST = "block ghost(k=3, act=relu) = residual[conv(width//2, k=1) norm act conv(k=k, groups=width//2) norm]\n"
 

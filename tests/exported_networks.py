@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archdsl import checkpoint
-from archdsl.language import write
-from archdsl.model import Network, compile
+from archdsl.api.compile import compile
+from archdsl.base import checkpoint
+from archdsl.interchange.arch_text import write
+from archdsl.network.model import Network
 
 MAPS = """
 model maps

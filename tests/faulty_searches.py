@@ -16,11 +16,11 @@ from unittest import mock
 from tiny_space import tiny
 
 import archdsl
-from archdsl.files import write_atomically
-from archdsl.resume import Resumable
+from archdsl.base.files import write_atomically
 from archdsl.study.candidate import evaluate
 from archdsl.study.pool import Task
 from archdsl.study.watch import Watch
+from archdsl.training.resume import Resumable
 
 BUDGET = 7
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archdsl import resources
+from archdsl.base import resources
 
 SHIPPED = [*resources.shipped_specs().values(), resources.folder("grammars") / "prelude.arch"]

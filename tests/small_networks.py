@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archdsl.units import Unit
+from archdsl.network.units import Unit
 
 
 @pytest.fixture(autouse=True)

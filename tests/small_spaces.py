@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.conditions import truth, value_of
-from archdsl.errors import SpecError
+from archdsl.base.errors import SpecError
+from archdsl.ir.conditions import truth, value_of
 from archdsl.language import parse
+from archdsl.network import Architecture
 
 PRELUDE = """
 input 3x8x8 classes 4

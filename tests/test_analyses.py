@@ -17,13 +17,14 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, hybrid, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl import analyses, palette
+from archdsl import analyses
 from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all, quality
-from archdsl.analysis_folder import draw_files, stems
+from archdsl.analyses.folder import draw_files, stems
+from archdsl.base import colours
+from archdsl.base.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
 from archdsl.data.dataset import Dataset, Split
-from archdsl.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
-from archdsl.scores import info
-from archdsl.units import Unit
+from archdsl.ir.scores import info
+from archdsl.network.units import Unit
 
 
 def _split(count: int, seed: int) -> Split:
@@ -92,7 +93,7 @@ def test_contract(name: str, results: dict[str, Result]) -> None:
     figure = Figure(layout="constrained")
     axes = figure.add_subplot()
     analysis.plot(again, axes)
-    analysis.plot(again, axes, label="second", color=palette.network(1))
+    analysis.plot(again, axes, label="second", color=colours.network(1))
     figure.canvas.draw()
 
 
@@ -103,7 +104,7 @@ def test_scores_have_one_provider_each() -> None:
 
 
 def test_scores_are_known_without_torch() -> None:
-    code = "import sys; from archdsl.scores import info; info('log_ape'); print('torch' in sys.modules)"
+    code = "import sys; from archdsl.ir.scores import info; info('log_ape'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -213,7 +214,7 @@ def test_a_result_stored_before_a_field_was_there(results: dict[str, Result]) ->
 
 
 def test_quality_agrees_with_the_training_loop(data: Dataset, results: dict[str, Result]) -> None:
-    from archdsl.training import evaluate
+    from archdsl.training.loop import evaluate
 
     expected = evaluate(hybrid(dtype=torch.float32), data.validation, data)
     assert results["quality"].scores() == pytest.approx(dataclasses.asdict(expected), rel=1e-5)

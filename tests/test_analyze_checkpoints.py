@@ -16,12 +16,12 @@ from small_networks import one_thread  # noqa: F401
 import archdsl
 from archdsl.analyses import ANALYSES
 from archdsl.analyses.curvature import LossHessian
-from archdsl.analyze_checkpoints import analyze_checkpoints, ordered
-from archdsl.checkpoint import load_metadata, save
+from archdsl.api.analyze_checkpoints import analyze_checkpoints, ordered
+from archdsl.api.train import restore
+from archdsl.base.checkpoint import load_metadata, save
+from archdsl.base.errors import ArchdslError, DataError, StudyError, UsageError
 from archdsl.cli.main import run
-from archdsl.errors import ArchdslError, DataError, StudyError, UsageError
-from archdsl.export import export
-from archdsl.train_spec import restore
+from archdsl.interchange.export import export
 
 SPEC = "model tiny stem patch(4, k=4) stage(4, heads=1, head_dim=4)[C M] train(epochs=3, batch=32, ema={ema})"
 

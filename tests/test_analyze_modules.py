@@ -13,9 +13,9 @@ from small_networks import hybrid, one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
+from archdsl.analyses.modules import candidates, find_units, guess_kind
+from archdsl.base.errors import DataError, RunError, UnknownNameError, UsageError
 from archdsl.data import load
-from archdsl.errors import DataError, RunError, UnknownNameError, UsageError
-from archdsl.modules import candidates, find_units, guess_kind
 
 
 class Plain(nn.Module):

@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, Misfit, resolve, resolve_model
-from archdsl.errors import SpecError
+from archdsl.base.errors import SpecError
+from archdsl.ir.wording import option_labels
 from archdsl.language import parse
-from archdsl.wording import option_labels
+from archdsl.network import Architecture, Misfit, resolve, resolve_model
 
 TEXT = """
 model small

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import archdsl
-from archdsl.layers.attention import GridAttention, TokenAttention
-from archdsl.layers.residual import Residual, drop_path
+from archdsl.blocks.layers.attention import GridAttention, TokenAttention
+from archdsl.blocks.layers.residual import Residual, drop_path
 
 HEADS, DIM, CHANNELS, OUT = 2, 3, 5, 4
 

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
 from archdsl.bench import shipped
 from archdsl.bench.halving import halve
 from archdsl.language import parse
+from archdsl.network import Architecture
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from archdsl.base.errors import ArchdslError, UsageError
 from archdsl.bench import Row, Table, shipped
 from archdsl.bench.correlation import correlations, places, spearman
 from archdsl.bench.regret import compare, first_best, median_of_draws, objective_of, regrets, truth_of
 from archdsl.bench.simulation import Simulated, simulate
 from archdsl.cli.main import run
-from archdsl.errors import ArchdslError, UsageError
 from archdsl.space import members
 from archdsl.study.baselines import baselines
 

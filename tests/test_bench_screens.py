@@ -12,15 +12,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from archdsl import space
+from archdsl.base.errors import DataError, StudyError, UsageError
 from archdsl.bench import Table, screens, shipped
 from archdsl.bench.screens import admit, ceiling, correlate, measure_screens, members_of, ranks, verdict, worth
 from archdsl.cli.main import run
 from archdsl.data import load
-from archdsl.errors import DataError, StudyError, UsageError
-from archdsl.experiment import fit_to_data
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
 from archdsl.study.screens import SCREENS
+from archdsl.training.experiment import fit_to_data
 
 ROOT = Path(__file__).parent.parent
 TINY = "defaults(head_dim=4)\nstem patch(4, k=4)\nstage(4, heads=1) [{C|M}*2]\n"

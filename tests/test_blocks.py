@@ -17,14 +17,14 @@ from pydantic.fields import FieldInfo
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from archdsl.arguments import show
 from archdsl.blocks import BLOCKS as PRIMITIVES
 from archdsl.blocks import Block
+from archdsl.blocks.layers.residual import Residual
+from archdsl.blocks.shapes import Shape, ShapeError
 from archdsl.blocks.trees import measure, roles
+from archdsl.ir.arguments import show
 from archdsl.language import parse, prelude
-from archdsl.layers.residual import Residual
-from archdsl.model import build_node, initialise
-from archdsl.shapes import Shape, ShapeError
+from archdsl.network.model import build_node, initialise
 from archdsl.space import check
 
 BLOCKS = prelude.blocks() | {name: PRIMITIVES[name] for name in PRIMITIVES}

@@ -13,14 +13,14 @@ import torch
 
 import archdsl
 from archdsl import analyses
-from archdsl.architecture import resolve
 from archdsl.data import Dataset, load
-from archdsl.experiment import fit_to_data
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
+from archdsl.network import resolve
 from archdsl.study import candidate
 from archdsl.study.cache import Cache, Entry, Key, Point, analysis_key, key_for
 from archdsl.study.pool import Task
+from archdsl.training.experiment import fit_to_data
 
 SPACE = """
 model cached

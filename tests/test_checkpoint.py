@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from archdsl import checkpoint
-from archdsl.errors import RunError, StudyError
+from archdsl.base import checkpoint
+from archdsl.base.errors import RunError, StudyError
 
 resource = pytest.importorskip("resource", reason="file size limits exist on POSIX systems alone")
 

@@ -12,8 +12,8 @@ from small_networks import HYBRID_UNITS, TOKEN_UNITS, Tokens, hybrid, images, on
 from torch import Tensor, nn
 
 from archdsl.analyses.cka import CkaResult, centred_gram, measure, plot
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit
 
 
 def hsic(x: np.ndarray, y: np.ndarray) -> float:

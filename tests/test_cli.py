@@ -167,7 +167,7 @@ def test_bad_input_gets_a_message_and_a_code(
 
 
 @pytest.mark.parametrize(
-    "imported", ["typer", "archdsl.errors", "archdsl.cli.main", "pydantic", "archdsl.blocks", "lark"]
+    "imported", ["typer", "archdsl.base.errors", "archdsl.cli.main", "pydantic", "archdsl.blocks", "lark"]
 )
 def test_ctrl_c_while_modules_are_imported_ends_quietly(imported: str):
     """The first of them is imported by our entry; Python says of each when it is there."""

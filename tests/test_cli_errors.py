@@ -13,7 +13,7 @@ import pytest
 from commands import Command, Done, run_here, write_spec  # noqa: F401
 from work import at_most
 
-from archdsl.errors import ArchdslError, DataError, RunError, SpecError, StudyError, UsageError
+from archdsl.base.errors import ArchdslError, DataError, RunError, SpecError, StudyError, UsageError
 from archdsl.language import parse
 
 # ---- exit codes ----------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 from commands import Command, run_here, write_spec  # noqa: F401
 
-from archdsl import ir, resources
+from archdsl import ir
+from archdsl.base import resources
 from archdsl.language import parse
 
 # ---- check ---------------------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ from small_networks import one_thread  # noqa: F401
 
 import archdsl
 from archdsl.analyses.quality import QualityResult
+from archdsl.base.errors import DataError, UsageError
+from archdsl.base.statistics import Spread, estimated, estimated_difference, mean_interval
 from archdsl.cli.main import run
-from archdsl.errors import DataError, UsageError
 from archdsl.report.networks import Measured, Run, page, rows
-from archdsl.report.statistics import Spread, estimated, estimated_difference, mean_interval
 
 HEAD = "stem patch(4, k=4) defaults(heads=1, head_dim=4)"
 CONV = f"model conv {HEAD} stage(4)[C C] train(epochs=1, batch=32)"

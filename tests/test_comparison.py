@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from archdsl.alignment import align
-from archdsl.architecture import Architecture, resolve
 from archdsl.cli.differences import print_difference
 from archdsl.cli.main import run
-from archdsl.comparison import BlockChange, Change, Difference, difference
-from archdsl.comparison_of_spaces import SpaceDifference, compare
 from archdsl.language import parse
-from archdsl.sources import read_file
+from archdsl.language.sources import read_file
+from archdsl.network import Architecture, resolve
+from archdsl.network.alignment import align
+from archdsl.network.comparison import BlockChange, Change, Difference, difference
+from archdsl.space.comparison import SpaceDifference, compare
 
 
 def model(text: str) -> Architecture:

@@ -8,9 +8,10 @@ from composed_networks import GHOST, block, network
 from torch import nn
 
 from archdsl import space
-from archdsl.architecture import resolve
-from archdsl.errors import SpecError
-from archdsl.language import parse, write
+from archdsl.base.errors import SpecError
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
+from archdsl.network import resolve
 
 
 def test_the_example_of_the_language_page() -> None:
@@ -166,8 +167,8 @@ def test_units_of_the_analyses() -> None:
 
 def test_names_that_modules_have_already() -> None:
     from archdsl.blocks.base import TAKEN_NAMES
-    from archdsl.layers.parallel import Parallel
-    from archdsl.layers.residual import Residual
+    from archdsl.blocks.layers.parallel import Parallel
+    from archdsl.blocks.layers.residual import Residual
 
     modules = (nn.Sequential(), Residual([], None, 0, None), Parallel([], "sum"))
     there = {name for module in modules for name in dir(module) if not name.startswith(("_", "register_"))}

@@ -11,9 +11,10 @@ from composed_networks import GHOST
 
 import archdsl
 from archdsl import ir, space
-from archdsl.architecture import Architecture, resolve
-from archdsl.language import parse, write
-from archdsl.model import build
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
+from archdsl.network import Architecture, resolve
+from archdsl.network.model import build
 
 # ---- holes ---------------------------------------------------------------------------------------------------
 

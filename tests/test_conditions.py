@@ -11,10 +11,11 @@ import pytest
 from small_spaces import small_space
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, resolve, resolve_model
-from archdsl.conditions import allows, countable, is_measured, open_measures, reader, truth, unmet
-from archdsl.errors import SpecError
-from archdsl.language import parse, write
+from archdsl.base.errors import SpecError
+from archdsl.interchange.arch_text import write
+from archdsl.ir.conditions import allows, countable, is_measured, open_measures, reader, truth, unmet
+from archdsl.language import parse
+from archdsl.network import Architecture, resolve, resolve_model
 
 # A comparison that is true, one that is false, one that is open until latency is measured.
 ATOMS = {"depth == 1": True, "depth != 1": False, "latency_ms <= 2": None}

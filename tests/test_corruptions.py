@@ -13,8 +13,8 @@ from scipy import ndimage
 from small_networks import hybrid, one_thread  # noqa: F401
 
 from archdsl.analyses.corruption import CorruptionResult, measure
-from archdsl.corruptions import CORRUPTIONS, blur, corrupt, digital, noise, weather
-from archdsl.errors import UnknownNameError, UsageError
+from archdsl.analyses.corruptions import CORRUPTIONS, blur, corrupt, digital, noise, weather
+from archdsl.base.errors import UnknownNameError, UsageError
 
 
 def rng(seed: int = 0) -> np.random.Generator:

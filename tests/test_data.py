@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from archdsl.base.errors import DataError, UnknownNameError
 from archdsl.data import DATASETS, load
 from archdsl.data.augment import augment, normalise
 from archdsl.data.dataset import Split, build, hold_out
-from archdsl.errors import DataError, UnknownNameError
 
 FILES = Path(__file__).parents[1] / "archdsl" / "data" / "fashion_mnist"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archdsl.base.errors import DataError
 from archdsl.data import load
-from archdsl.errors import DataError
 
 # ------------------------------------------------------------------------------------------------ image folders
 

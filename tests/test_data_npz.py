@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from archdsl.base.errors import DataError
 from archdsl.data import load
-from archdsl.errors import DataError
 
 
 def arrays(count: int = 40, shape: tuple[int, ...] = (8, 8, 3), classes: int = 4) -> dict[str, np.ndarray]:

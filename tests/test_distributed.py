@@ -18,14 +18,14 @@ import torch
 from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
-from archdsl.errors import StudyError
-from archdsl.experiment import set_up
-from archdsl.sources import Source
+from archdsl.base.errors import StudyError
+from archdsl.language.sources import Source
 from archdsl.study import join
 from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, patiently
 from archdsl.study.screens import SCREENS
+from archdsl.training.experiment import set_up
 
 
 def restart(server: Any, url: str) -> None:

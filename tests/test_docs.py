@@ -14,19 +14,20 @@ import pytest
 from pydantic.fields import FieldInfo
 
 import archdsl
-from archdsl import ir, resources, space
-from archdsl.arguments import show
+from archdsl import ir, space
+from archdsl.base import resources
+from archdsl.base.errors import SpecError
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.structures import STRUCTURES
-from archdsl.errors import SpecError
+from archdsl.ir.arguments import show
+from archdsl.ir.recipe import Recipe
+from archdsl.ir.scores import SCORES
 from archdsl.language import parse, prelude
 from archdsl.language.brackets import MAX_CHARACTERS, MAX_NESTING, MAX_WORD
 from archdsl.language.formatting import format_text
 from archdsl.language.state import MAX_BLOCKS
 from archdsl.language.syntax_errors import STATEMENTS
 from archdsl.language.values import MAX_DEPTH, MAX_OPTIONS
-from archdsl.recipe import Recipe
-from archdsl.scores import SCORES
 
 ROOT = Path(__file__).parent.parent
 LANGUAGE = ROOT / "docs/language.md"
@@ -311,7 +312,7 @@ def test_the_blocks_of_the_contributing_page_work():
     """`add a block` as a few lines of the prelude, and as one whole file, which registers and leaves again."""
     import torch
 
-    from archdsl.model import compile
+    from archdsl.api.compile import compile
 
     ((_, defined),) = fences(ROOT / "CONTRIBUTING.md", "arch")
     assert compile(f"{defined}\nstage(16)[fused_mbconv]\nstage[fused_mbconv(k=5)]").architecture.depth == 2

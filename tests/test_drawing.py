@@ -17,8 +17,10 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 
-from archdsl import ir, palette, resources
-from archdsl.architecture import Architecture, resolve
+from archdsl import ir
+from archdsl.base import colours as palette
+from archdsl.base import resources
+from archdsl.base.errors import RunError, SpecError, UsageError
 from archdsl.cli.main import run
 from archdsl.drawing import draw, draw_file, html, sheet
 from archdsl.drawing.folding import fold
@@ -28,8 +30,8 @@ from archdsl.drawing.paint import paint
 from archdsl.drawing.picture import Alternatives, Group, Repeated, Tile, tiles, walk
 from archdsl.drawing.save import svg
 from archdsl.drawing.sheet import WIDEST, Sheet
-from archdsl.errors import RunError, SpecError, UsageError
 from archdsl.language import parse
+from archdsl.network import Architecture, resolve
 
 FIXTURES = Path(__file__).parent / "fixtures" / "valid"
 FILES = {**resources.shipped_specs(), **{f"valid/{path.stem}": path for path in sorted(FIXTURES.glob("*.arch"))}}

@@ -9,8 +9,8 @@ from editor_page import SPECS, Page, open_editor, open_ghost, text_of  # noqa: F
 from archdsl import space
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.positions import Lines
-from archdsl.identity import spec_hash
 from archdsl.language import parse
+from archdsl.network.identity import spec_hash
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_hints(editor: Editor, ghost: Page) -> None:
     hints = editor.about("inlayHint", page.uri, range=page.whole())
     shapes = ["-> 256x32x32", "-> 512x16x16", "-> 1024x8x8", "-> 2048x4x4"]
     assert [hint["label"].partition(",")[0] for hint in hints] == shapes
-    from archdsl.architecture import resolve
+    from archdsl.network import resolve
 
     stage = resolve(parse(page.text)).stages[0].blocks
     assert hints[0]["label"].endswith(f"{sum(b.cost.params for b in stage) / 1000:.0f}K params")

@@ -12,12 +12,12 @@ import pytest
 from editor_page import GHOST, SPECS, text_of
 
 from archdsl import space
+from archdsl.base.errors import ArchdslError, Diagnostic, SpecError
 from archdsl.editor.analysis import Analysis, forget
 from archdsl.editor.outline import fix
 from archdsl.editor.positions import Lines
 from archdsl.editor.reading import read_again
 from archdsl.editor.scanner import Scan
-from archdsl.errors import ArchdslError, Diagnostic, SpecError
 from archdsl.language import parse, syntax
 from archdsl.language.parser import parse_syntax, read
 

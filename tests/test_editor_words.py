@@ -11,8 +11,8 @@ from archdsl.editor import known, meanings
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.completion import complete
 from archdsl.editor.terminals import words
+from archdsl.ir.scores import SCORES
 from archdsl.language.syntax_errors import STATEMENTS
-from archdsl.scores import SCORES
 
 # ---- hover ---------------------------------------------------------------------------------------------------
 

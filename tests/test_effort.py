@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from archdsl import effort, space
-from archdsl.errors import SpecError
+from archdsl import space
+from archdsl.base import effort
+from archdsl.base.errors import SpecError
 from archdsl.language import parse
 from archdsl.space.checking import COUNTING, DRAWING, LOOKING, SAYING
 

@@ -22,13 +22,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 import archdsl
+from archdsl.base.errors import RunError, UsageError
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
 from archdsl.blocks.trees import primitives
 from archdsl.cli.main import run
-from archdsl.errors import RunError, UsageError
-from archdsl.export import FORMATS, export
-from archdsl.model import Network
+from archdsl.interchange.export import FORMATS, export
+from archdsl.network.model import Network
 
 ALL = "safetensors,pt2,onnx,python"
 

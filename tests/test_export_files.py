@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from exported_networks import TINY, as_training_writes_it, network
 
+from archdsl.base.errors import RunError
+from archdsl.base.files import write_atomically
 from archdsl.cli.main import run
-from archdsl.errors import RunError
-from archdsl.export import FORMATS, export
-from archdsl.files import write_atomically
+from archdsl.interchange.export import FORMATS, export
 
 resource = pytest.importorskip("resource", reason="file size limits exist on POSIX systems alone")
 
@@ -40,7 +40,7 @@ def test_a_full_disk_leaves_the_older_file(formats: list[str], tmp_path: Path) -
         path.write_bytes(b"old")
     code = (
         "import resource, sys\n"
-        "from archdsl.export import check_formats\n"
+        "from archdsl.interchange.export import check_formats\n"
         "from archdsl.cli.main import run\n"
         "formats = sys.argv[1].split(',')\n"
         "check_formats(formats)\n"

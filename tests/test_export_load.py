@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import archdsl
 from archdsl import ir
+from archdsl.api.train import restore, train
+from archdsl.base.errors import SpecError, StudyError
 from archdsl.cli.main import run
-from archdsl.errors import SpecError, StudyError
-from archdsl.export import export
-from archdsl.train_spec import restore, train
+from archdsl.interchange.export import export
 
 
 def test_load_a_training(little: Path, tmp_path: Path) -> None:

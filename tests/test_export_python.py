@@ -19,16 +19,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import archdsl
-from archdsl import resources
+from archdsl.api.compile import compile
+from archdsl.base import resources
+from archdsl.base.errors import RunError
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
 from archdsl.cli.main import run
-from archdsl.errors import RunError
-from archdsl.export.expressions import Unwritable, expression, layer_classes, watched
-from archdsl.export.printing import flat
-from archdsl.export.python_source import source
-from archdsl.export.sources import Sources
-from archdsl.model import compile, initialise
+from archdsl.interchange.export.expressions import Unwritable, expression, layer_classes, watched
+from archdsl.interchange.export.printing import flat
+from archdsl.interchange.export.python_source import source
+from archdsl.interchange.export.sources import Sources
+from archdsl.network.model import initialise
 
 TEXTS = {"maps": MAPS, "tokens": TOKENS, "mean_of_tokens": MEAN_OF_TOKENS}
 

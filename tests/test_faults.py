@@ -23,9 +23,9 @@ import torch
 from tiny_space import tiny
 
 import archdsl
+from archdsl.base.errors import DiskFullError, RunError
+from archdsl.base.files import is_full, write_atomically
 from archdsl.data import load
-from archdsl.errors import DiskFullError, RunError
-from archdsl.files import is_full, write_atomically
 from archdsl.study.pool import Pool
 from archdsl.study.store import mend
 

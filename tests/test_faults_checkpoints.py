@@ -11,7 +11,7 @@ import pytest
 from faulty_searches import Stop, check_same, search
 from safetensors import safe_open
 
-from archdsl.errors import RunError
+from archdsl.base.errors import RunError
 from archdsl.study.watch import Watch
 
 

@@ -85,7 +85,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from faulty_searches import search
-from archdsl.errors import ArchdslError
+from archdsl.base.errors import ArchdslError
 from archdsl.study import Watch
 
 class Wait(Watch):  # in the folder, nothing trained yet

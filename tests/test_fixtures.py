@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from archdsl import ir, space
-from archdsl.errors import ArchdslError
+from archdsl.base.errors import ArchdslError
 from archdsl.language import parse
-from archdsl.sources import read_file
+from archdsl.language.sources import read_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VALID = sorted((FIXTURES / "valid").glob("*.arch"))

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from shipped_files import SHIPPED
 
-from archdsl.errors import Span, SpecError
-from archdsl.identity import spec_hash
+from archdsl.base.errors import Span, SpecError
 from archdsl.language import parse
 from archdsl.language.formatting import format_text
 from archdsl.language.parser import parse_syntax
+from archdsl.network.identity import spec_hash
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = [*SHIPPED, *sorted(FIXTURES.glob("*/*.arch"))]

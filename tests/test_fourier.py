@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from archdsl.analyses.depth_plot import common_legend
 from archdsl.analyses.fourier import FLOOR, FourierResult, diagonal, frequencies, measure, plot
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit
 
 
 class Through(nn.Module):

@@ -19,7 +19,7 @@ import archdsl
 from archdsl.analyses.curvature import LossHessian
 from archdsl.analyses.hessian import HessianResult, measure
 from archdsl.analyses.parts import Parts
-from archdsl.errors import RunError, UsageError
+from archdsl.base.errors import RunError, UsageError
 
 TIGHT = 1e-7
 

@@ -15,8 +15,8 @@ from torch import nn
 from archdsl.analyses import hessian
 from archdsl.analyses.hessian_blocks import BlocksResult, measure
 from archdsl.analyses.hessian_blocks_plot import plot
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit
 
 
 def places(model: nn.Module, *paths: str) -> np.ndarray:

@@ -18,14 +18,14 @@ from test_hessian import dense
 from torch import Tensor, nn
 
 import archdsl
-from archdsl import resources
 from archdsl.analyses.hessian import measure
+from archdsl.base import resources
 from archdsl.blocks import BLOCKS as PRIMITIVES
 from archdsl.blocks import Block
+from archdsl.blocks.shapes import Shape, ShapeError
 from archdsl.blocks.trees import measure as cost_of
 from archdsl.language import parse, prelude
-from archdsl.model import build_node, initialise
-from archdsl.shapes import Shape, ShapeError
+from archdsl.network.model import build_node, initialise
 
 TINY: dict[str, Any] = {
     "width": 4, "out_features": 4, "hidden": 4, "heads": 2, "head_dim": 2, "mlp_ratio": 1.0, "expansion": 2,

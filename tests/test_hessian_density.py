@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from archdsl.analyses.hessian_density import DensityResult, measure
 from archdsl.analyses.lanczos import Krylov, lanczos
+from archdsl.analyses.modules import of_module
+from archdsl.analyses.subject import Options, attempt
+from archdsl.base.errors import RunError, UsageError
 from archdsl.cli.main import run
-from archdsl.errors import RunError, UsageError
-from archdsl.modules import of_module
-from archdsl.subject import Options, attempt
 
 SPECTRUM = np.concatenate([[-3.0, 20.0, 40.0], np.linspace(0, 1, 37)])
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import archdsl
-from archdsl import resources
-from archdsl.identity import spec_hash
+from archdsl.base import resources
 from archdsl.language import parse
+from archdsl.network.identity import spec_hash
 
 GOLDEN = Path(__file__).parent / "fixtures" / "hashes.json"
 

@@ -22,21 +22,18 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # In which data flows; a room may know those before it, never those behind it.
 ORDER = (
-    "errors", "registry", "ir", "arguments", "conditions", "wording", "blocks", "composites", "architecture", "language", "sources", "space",
-    "drawing", "alignment", "comparison", "comparison_of_spaces", "editor", "model", "latency", "pretrained", "export", "timm_models", "data", "experiment",
-    "training", "corruptions", "analyses", "report", "study", "tracking", "train_spec", "analysis_folder", "subject", "race",
-    "analyze_spec", "analyze_checkpoints", "compare_networks", "reproduction", "cli",
+    "base", "ir", "blocks", "language", "network", "space", "interchange", "data", "training", "analyses", "study",
+    "report", "drawing", "editor", "api", "cli",
 )  # fmt: skip
-WITHOUT_TORCH = (
-    "errors", "registry", "resources", "shapes", "units", "recipe", "scores", "ir", "arguments", "conditions", "blocks", "composites",
-    "architecture",
-    "language", "identity", "sources", "space", "cli", "wording", "drawing", "alignment", "comparison",
-    "comparison_of_spaces", "editor",
-)  # fmt: skip
+AT_THE_ROOT = {"__init__", "__main__", "timm_models"}  # the last is the name that timm's users import and run
+MOST_FLOORS = 10  # rooms that stand on each other, `__main__` among them
+WITHOUT_TORCH = ("ir", "language", "space", "cli", "drawing", "editor")
+TOO = ("errors", "registry", "resources", "files", "colours", "effort")  # of `base`, whose `device` needs it
+SLOW = {"torch", "timm", "torchvision", "optuna", "matplotlib", "scipy"}
 
 
-def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
-    """Modules of ours that are imported."""
+def imported(nodes: Iterator[ast.AST], named: bool = False) -> Iterator[str]:
+    """Modules of ours that are imported; with `named`, also those whose names stand in texts, for `importlib`."""
     for node in nodes:
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -45,6 +42,8 @@ def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
             assert node.level == 0, "imports are absolute"
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name in FILES else node.module for name in inner]
+        elif named and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.partition(":")[0]]
         yield from (name for name in names if name in FILES and name != "archdsl")
 
 
@@ -69,7 +68,7 @@ def graph() -> dict[str, set[str]]:
     known: dict[str, set[str]] = {}
     for module, tree in TREES.items():
         if module != "archdsl":  # the front door may know all
-            known.setdefault(room(module), set()).update(room(name) for name in imported(ast.walk(tree)))
+            known.setdefault(room(module), set()).update(room(name) for name in imported(ast.walk(tree), named=True))
     return {name: others - {name} for name, others in known.items()}
 
 
@@ -82,10 +81,18 @@ def test_rooms_know_each_other_one_way_only() -> None:
 
 def test_rooms_stand_in_the_order_of_the_data() -> None:
     known = graph()
-    assert set(ORDER) <= known.keys()
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()} == set(ORDER)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == AT_THE_ROOT
     for i, name in enumerate(ORDER):
         behind = known[name] & set(ORDER[i + 1 :])
         assert not behind, f"'{name}' imports {sorted(behind)}, which come after it"
+
+
+def test_the_house_has_few_floors() -> None:
+    known, floors = graph(), {}
+    for name in TopologicalSorter(known).static_order():
+        floors[name] = 1 + max((floors[other] for other in known.get(name, ())), default=0)
+    assert max(floors.values()) <= MOST_FLOORS, floors
 
 
 def test_modules_are_imported_one_way_only() -> None:
@@ -97,22 +104,21 @@ def test_modules_are_imported_one_way_only() -> None:
         pytest.fail(f"a circle of modules: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_what_answers_in_a_blink_does_not_wait_for_pytorch(name: str) -> None:
-    for module, tree in TREES.items():
-        if module == "archdsl" or room(module) != name:
+def test_what_answers_in_a_blink_does_not_wait_for_pytorch() -> None:
+    known = {module: set(imported(at_import(tree))) for module, tree in TREES.items()}
+    waiting = [m for m in TREES if m != "archdsl" and room(m) in WITHOUT_TORCH]
+    waiting += [f"archdsl.base.{name}" for name in TOO]
+    seen: set[str] = set()
+    while waiting:  # and whatever they import, on and on
+        module = waiting.pop()
+        if module in seen:
             continue
-        for node in at_import(tree):
+        seen.add(module)
+        waiting += known[module]
+        for node in at_import(TREES[module]):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            slow = {n.partition(".")[0] for n in names} & {
-                "torch",
-                "timm",
-                "torchvision",
-                "optuna",
-                "matplotlib",
-                "scipy",
-            }
+            slow = {n.partition(".")[0] for n in names} & SLOW
             assert not slow, f"{module} imports {slow}"
 
 

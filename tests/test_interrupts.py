@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from faulty_searches import check_same, command, search
 
-from archdsl.interrupts import as_interrupt, uninterrupted
+from archdsl.base.interrupts import as_interrupt, uninterrupted
 
 # A command in whose midst Ctrl-C comes to {here}, and that does not end by itself.
 COMMAND = """
 import signal, sys, time
-import archdsl.__main__, archdsl.cli.main, archdsl.interrupts
+import archdsl.__main__, archdsl.cli.main, archdsl.base.interrupts
 
 class Late:
     def __del__(self):
@@ -42,7 +42,7 @@ def made_another_and_dropped():
         pass
 
 def imported():
-    with archdsl.interrupts.whole_imports():
+    with archdsl.base.interrupts.whole_imports():
         import half
         time.sleep(600)
 

@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from archdsl import ir, resources
-from archdsl.errors import Span
+from archdsl import ir
+from archdsl.base import resources
+from archdsl.base.errors import Span
 from archdsl.language import parse
-from archdsl.sources import read_file
+from archdsl.language.sources import read_file
 
 FILES = {
     **resources.shipped_specs(),

@@ -11,15 +11,16 @@ import pytest
 
 import archdsl
 from archdsl import space
-from archdsl.errors import SpecError
-from archdsl.experiment import recipe_of
+from archdsl.base.errors import SpecError
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
 from archdsl.report.headline import headline
-from archdsl.report.results import read
-from archdsl.space import attempt, usual_recipe
+from archdsl.space import attempt
 from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
+from archdsl.study.results import read
+from archdsl.training.experiment import recipe_of
+from archdsl.training.usual import usual_recipe
 
 JOINT = """
 model joint

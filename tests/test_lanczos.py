@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from archdsl.analyses.lanczos import lanczos, top
-from archdsl.errors import RunError
+from archdsl.base.errors import RunError
 
 
 def _matrix(spectrum: list[float] | np.ndarray, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

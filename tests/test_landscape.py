@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from small_networks import hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.landscape import direction, measure, plot
-from archdsl.errors import RunError, UsageError
+from archdsl.base import colours
+from archdsl.base.errors import RunError, UsageError
 
 
 class Quadratic(nn.Module):
@@ -243,12 +243,12 @@ def test_three_views() -> None:
     assert ax.lines[1].get_ydata() == pytest.approx(found.nll[:, 2])
     flat = figure.add_subplot()
     plot(found, flat)
-    plot(found, flat, label="second", color=palette.network(1))
+    plot(found, flat, label="second", color=colours.network(1))
     with pytest.raises(UsageError, match="three dimensions"):
         plot(found, flat, view="surface")
     space = figure.add_subplot(projection="3d")
     plot(found, space, view="surface", label="net")
-    plot(found, space, view="surface", label="second", color=palette.network(1))
+    plot(found, space, view="surface", label="second", color=colours.network(1))
     figure.canvas.draw()
 
 

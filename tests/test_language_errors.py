@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archdsl import space
-from archdsl.errors import ArchdslError, Diagnostic, SpecError, did_you_mean, render
+from archdsl.base.errors import ArchdslError, Diagnostic, SpecError, did_you_mean, render
 from archdsl.language import parse
 
 

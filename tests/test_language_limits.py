@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from work import at_most
 
-from archdsl import ir, resources, space
-from archdsl.errors import SpecError
-from archdsl.language import parse, write
+from archdsl import ir, space
+from archdsl.base import resources
+from archdsl.base.errors import SpecError
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TEXTS = [path.read_text(encoding="utf-8-sig") for path in sorted((FIXTURES / "valid").glob("*.arch"))]

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from archdsl import latency, train_spec
-from archdsl.architecture import Architecture, resolve, resolve_model
+from archdsl.api import train as train_spec
+from archdsl.base.errors import SpecError
 from archdsl.cli.main import run
-from archdsl.errors import SpecError
 from archdsl.language import parse
-from archdsl.latency import Latencies, broken, check, milliseconds
+from archdsl.network import Architecture, latency, resolve, resolve_model
+from archdsl.network.latency import Latencies, broken, check, milliseconds
 
 CPU = torch.device("cpu")
 SMALL = "input 1x8x8 classes 4 stem conv(8) stage(8)[{}] head gap linear"
@@ -90,13 +90,13 @@ def test_a_block_twice_costs_the_sum_of_both(monkeypatch: pytest.MonkeyPatch) ->
 
     In processor time, since the processor is shared too.
     """
-    monkeypatch.setattr("archdsl.device.time", SimpleNamespace(perf_counter=time.thread_time))
+    monkeypatch.setattr("archdsl.base.device.time", SimpleNamespace(perf_counter=time.thread_time))
     block = "basic(k=5)"
     one, three = (resolve(parse(f"input 3x16x16 stem conv(32) stage(32)[{block}*{n}]")) for n in (1, 3))
     latencies = Latencies(CPU)
     first, third = latencies.of(one), latencies.of(three)
     assert third == pytest.approx(first + 2 * latencies.blocks(one)[1])
-    from archdsl.model import build
+    from archdsl.network.model import build
 
     def whole(architecture: Architecture) -> float:
         model, x = build(architecture).eval(), torch.randn(1, *architecture.input)

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses import prefix
 from archdsl.analyses.lesion import measure, plot, without
-from archdsl.errors import RunError, UsageError
-from archdsl.model import Network, compile, units
-from archdsl.units import Unit
+from archdsl.api.compile import compile
+from archdsl.base import colours
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.model import Network, units
+from archdsl.network.units import Unit
 
 SPEC = "input 1x8x8 classes 3 stem patch(2, k=2) defaults(heads=1, head_dim=4) stage(4)[{0}]"
 
@@ -273,5 +274,5 @@ def test_the_figure_shows_what_is_lost() -> None:
     plot(found, ax)
     heights = [bar.get_height() for bar in ax.containers[-1]]
     assert heights == pytest.approx([100 * found.lost(unit) for unit in found.units])
-    plot(found, ax, label="second", color=palette.network(1))
+    plot(found, ax, label="second", color=colours.network(1))
     assert "second" in [text.get_text() for text in ax.get_legend().get_texts()]

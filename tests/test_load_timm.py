@@ -17,12 +17,12 @@ import torchvision
 from torch import Tensor, nn
 
 import archdsl
-from archdsl import resources
-from archdsl.errors import RunError, UsageError, WeightsError
-from archdsl.model import Network
-from archdsl.pretrained.carry import carry, recognise
-from archdsl.pretrained.families import FAMILIES
-from archdsl.pretrained.rules import LAYOUTS, by_head, family, merged, table
+from archdsl.base import resources
+from archdsl.base.errors import RunError, UsageError, WeightsError
+from archdsl.interchange.pretrained.carry import carry, recognise
+from archdsl.interchange.pretrained.families import FAMILIES
+from archdsl.interchange.pretrained.rules import LAYOUTS, by_head, family, merged, table
+from archdsl.network.model import Network
 
 # Smaller models stand for larger ones of the same blocks.
 SAME = {
@@ -157,7 +157,7 @@ def test_every_layout_is_needed(layout: str, name: str, monkeypatch: pytest.Monk
         for rule in found.rules
     )
     assert plain != found.rules
-    monkeypatch.setattr("archdsl.pretrained.carry.FAMILIES", (type(found)(found.name, plain),))
+    monkeypatch.setattr("archdsl.interchange.pretrained.carry.FAMILIES", (type(found)(found.name, plain),))
     try:
         archdsl.load_timm(ours, theirs.state_dict())
     except WeightsError:
@@ -370,7 +370,7 @@ def test_a_name_that_is_none_of_timms() -> None:
 
 
 def test_a_name_that_does_not_fit_is_refused_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archdsl.pretrained.named.pretrained", lambda name: pytest.fail("it was fetched"))
+    monkeypatch.setattr("archdsl.interchange.pretrained.named.pretrained", lambda name: pytest.fail("it was fetched"))
     assert "as the shipped spec 'resnet_34_224' has" in refused("resnet_18_224", "resnet34")
 
 

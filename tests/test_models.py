@@ -11,12 +11,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import archdsl
-from archdsl import resources, space
-from archdsl.architecture import Architecture
-from archdsl.errors import RunError, SpecError
-from archdsl.layers.residual import Residual
-from archdsl.model import Network, build, units
-from archdsl.sources import read_spec
+from archdsl import space
+from archdsl.base import resources
+from archdsl.base.errors import RunError, SpecError
+from archdsl.blocks.layers.residual import Residual
+from archdsl.language.sources import read_spec
+from archdsl.network import Architecture
+from archdsl.network.model import Network, build, units
 
 ALTERNET = """
 stage({0}) [C C C]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from archdsl.analyses import measure_all
 from archdsl.analyses.noise import BANDS, NoiseResult, band_noise, measure, plot, ring
+from archdsl.base.errors import RunError, UsageError
 from archdsl.data.dataset import Dataset, Split
-from archdsl.errors import RunError, UsageError
 
 
 def white(side: int, count: int = 3, channels: int = 2) -> Tensor:

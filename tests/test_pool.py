@@ -19,8 +19,8 @@ import pytest
 import torch
 from faulty_searches import eventually
 
+from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.data import DATASETS, Dataset, load
-from archdsl.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.study.pool import Pool, default_workers
 
 

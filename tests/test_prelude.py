@@ -9,7 +9,8 @@ from composed_networks import block
 from torch import Tensor, nn
 
 import archdsl
-from archdsl import ir, resources
+from archdsl import ir
+from archdsl.base import resources
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.language import parse, prelude

@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
 from archdsl.language import parse
+from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History

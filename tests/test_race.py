@@ -18,12 +18,12 @@ import archdsl
 from archdsl.analyses.curvature import LossHessian
 from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.parts import Parts
+from archdsl.analyses.race import Race, evidence, race, settled, tally
+from archdsl.analyses.subject import Options, Subject
+from archdsl.api.train import restore
+from archdsl.base.errors import RunError, UsageError
 from archdsl.cli.main import run
 from archdsl.data.dataset import Dataset, Split
-from archdsl.errors import RunError, UsageError
-from archdsl.race import Race, evidence, race, settled, tally
-from archdsl.subject import Options, Subject
-from archdsl.train_spec import restore
 
 ALPHA, BATCHES = 0.05, 200
 
@@ -104,7 +104,7 @@ def spectra(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Race]:
             parts.done = list(values)
             return _result(values[:, None].tolist())
 
-        monkeypatch.setattr("archdsl.race.hessian.measure", measure)
+        monkeypatch.setattr("archdsl.analyses.race.hessian.measure", measure)
         kept = [Parts() for _ in rows]
         return race(subjects, Options(batches=len(rows[0]), batch_size=1), 0.05, kept, **options)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.errors import ArchdslError, UnknownNameError
+from archdsl.base.errors import ArchdslError, UnknownNameError
+from archdsl.base.registry import Registry
 from archdsl.language import prelude
-from archdsl.registry import Registry
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "things"
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        "from archdsl.registry import Registry\nTHINGS = Registry('thing', 'things')\n", encoding="utf-8"
+        "from archdsl.base.registry import Registry\nTHINGS = Registry('thing', 'things')\n", encoding="utf-8"
     )
     (folder / "hammer.py").write_text(
         "from things import THINGS\n\n@THINGS.register('hammer')\ndef hammer():\n    return 'bang'\n", encoding="utf-8"
@@ -61,7 +61,7 @@ def test_a_typo_gets_a_did_you_mean(package: Path) -> None:
 
 
 def test_a_name_is_given_once() -> None:
-    registry: Registry[object] = Registry("thing", "archdsl.layers")
+    registry: Registry[object] = Registry("thing", "archdsl.blocks.layers")
     thing = object()
     assert registry.register("it")(thing) is thing
     registry.register("it")(thing)  # the same again, as when a module is imported twice

@@ -15,7 +15,7 @@ from report_results import results
 
 from archdsl import report
 from archdsl.report import markup, rules
-from archdsl.report.results import read
+from archdsl.study.results import read
 
 
 def test_the_usual_page_has_every_section_and_says_what_came_out() -> None:

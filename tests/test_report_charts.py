@@ -14,9 +14,9 @@ from archdsl import report
 from archdsl.analyses.fourier import FourierResult
 from archdsl.analyses.hessian import HessianResult
 from archdsl.report import chart, layout, wording
-from archdsl.report.results import read
 from archdsl.report.sections.differences import ruler
 from archdsl.report.sections.finalists import series
+from archdsl.study.results import read
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.831, 0.8342), (-3e-7, 2e-7), (1e5, 3e9), (-5, -4.9)])

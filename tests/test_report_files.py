@@ -15,7 +15,7 @@ from report_page import check
 from report_results import results
 
 from archdsl import report
-from archdsl.errors import RunError, StudyError
+from archdsl.base.errors import RunError, StudyError
 
 
 def test_write_reads_the_folder_and_leaves_no_scraps(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from report_page import changed, check, terminal
 
 from archdsl.report.headline import headline
-from archdsl.report.results import read
+from archdsl.study.results import read
 
 
 def finals(**tests: list[float]) -> dict[str, Any]:

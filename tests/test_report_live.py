@@ -21,8 +21,8 @@ from browser import Browser, browser
 from tiny_space import tiny
 
 import archdsl
+from archdsl.base.errors import RunError, StudyError
 from archdsl.cli.reports import follow
-from archdsl.errors import RunError, StudyError
 from archdsl.report.live import Live, address, server
 from archdsl.study.snapshot import awaited, snapshot, stamp
 from archdsl.study.watch import Watch

@@ -10,9 +10,10 @@ import scipy.stats
 from report_page import check
 from report_results import results, trial
 
-from archdsl.report import patterns, statistics
-from archdsl.report.results import read
+from archdsl.base import statistics
+from archdsl.report import patterns
 from archdsl.report.sections.pareto import front
+from archdsl.study.results import read
 
 
 def searched(values: np.ndarray, fillings: np.ndarray) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import scipy.stats
 from report_page import changed, check
 from report_results import results, trial
 
-from archdsl.report import rules, statistics
-from archdsl.report.results import read
+from archdsl.base import statistics
+from archdsl.report import rules
+from archdsl.study.results import read
 
 
 def test_mean_and_spread() -> None:

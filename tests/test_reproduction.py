@@ -17,18 +17,18 @@ from archdsl.analyses.fourier import FourierResult, UnitCurve
 from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.lesion import LesionResult, UnitLesion
 from archdsl.analyses.noise import NoiseResult
+from archdsl.api.reproduction import reproduce
+from archdsl.api.reproduction.claims import claims, judged
+from archdsl.api.reproduction.evidence import Record, Records, end_against_middle, kept_at_high_frequencies
+from archdsl.api.reproduction.folder import Folder
+from archdsl.api.reproduction.plan import Plan, trainings
+from archdsl.api.reproduction.pooling import pooled
+from archdsl.api.reproduction.scale import FULL, NETWORKS, QUICK, SMALL, warmed_up
+from archdsl.api.reproduction.training import carry_out, job, kept_epochs, subset
+from archdsl.api.reproduction.verdict import estimate, judge
+from archdsl.base.errors import StudyError, UsageError
 from archdsl.cli.main import run
 from archdsl.data import load
-from archdsl.errors import StudyError, UsageError
-from archdsl.reproduction import reproduce
-from archdsl.reproduction.claims import claims, judged
-from archdsl.reproduction.evidence import Record, Records, end_against_middle, kept_at_high_frequencies
-from archdsl.reproduction.folder import Folder
-from archdsl.reproduction.plan import Plan, trainings
-from archdsl.reproduction.pooling import pooled
-from archdsl.reproduction.scale import FULL, NETWORKS, QUICK, SMALL, warmed_up
-from archdsl.reproduction.training import carry_out, job, kept_epochs, subset
-from archdsl.reproduction.verdict import estimate, judge
 
 # ---------------------------------------------------------------- the rule
 
@@ -271,7 +271,7 @@ def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: P
     first = carry_out(task, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
     from archdsl.study.candidate import seeded
-    from archdsl.training import train
+    from archdsl.training.loop import train
 
     train(
         seeded(training.architecture, 0), data, training.recipe, seed=0, checkpoint=task.checkpoint,

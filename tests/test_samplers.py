@@ -15,10 +15,10 @@ import pytest
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.errors import ArchdslError, UsageError
+from archdsl.base.errors import ArchdslError, UsageError
+from archdsl.base.registry import Registry
 from archdsl.language import parse
-from archdsl.registry import Registry
+from archdsl.network import Architecture
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.parameters import parameters, suggest
@@ -289,7 +289,7 @@ def test_a_package_that_cannot_be_loaded_is_named(tmp_path: Path):
         "[archdsl.samplers]\nabsent = no_such_module:f\nnumber = math:pi\ntpe = math:floor\n"
     )
     code = (
-        "from archdsl.errors import ArchdslError; from archdsl.study.samplers import SAMPLERS\n"
+        "from archdsl.base.errors import ArchdslError; from archdsl.study.samplers import SAMPLERS\n"
         "for name in ('absent', 'number'):\n"
         "    try: SAMPLERS[name]\n"
         "    except ArchdslError as error: print(error)\n"

@@ -17,12 +17,11 @@ from torch import nn
 
 import archdsl
 from archdsl import space
-from archdsl.architecture import resolve_model
+from archdsl.base.errors import RunError, StudyError, UnknownNameError
 from archdsl.data import Dataset, load
-from archdsl.errors import RunError, StudyError, UnknownNameError
-from archdsl.experiment import fit_to_data
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
+from archdsl.network import resolve_model
 from archdsl.study import admission
 from archdsl.study.admission import Admission, make_screen, threshold_of
 from archdsl.study.baselines import baselines
@@ -33,6 +32,7 @@ from archdsl.study.screens.naswot import hamming_kernel
 from archdsl.study.screens.snip import snip
 from archdsl.study.screens.synflow import synflow
 from archdsl.study.watch import Watch
+from archdsl.training.experiment import fit_to_data
 
 TINY = """
 model tiny

@@ -16,14 +16,14 @@ from faulty_searches import command, search, start
 
 import archdsl
 from archdsl import space
+from archdsl.base.errors import RunError
 from archdsl.data import load
-from archdsl.errors import RunError
-from archdsl.experiment import fit_to_data
 from archdsl.language import parse
-from archdsl.latency import Latencies
+from archdsl.network.latency import Latencies
 from archdsl.study import Watch
 from archdsl.study.records import RECORD
 from archdsl.study.timing import Timing
+from archdsl.training.experiment import fit_to_data
 
 SPACE = """
 model timed

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from work import at_most
 
-from archdsl import ir, resources, space
-from archdsl.architecture import Misfit
-from archdsl.errors import SpecError
-from archdsl.language import parse, write
+from archdsl import ir, space
+from archdsl.base import resources
+from archdsl.base.errors import SpecError
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
+from archdsl.network import Misfit
 
 
 def extent(text: str) -> tuple[int, int | None, int | None]:

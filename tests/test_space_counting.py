@@ -12,10 +12,10 @@ from small_spaces import small_space
 from work import at_most
 
 from archdsl import space
-from archdsl.architecture import Architecture
-from archdsl.conditions import allows, figures, reader
-from archdsl.errors import SpecError
+from archdsl.base.errors import SpecError
+from archdsl.ir.conditions import allows, figures, reader
 from archdsl.language import parse
+from archdsl.network import Architecture
 from archdsl.space import arrays, graph, joining
 from archdsl.space.checking import ranges
 from archdsl.space.counted import counted

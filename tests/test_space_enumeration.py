@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.arguments import calculate
-from archdsl.language import parse, write
+from archdsl.interchange.arch_text import write
+from archdsl.ir.arguments import calculate
+from archdsl.language import parse
+from archdsl.network import Architecture
 
 
 class Walk:

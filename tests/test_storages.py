@@ -11,7 +11,7 @@ import pytest
 from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
-from archdsl.errors import DataError, RunError, StudyError
+from archdsl.base.errors import DataError, RunError, StudyError
 from archdsl.study import Watch, join
 from archdsl.study.database import open_engine, open_storage, patiently
 

@@ -20,16 +20,16 @@ from tiny_space import tiny
 
 import archdsl
 from archdsl import space
-from archdsl.architecture import resolve_model
+from archdsl.base.errors import ArchdslError, StudyError, UsageError
 from archdsl.data import load
-from archdsl.errors import ArchdslError, StudyError, UsageError
-from archdsl.experiment import fit_to_data
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
+from archdsl.network import resolve_model
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
 from archdsl.study.plan import objectives_of
 from archdsl.study.pool import Pool, Task
+from archdsl.training.experiment import fit_to_data
 
 TINY = tiny(epochs=1)
 

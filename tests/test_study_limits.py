@@ -12,7 +12,7 @@ import pytest
 from test_study import TINY, outline, run
 from tiny_space import tiny
 
-from archdsl.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
+from archdsl.base.errors import ArchdslError, RunError, SpecError, StudyError, UsageError
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.runner import Runner

@@ -12,18 +12,18 @@ from torch import nn
 
 from archdsl import space
 from archdsl.analyses.sample import batches
-from archdsl.architecture import resolve_model
+from archdsl.base.errors import ArchdslError, RunError, StudyError
 from archdsl.data import Dataset, load
-from archdsl.errors import ArchdslError, RunError, StudyError
-from archdsl.experiment import fit_to_data
 from archdsl.ir import Spec
+from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.recipe import Recipe
+from archdsl.network import resolve_model
 from archdsl.study import supernet as supernets
 from archdsl.study.candidate import seeded
 from archdsl.study.screens import SCREENS, Setting
 from archdsl.study.supernet import Supernet, Turns, recalibrate, share_key, train_supernet
-from archdsl.training import train
+from archdsl.training.experiment import fit_to_data
+from archdsl.training.loop import train
 
 HEAD = "defaults(head_dim=4)\nstem patch(4, k=4)\n"
 TINY = f"{HEAD}stage(4, heads=1) [{{C|M}}*2]\nstage(8, heads=2, down=conv) [{{C|M|}}]\n"

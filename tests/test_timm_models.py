@@ -18,9 +18,9 @@ from torch import Tensor, nn
 import archdsl
 import archdsl.timm_models
 from archdsl import ir
-from archdsl.errors import SpecError, UsageError
-from archdsl.model import Network
-from archdsl.resources import shipped_specs
+from archdsl.base.errors import SpecError, UsageError
+from archdsl.base.resources import shipped_specs
+from archdsl.network.model import Network
 from archdsl.timm_models import TimmNetwork, register
 
 SPECS = ["resnet_18", "alternet_18", "vit_ti", "pit_ti_224"]
@@ -45,11 +45,12 @@ def test_every_shipped_model_is_listed_and_no_space_is():
 def test_registering_parses_nothing():
     code = (
         "import archdsl, sys; assert not {'torch', 'timm'} & set(sys.modules);"
-        "import timm, archdsl.model; from archdsl import architecture, language, timm_models;"
+        "import timm, archdsl.network.model; from archdsl import language, network, timm_models;"
+        "from archdsl.interchange.timm_models import entrypoints;"
         "called = set(); sys.setprofile(lambda frame, event, _: called.add(frame.f_code));"
-        "timm_models.entrypoints._SOURCES.clear(); timm_models.entrypoints.enter_shipped(); sys.setprofile(None);"
-        "assert timm_models.entrypoints._enter.__code__ in called;"
-        "assert not called & {language.parse.__code__, architecture.resolve_model.__code__};"
+        "entrypoints._SOURCES.clear(); entrypoints.enter_shipped(); sys.setprofile(None);"
+        "assert entrypoints._enter.__code__ in called;"
+        "assert not called & {language.parse.__code__, network.resolve_model.__code__};"
         "assert 'archdsl/vit_ti' in timm.list_models()"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 import archdsl
 import archdsl.timm_models
-from archdsl.errors import SpecError, UsageError
-from archdsl.optimizer import adamw, set_drop_path
-from archdsl.recipe import Recipe
+from archdsl.base.errors import SpecError, UsageError
+from archdsl.ir.recipe import Recipe
+from archdsl.network.model import set_drop_path
+from archdsl.training.optimizer import adamw
 
 
 def test_images_of_other_sizes(small: str):

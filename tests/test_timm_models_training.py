@@ -21,10 +21,9 @@ from torch import nn
 
 import archdsl
 import archdsl.timm_models
-from archdsl.checkpoint import load_weights
-from archdsl.errors import StudyError
-from archdsl.timm_models import register
-from archdsl.timm_models.__main__ import main
+from archdsl.base.checkpoint import load_weights
+from archdsl.base.errors import StudyError
+from archdsl.timm_models import main, register
 
 # ---- weights ----
 

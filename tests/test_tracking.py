@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import archdsl
+from archdsl.base.errors import RunError, UnknownNameError, UsageError
 from archdsl.cli.main import run as command
-from archdsl.errors import RunError, UnknownNameError, UsageError
+from archdsl.study.tracking import TRACKERS, Tracker, Watches, make
 from archdsl.study.watch import Watch
-from archdsl.tracking import TRACKERS, Tracker, Watches, make
 
 TINY = """
 model tiny

@@ -7,9 +7,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from toy_training import RECIPE, Net, net, numbers, same, toy
 
-from archdsl.errors import DataError, RunError, UsageError
-from archdsl.recipe import Recipe
-from archdsl.training import Epoch, evaluate, pick_device, train
+from archdsl.base.errors import DataError, RunError, UsageError
+from archdsl.ir.recipe import Recipe
+from archdsl.training.loop import Epoch, evaluate, pick_device, train
 
 # ------------------------------------------------------------------------------------------------ learning
 

@@ -10,16 +10,16 @@ from small_networks import one_thread  # noqa: F401
 from torch import nn
 from toy_training import RECIPE, net, numbers, same, toy
 
-from archdsl import checkpoint as checkpoints
-from archdsl.errors import StudyError
-from archdsl.training import train
+from archdsl.base import checkpoint as checkpoints
+from archdsl.base.errors import StudyError
+from archdsl.training.loop import train
 
 CHILD = """
 import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from archdsl.training import train
+from archdsl.training.loop import train
 from toy_training import RECIPE, net, toy
 
 def on_step(done, total):

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, TOKEN_UNITS, Tokens, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.features import watch
 from archdsl.analyses.fourier import FourierObserver
 from archdsl.analyses.fourier import measure as fourier
 from archdsl.analyses.variance import VarianceObserver, VarianceResult, measure, plot
-from archdsl.errors import RunError
-from archdsl.units import Unit
+from archdsl.base import colours
+from archdsl.base.errors import RunError
+from archdsl.network.units import Unit
 
 
 class Times(nn.Module):
@@ -142,5 +142,5 @@ def test_the_figure_shows_the_variances() -> None:
     assert ax.get_yscale() == "log"
     assert len(ax.patches) == 2  # the two attention units
     assert [text.get_text() for text in ax.texts] == ["4 × 4"]
-    plot(found, ax, label="second", color=palette.network(1))
+    plot(found, ax, label="second", color=colours.network(1))
     assert "second" in [text.get_text() for text in ax.get_legend().get_texts()]

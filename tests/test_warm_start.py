@@ -11,7 +11,7 @@ import pytest
 from tiny_space import tiny
 
 import archdsl
-from archdsl.errors import StudyError
+from archdsl.base.errors import StudyError
 from archdsl.language import parse
 from archdsl.study.parameters import member
 from archdsl.study.warm_start import FIRST, first_networks

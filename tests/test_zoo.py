@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from archdsl import resources, space
-from archdsl.architecture import Architecture
-from archdsl.model import build
-from archdsl.pretrained.carry import carry
-from archdsl.sources import read_spec
+from archdsl import space
+from archdsl.base import resources
+from archdsl.interchange.pretrained.carry import carry
+from archdsl.language.sources import read_spec
+from archdsl.network import Architecture
+from archdsl.network.model import build
 
 SPECS = resources.shipped_specs()
 PAGE = Path(__file__).parent.parent / "docs/zoo.md"

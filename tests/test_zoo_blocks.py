@@ -14,8 +14,9 @@ from torch import nn
 
 import archdsl
 from archdsl import SpecError
-from archdsl.architecture import resolve
-from archdsl.language import parse, write
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
+from archdsl.network import resolve
 
 
 def blocks(text: str, size: str = "3x32x32", width: int = 12) -> nn.Module:

@@ -5,9 +5,9 @@ from torch import nn
 
 from archdsl.data import Dataset, Split
 from archdsl.data.dataset import build
-from archdsl.metrics import Metrics
-from archdsl.recipe import Recipe
-from archdsl.training import Epoch
+from archdsl.ir.recipe import Recipe
+from archdsl.training.loop import Epoch
+from archdsl.training.metrics import Metrics
 
 RECIPE = Recipe(epochs=4, batch=16, shift=1, precision="float32")
 

@@ -1,6 +1,6 @@
 """A trained network in, what it is like inside out: one file per analysis, each with `measure`, a result and `plot`.
 
-results = analyses.measure_all(model, data, units=archdsl.model.units(model), only=["hessian", "fourier"])
+results = analyses.measure_all(model, data, units=archdsl.network.model.units(model), only=["hessian", "fourier"])
 analyses.scores(results)                        # {"log_ape": …, "high_freq": …}
 ANALYSES["hessian"].plot(results["hessian"], ax)
 """
@@ -9,7 +9,7 @@ from archdsl.analyses.contract import ANALYSES, Analysis, Observer, Sample
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import batches
 from archdsl.analyses.suite import check_compat, measure_all, scores, standard_errors, usual
-from archdsl.scores import SCORES, ScoreInfo
+from archdsl.ir.scores import SCORES, ScoreInfo
 
 __all__ = [
     "ANALYSES",

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.reduction import Place, finite_output, place
 from archdsl.analyses.result import Floats, Result, jackknife
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit
+from archdsl.base import colours
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ def measure(
     Args:
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W), at least 4 each, and labels, on the model's device; labels are not looked at.
-        units: `archdsl.model.units(model)`, or a choice of them.
+        units: `archdsl.network.model.units(model)`, or a choice of them.
         on_batch: told (done, total).
 
     Raises:
@@ -168,25 +168,25 @@ def plot(result: CkaResult, ax: Axes, *, label: str | None = None, color: str | 
             image.colorbar.remove()
     ax.clear()
     count = len(result.units)
-    map_ = ax.imshow(result.similarity, cmap=palette.DEPTH, vmin=0, vmax=1, origin="lower", interpolation="nearest")
+    map_ = ax.imshow(result.similarity, cmap=colours.DEPTH, vmin=0, vmax=1, origin="lower", interpolation="nearest")
     ax.figure.colorbar(map_, ax=ax, label="linear CKA")
     for index in range(1, count):
         if result.units[index].grid != result.units[index - 1].grid:
             for line in (ax.axhline, ax.axvline):  # dark on white: seen on either end of the colour map
                 line(index - 0.5, color="white", lw=2)
-                line(index - 0.5, color=palette.INK, lw=0.9, ls=(0, (4, 3)))
+                line(index - 0.5, color=colours.INK, lw=0.9, ls=(0, (4, 3)))
     labels, size = [unit.label for unit in result.units], max(4.0, min(10.0, 220 / count))
     ax.set_xticks(range(count), labels, fontsize=size)
     ax.set_yticks(range(count), labels, fontsize=size)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_tick_params(length=0)
         for text, unit in zip(axis.get_ticklabels(), result.units, strict=True):
-            text.set_color(palette.KINDS[unit.kind])
+            text.set_color(colours.KINDS[unit.kind])
             text.set_fontweight("bold")
     ax.set_xlabel("block, first to last")
     ax.set_ylabel("block, first to last")
     if label is not None:
-        ax.set_title(label, color=color or palette.INK)
+        ax.set_title(label, color=color or colours.INK)
 
 
 ANALYSES.register("cka")(

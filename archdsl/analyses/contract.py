@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 from archdsl.analyses.result import Result
-from archdsl.registry import Registry
-from archdsl.scores import SCORES
+from archdsl.base.registry import Registry
+from archdsl.ir.scores import SCORES
 
 ANALYSES: Registry[Analysis] = Registry("analysis", "archdsl.analyses")
 
@@ -57,7 +57,7 @@ class Analysis:
 
     Attributes:
         name: as in `--only`.
-        scores: names of what `Result.scores` may hold, explained in `archdsl.scores.SCORES`.
+        scores: names of what `Result.scores` may hold, explained in `archdsl.ir.scores.SCORES`.
         result: class of the result, for `from_json`.
         measure: `(model, batches, **options) -> result`, or `(model, batches, units, **options)` if `needs_units`.
         plot: `(result, ax, *, label=None, color=None, **options)`, draws into matplotlib Axes and computes nothing.
@@ -100,4 +100,4 @@ class Analysis:
     def __post_init__(self) -> None:
         missing = [name for name in self.scores if name not in SCORES]
         if missing:
-            raise ValueError(f"analysis '{self.name}': explain {', '.join(missing)} in archdsl/scores.py")
+            raise ValueError(f"analysis '{self.name}': explain {', '.join(missing)} in archdsl/ir/scores.py")

@@ -1,6 +1,6 @@
 """A model and batches in; how accurate it stays on corrupted images: common corruptions in five severities.
 
-Hendrycks & Dietterich 2019 (arXiv 1903.12261), computed on the fly (`archdsl.corruptions`).
+Hendrycks & Dietterich 2019 (arXiv 1903.12261), computed on the fly (`archdsl.analyses.corruptions`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.corruption_plot import VIEWS, plot
+from archdsl.analyses.corruptions import CORRUPTIONS, MISSING, SEVERITIES, corrupt
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
 from archdsl.analyses.result import Floats, RightAnswers
-from archdsl.corruptions import CORRUPTIONS, MISSING, SEVERITIES, corrupt
-from archdsl.errors import UsageError
+from archdsl.base.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from archdsl import palette
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +30,8 @@ def plot(
         view: which of the two.
     """
     number = len(ax.containers) if view == "severity" else len(ax.collections)
-    color = color or palette.network(number)
-    marker = palette.marker(number)
+    color = color or colours.network(number)
+    marker = colours.marker(number)
     if view == "severity":
         _by_severity(result, ax, label, color, marker)
     else:
@@ -51,7 +51,7 @@ def _by_corruption(result: CorruptionResult, ax: Axes, label: str | None, color:
     ax.set_yticks(rows, [name.replace("_", " ") for name in result.names], fontsize="small")
     for before, (one, other) in enumerate(zip(result.groups, result.groups[1:], strict=False)):
         if one != other and not number:
-            ax.axhline(before + 0.5, color=palette.FAINT, lw=0.5)
+            ax.axhline(before + 0.5, color=colours.FAINT, lw=0.5)
     ax.set_ylim(len(rows) - 0.3, -0.7)
     ax.set_xlabel("wrong answers (%), mean and range of five severities; dashed: clean images")
 

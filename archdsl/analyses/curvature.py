@@ -16,7 +16,7 @@ from archdsl.analyses.double_backward import DoubleBackward
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.lanczos import Operator
 from archdsl.analyses.seeds import generator
-from archdsl.errors import RunError, UsageError
+from archdsl.base.errors import RunError, UsageError
 
 Parameters: TypeAlias = Sequence[nn.Parameter]
 

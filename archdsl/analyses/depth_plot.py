@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archdsl import palette
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,10 +43,10 @@ def against_depth(
     """
     edges = depth_edges(places)
     shown = [*([] if start is None else [start]), *heights]
-    ax.plot(edges[-len(shown) :], shown, color=color or palette.INK, lw=1.2, zorder=2, label=label)
+    ax.plot(edges[-len(shown) :], shown, color=color or colours.INK, lw=1.2, zorder=2, label=label)
     for edge, place, height in zip(edges[1:], places, heights, strict=True):
         ax.plot(
-            edge, height, palette.MARKERS[place.kind], color=color or palette.KINDS[place.kind], ms=5.5, mec="white",
+            edge, height, colours.MARKERS[place.kind], color=color or colours.KINDS[place.kind], ms=5.5, mec="white",
             mew=0.6, zorder=3, clip_on=False,
         )  # fmt: skip
     if color is None:
@@ -54,7 +54,7 @@ def against_depth(
     ax.set_xlim(0, 1)
     ax.set_xlabel(DEPTH)
     kinds = sorted({place.kind for place in places})
-    legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+    legend(ax, kinds, colours.KINDS if color is None else None, lines=label is not None)
 
 
 def log_heights(ax: Axes) -> None:
@@ -77,17 +77,17 @@ def shade(ax: Axes, places: Sequence[Place]) -> None:
     edges = depth_edges(places)
     for index, place in enumerate(places):
         if place.kind == "msa":
-            ax.axvspan(edges[index], edges[index + 1], color=palette.BAND, lw=0, zorder=0)
+            ax.axvspan(edges[index], edges[index + 1], color=colours.BAND, lw=0, zorder=0)
         if index and place.grid != places[index - 1].grid:
-            ax.axvline(edges[index], color=palette.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1, label=f"_{SUBSAMPLING}")
+            ax.axvline(edges[index], color=colours.FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1, label=f"_{SUBSAMPLING}")
             size = f"{place.grid[0]} × {place.grid[1]}" if min(place.grid) else "vector"
             ax.annotate(
                 size, (edges[index], 1), (3, -3), xycoords=("data", "axes fraction"),
-                textcoords="offset points", va="top", color=palette.INK, alpha=0.75, fontsize="x-small",
+                textcoords="offset points", va="top", color=colours.INK, alpha=0.75, fontsize="x-small",
             )  # fmt: skip
 
 
-def legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, lines: bool) -> None:
+def legend(ax: Axes, kinds: Sequence[str], tints: dict[str, str] | None, *, lines: bool) -> None:
     """The marks of the kinds of block that occur (with those of networks drawn before), and the networks' names.
 
     Where attention is shaded and subsampling marked, it says so.
@@ -97,13 +97,13 @@ def legend(ax: Axes, kinds: Sequence[str], colours: dict[str, str] | None, *, li
 
     before = ax.get_legend()
     known = {text.get_text() for text in before.get_texts()} if before else set()
-    shown = [kind for kind in palette.KINDS if kind in kinds or known & {palette.KIND_NAMES[kind], _name(kind, True)}]
-    colours, shaded = (
-        colours or {},
+    shown = [kind for kind in colours.KINDS if kind in kinds or known & {colours.KIND_NAMES[kind], _name(kind, True)}]
+    tints, shaded = (
+        tints or {},
         any(isinstance(patch, Rectangle) and patch.get_zorder() == 0 for patch in ax.patches),
     )
     marks = [
-        Line2D([], [], ls="", marker=palette.MARKERS[kind], color=colours.get(kind, palette.FAINT), ms=5)
+        Line2D([], [], ls="", marker=colours.MARKERS[kind], color=tints.get(kind, colours.FAINT), ms=5)
         for kind in shown
     ]
     names = [_name(kind, shaded) for kind in shown]
@@ -122,7 +122,7 @@ def common_legend(columns: Sequence[Axes]) -> None:
         if (legend := ax.get_legend()) is not None:
             found |= dict(zip((text.get_text() for text in legend.get_texts()), legend.legend_handles, strict=True))
             legend.remove()
-    known = [*palette.KIND_NAMES.values(), SHADED, SUBSAMPLING]  # in this order, after networks
+    known = [*colours.KIND_NAMES.values(), SHADED, SUBSAMPLING]  # in this order, after networks
     names = sorted(found, key=lambda name: known.index(name) if name in known else -1)
     if names:
         _place(columns[-1], [found[name] for name in names], names)
@@ -136,4 +136,4 @@ def _place(ax: Axes, marks: Sequence[Any], names: Sequence[str]) -> None:
 
 
 def _name(kind: str, shaded: bool) -> str:
-    return SHADED if kind == "msa" and shaded else palette.KIND_NAMES[kind]
+    return SHADED if kind == "msa" and shaded else colours.KIND_NAMES[kind]

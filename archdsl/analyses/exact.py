@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from archdsl.device import out_of_memory
-from archdsl.errors import RunError, UsageError
+from archdsl.base.device import out_of_memory
+from archdsl.base.errors import RunError, UsageError
 
 Batch = tuple[Tensor, Tensor]  # images (B, C, H, W) normalised, labels (B,)
 

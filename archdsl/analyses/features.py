@@ -15,8 +15,8 @@ from torch.utils.hooks import RemovableHandle
 
 from archdsl.analyses.contract import Observer
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit, grid_of
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit, grid_of
 
 
 def watch(

@@ -21,8 +21,8 @@ from archdsl.analyses.features import watch
 from archdsl.analyses.fourier_plot import plot
 from archdsl.analyses.reduction import Place, Reduced, Reduction, place
 from archdsl.analyses.result import Floats, Result, mean_error
-from archdsl.errors import RunError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError
+from archdsl.network.units import Unit
 
 HIGH = 0.5  # of pi: the highest frequency that even a stage of 4 x 4 has as a bin of its own
 FLOOR = 1e-6
@@ -111,7 +111,7 @@ def measure(
     Args:
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W) and labels, on the model's device; labels are not looked at.
-        units: `archdsl.model.units(model)`, or a choice of them.
+        units: `archdsl.network.model.units(model)`, or a choice of them.
         compat: "parkkim": label the bins as the paper's public code does: without the Nyquist frequency, and stretched
             so that the last one is called 1.0 pi, where it is 0.5 pi (4 x 4) to 0.96 pi (56 x 56).
         on_batch: told (done, total).

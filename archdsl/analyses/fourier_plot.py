@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from archdsl import palette
 from archdsl.analyses.depth_plot import against_depth, legend
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +54,8 @@ def plot(
 def _by_frequency(units: Sequence[UnitCurve], ax: Axes, label: str | None, color: str | None) -> None:
     import matplotlib
 
-    shades = matplotlib.colormaps[palette.DEPTH]
-    low, high = palette.DEPTH_RANGE
+    shades = matplotlib.colormaps[colours.DEPTH]
+    low, high = colours.DEPTH_RANGE
     for index, unit in enumerate(units):
         depth = index / max(1, len(units) - 1)
         line = color or shades(low + (high - low) * depth)
@@ -63,7 +63,7 @@ def _by_frequency(units: Sequence[UnitCurve], ax: Axes, label: str | None, color
         named = label if index == len(units) - 1 else None
         ax.plot(unit.frequency, unit.relative, color=line, alpha=fade, lw=1.3, label=named)
         ax.plot(
-            unit.frequency[-1:], unit.relative[-1:], palette.MARKERS[unit.kind], color=line, alpha=fade, ms=4.5,
+            unit.frequency[-1:], unit.relative[-1:], colours.MARKERS[unit.kind], color=line, alpha=fade, ms=4.5,
             mec="white", mew=0.6, clip_on=False, zorder=3,
         )  # fmt: skip
     ax.set_xlim(0, 1.02)
@@ -89,9 +89,9 @@ def _depth_bar(ax: Axes) -> None:
 
     if ax.child_axes:
         return
-    low, high = palette.DEPTH_RANGE
+    low, high = colours.DEPTH_RANGE
     bar = ax.inset_axes((0.1, 0.08, 0.26, 0.03))
-    shades = matplotlib.colormaps[palette.DEPTH](np.linspace(low, high, 64))
+    shades = matplotlib.colormaps[colours.DEPTH](np.linspace(low, high, 64))
     bar.imshow(shades[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.set_yticks([])
     bar.set_xticks([0, 1], ["first", "last"], fontsize="x-small")

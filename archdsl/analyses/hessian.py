@@ -19,7 +19,7 @@ from archdsl.analyses.hessian_plot import plot
 from archdsl.analyses.lanczos import Extremes, top
 from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
-from archdsl.errors import UsageError
+from archdsl.base.errors import UsageError
 
 EIGENVALUES = 5  # of each batch
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archdsl import palette
 from archdsl.analyses.result import mean_error
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,11 +38,11 @@ def plot(epochs: Sequence[int], results: Sequence[HessianResult], ax: Axes) -> N
     for epoch, result in zip(epochs, results, strict=True):
         spectrum = result.eigenvalues.ravel()
         ax.plot(
-            np.full(len(spectrum), epoch), spectrum, "_", color=palette.FAINT, ms=8, mew=0.8, alpha=0.7, zorder=1
+            np.full(len(spectrum), epoch), spectrum, "_", color=colours.FAINT, ms=8, mew=0.8, alpha=0.7, zorder=1
         )  # fmt: skip
-    _line(ax, epochs, [result.largest for result in results], "largest", palette.network(0), "o")
-    _line(ax, epochs, [result.smallest for result in results], "most negative", palette.network(1), "D")
-    ax.axhline(0, color=palette.FAINT, lw=0.8, zorder=0)
+    _line(ax, epochs, [result.largest for result in results], "largest", colours.network(0), "o")
+    _line(ax, epochs, [result.smallest for result in results], "most negative", colours.network(1), "D")
+    ax.axhline(0, color=colours.FAINT, lw=0.8, zorder=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel("Hessian eigenvalues")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -21,8 +21,8 @@ from archdsl.analyses.lanczos import Extremes, top
 from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.reduction import Place, place
 from archdsl.analyses.result import Floats, MeansByKind
-from archdsl.errors import RunError, UsageError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError, UsageError
+from archdsl.network.units import Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def measure(
     Args:
         model: images (B, C, H, W) -> logits (B, classes), float32; it comes back as it was.
         batches: images and labels, on the model's device.
-        units: `archdsl.model.units(model)`, or a choice of them.
+        units: `archdsl.network.model.units(model)`, or a choice of them.
         k: eigenvalues per batch; all of them where a unit has fewer weights.
         weight_decay: wd.
         tol: relative residual at which an eigenvalue counts as found.

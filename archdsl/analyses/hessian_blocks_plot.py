@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archdsl import palette
 from archdsl.analyses.depth_plot import depth_edges, legend, log_heights, shade
 from archdsl.analyses.result import mean_error
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,17 +29,17 @@ def plot(result: BlocksResult, ax: Axes, *, label: str | None = None, color: str
     middle = (edges[:-1] + edges[1:]) / 2
     for x, unit in zip(middle, result.units, strict=True):
         height, error = _largest(unit.spectrum)
-        shown, mark = color or palette.KINDS[unit.kind], palette.MARKERS[unit.kind]
+        shown, mark = color or colours.KINDS[unit.kind], colours.MARKERS[unit.kind]
         if height > 0:
             ax.errorbar(
                 x, height, min(error, 0.99 * height), fmt=mark, color=shown, ms=6, mec="white", mew=0.6,
-                ecolor=palette.INK, elinewidth=0.9, zorder=3, label="_unit",
+                ecolor=colours.INK, elinewidth=0.9, zorder=3, label="_unit",
             )  # fmt: skip
         negative = -float(unit.spectrum.smallest.mean())
         if color is None and negative > 0:
             ax.plot(x, negative, mark, ms=5, mfc="none", mec=shown, mew=1.0, zorder=3, label="_negative")
     heights = [height if height > 0 else np.nan for height, _ in (_largest(unit.spectrum) for unit in result.units)]
-    ax.plot(middle, heights, color=color or palette.INK, lw=1.0 if color else 0.6, zorder=2, label=label)
+    ax.plot(middle, heights, color=color or colours.INK, lw=1.0 if color else 0.6, zorder=2, label=label)
     _stages(result, ax, edges, color)
     if color is None:
         shade(ax, result.units)
@@ -53,7 +53,7 @@ def plot(result: BlocksResult, ax: Axes, *, label: str | None = None, color: str
     else:
         ax.set_xlabel("normalised depth")
     kinds = sorted({unit.kind for unit in result.units})
-    legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+    legend(ax, kinds, colours.KINDS if color is None else None, lines=label is not None)
     if color is None:
         _explain(ax)
 
@@ -64,8 +64,8 @@ def _explain(ax: Axes) -> None:
 
     before = ax.get_legend()
     if before is not None:
-        hollow = Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec=palette.FAINT)
-        bar = Line2D([], [], color=palette.INK, lw=2.2, alpha=0.75)
+        hollow = Line2D([], [], ls="", marker="o", ms=5, mfc="none", mec=colours.FAINT)
+        bar = Line2D([], [], color=colours.INK, lw=2.2, alpha=0.75)
         handles = [*(handle for handle in before.legend_handles if handle is not None), hollow, bar]
         names = [*(text.get_text() for text in before.get_texts()), "most negative", "stage"]
         ax.legend(handles, names, frameon=False, fontsize="small", handlelength=1.2, borderaxespad=0.2)
@@ -85,6 +85,6 @@ def _stages(result: BlocksResult, ax: Axes, edges: np.ndarray, color: str | None
         if height > 0:
             inset = 0.15 * (edges[1] - edges[0])
             ax.hlines(
-                height, edges[own[0]] + inset, edges[own[-1] + 1] - inset, color=color or palette.INK, lw=2.2,
+                height, edges[own[0]] + inset, edges[own[-1] + 1] - inset, color=color or colours.INK, lw=2.2,
                 alpha=0.75, zorder=2,
             )  # fmt: skip

@@ -24,8 +24,8 @@ from archdsl.analyses.lanczos import Krylov, lanczos
 from archdsl.analyses.parts import Parts, batch_by_batch
 from archdsl.analyses.result import Floats, Result, jackknife
 from archdsl.analyses.seeds import generator
-from archdsl.device import out_of_memory
-from archdsl.errors import RunError, UsageError
+from archdsl.base.device import out_of_memory
+from archdsl.base.errors import RunError, UsageError
 
 WIDTH = 1 / 400  # standard deviation of a node in the density, of the spectrum's width
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archdsl import palette
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def plot(result: DensityResult, ax: Axes, *, label: str | None = None, color: st
         color: the network's colour; by default the next of the palette.
     """
     drawn = len(ax.collections)
-    color = color or palette.network(drawn)
+    color = color or colours.network(drawn)
     at, heights = result.density()
     width = (at[-1] - at[0]) or 1.0
     floor = 0.1 / (result.params * width)
@@ -40,7 +40,7 @@ def plot(result: DensityResult, ax: Axes, *, label: str | None = None, color: st
     ax.set_yscale("log")
     ax.set_ylim(bottom, top)
     if not drawn:
-        ax.axvline(0, color=palette.FAINT, lw=0.8, zorder=0, label="_zero")
+        ax.axvline(0, color=colours.FAINT, lw=0.8, zorder=0, label="_zero")
     ax.set_xlabel("eigenvalue of the NLL's Hessian")
     ax.set_ylabel("density")
     if label is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from archdsl import palette
+from archdsl.base import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def plot(
     """
     panels = _panels(ax)
     networks = max(len(panel.collections) for panel in panels)
-    color = color or palette.network(networks)
+    color = color or colours.network(networks)
     values = result.eigenvalues.ravel()
     count = len(values)
     for panel, sign in zip(panels, (-1.0, 1.0), strict=True):
@@ -49,7 +49,7 @@ def plot(
         if not sizes.size:
             continue
         x, y = _density(sizes, count)
-        panel.plot(x, y, color=color, ls=palette.dashes(networks), label=label, solid_joinstyle="round")
+        panel.plot(x, y, color=color, ls=colours.dashes(networks), label=label, solid_joinstyle="round")
         panel.fill_between(x, y, color=color, alpha=0.12, linewidth=0)
         _marks(panel, sizes, networks, color)
     _dress(panels, networks + 1, label is not None)
@@ -128,7 +128,7 @@ def _limit(panel: Axes, sign: str, reach: tuple[float, float] | None, decades: f
     panel.xaxis.set_minor_locator(NullLocator())
     if reach is None:
         panel.set_xticks([])
-        panel.text(0.5, 0.5, "none", transform=panel.transAxes, ha="center", color=palette.FAINT, gid=_NONE)
+        panel.text(0.5, 0.5, "none", transform=panel.transAxes, ha="center", color=colours.FAINT, gid=_NONE)
         return
     middle = np.log10(reach).mean()
     low, high = 10.0 ** (middle - decades / 2), 10.0 ** (middle + decades / 2)

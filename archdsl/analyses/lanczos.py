@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
-from archdsl.errors import RunError
+from archdsl.base.errors import RunError
 
 Floats = NDArray[np.float64]
 Operator = Callable[[Tensor], Tensor]

@@ -23,7 +23,7 @@ from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guar
 from archdsl.analyses.landscape_plot import VIEWS, plot
 from archdsl.analyses.result import Floats, Result, mean_error
 from archdsl.analyses.seeds import generator
-from archdsl.errors import RunError, UsageError
+from archdsl.base.errors import RunError, UsageError
 
 Weights = dict[str, Tensor]
 POSITION = re.compile(r"pos_embed|relative_position|(^|\.)table$")  # in timm's networks, and in ours

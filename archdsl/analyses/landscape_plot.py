@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from archdsl import palette
-from archdsl.errors import UsageError
+from archdsl.base import colours
+from archdsl.base.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def _contours(result: LandscapeResult, ax: Axes, label: str | None, color: str |
         from matplotlib.colors import LogNorm
 
         norm = LogNorm(levels[0], levels[-1])
-        filled = ax.contourf(steps, steps, result.loss, levels, cmap=palette.DEPTH, norm=norm)
+        filled = ax.contourf(steps, steps, result.loss, levels, cmap=colours.DEPTH, norm=norm)
         bar = ax.figure.colorbar(filled, ax=ax, label=_height(result))
         bar.set_ticks(list(levels[::2]), labels=[f"{level:.2g}" for level in levels[::2]])
         bar.minorticks_off()
@@ -94,10 +94,10 @@ def _levels(loss: Floats) -> Floats:
 def _lines(result: LandscapeResult, ax: Axes, label: str | None, color: str | None) -> None:
     middle = len(result.steps) // 2
     number = len(ax.lines) // 2
-    color = color or palette.network(number)
+    color = color or colours.network(number)
     marks: dict[str, Any] = {}
     if label is not None:  # networks in one axes are told apart in grey, too
-        marks = {"marker": palette.marker(number), "ms": 3.5, "markevery": 2}
+        marks = {"marker": colours.marker(number), "ms": 3.5, "markevery": 2}
     name = "" if label is None else f"{label}, "
     for values, style, which in (
         (result.loss[middle], "-", "direction 1"),
@@ -119,7 +119,7 @@ def _surface(result: LandscapeResult, ax: Axes, label: str | None, color: str | 
     a, b = np.meshgrid(result.steps, result.steps)
     look: dict[str, Any] = {"color": color, "alpha": 0.5, "edgecolor": color}
     if color is None:
-        look = {"cmap": palette.DEPTH, "norm": LogNorm(levels[0], levels[-1]), "edgecolor": "white"}
+        look = {"cmap": colours.DEPTH, "norm": LogNorm(levels[0], levels[-1]), "edgecolor": "white"}
     space.plot_surface(a, b, result.loss, rcount=60, ccount=60, lw=0.3, label=label, **look)
     space.set_zlim(0 if levels[0] < 0.5 * levels[-1] else levels[0], levels[-1])
     for axis in (space.xaxis, space.yaxis, space.zaxis):

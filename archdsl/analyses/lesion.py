@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.depth_plot import DEPTH, depth_edges, legend, shade
 from archdsl.analyses.exact import Batch, check_batches, held_still, hits, memory_guard, right
@@ -23,9 +22,10 @@ from archdsl.analyses.features import module_of
 from archdsl.analyses.prefix import Prefix
 from archdsl.analyses.reduction import Place, place
 from archdsl.analyses.result import Floats, MeansByKind, mean_error
-from archdsl.errors import RunError, UsageError
-from archdsl.layers.residual import Residual
-from archdsl.units import Unit
+from archdsl.base import colours
+from archdsl.base.errors import RunError, UsageError
+from archdsl.blocks.layers.residual import Residual
+from archdsl.network.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def measure(
     Args:
         model: images (B, C, H, W) -> logits (B, classes), in any mode; it comes back as it was.
         batches: images and labels, on the model's device.
-        units: `archdsl.model.units(model)`, or a choice of them.
+        units: `archdsl.network.model.units(model)`, or a choice of them.
         on_batch: told (done, total).
 
     Raises:
@@ -233,24 +233,24 @@ def plot(result: LesionResult, ax: Axes, *, label: str | None = None, color: str
     heights = [100 * result.lost(unit) for unit in result.units]
     errors = [100 * (result.lost_error(unit) or 0.0) for unit in result.units]
     if color is None:
-        shades = [palette.KINDS[unit.kind] for unit in result.units]
+        shades = [colours.KINDS[unit.kind] for unit in result.units]
         ax.bar(middle, heights, 0.6 * width, color=shades)
         low, high = np.subtract(heights, errors), np.add(heights, errors)
-        for line, lw in (("white", 2.6), (palette.INK, 1.0)):  # edged in white: half of it lies on a dark bar
+        for line, lw in (("white", 2.6), (colours.INK, 1.0)):  # edged in white: half of it lies on a dark bar
             ax.vlines(middle, low, high, color=line, lw=lw)
         shade(ax, result.units)
-    ax.axhline(0, color=palette.INK, lw=0.8)
-    ax.plot(middle, heights, color=color or palette.INK, lw=1.0 if color else 0, label=label)
+    ax.axhline(0, color=colours.INK, lw=0.8)
+    ax.plot(middle, heights, color=color or colours.INK, lw=1.0 if color else 0, label=label)
     for x, y, unit in zip(middle, heights, result.units, strict=True):
         ax.plot(
-            x, y, palette.MARKERS[unit.kind], color=color or palette.KINDS[unit.kind], ms=5.5, mec="white", mew=0.6,
+            x, y, colours.MARKERS[unit.kind], color=color or colours.KINDS[unit.kind], ms=5.5, mec="white", mew=0.6,
             zorder=3,
         )  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_xlabel(DEPTH)
     ax.set_ylabel("accuracy lost (percentage points)")
     kinds = sorted({unit.kind for unit in result.units})
-    legend(ax, kinds, palette.KINDS if color is None else None, lines=label is not None)
+    legend(ax, kinds, colours.KINDS if color is None else None, lines=label is not None)
 
 
 ANALYSES.register("lesion")(

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
 from archdsl.analyses.result import Floats, RightAnswers
 from archdsl.analyses.seeds import generator
-from archdsl.errors import RunError, UsageError
+from archdsl.base import colours
+from archdsl.base.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,8 +162,8 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
     from matplotlib.lines import Line2D
 
     number = len(ax.containers)
-    color = color or palette.network(number)
-    marker = palette.marker(number)
+    color = color or colours.network(number)
+    marker = colours.marker(number)
     middle = result.frequency - 0.05
     accuracy, images = result.accuracy, result.images.sum()
     error = np.sqrt(accuracy * (1 - accuracy) / max(1.0, images - 1))
@@ -175,7 +175,7 @@ def plot(result: NoiseResult, ax: Axes, *, label: str | None = None, color: str 
     ax.set_xlabel("frequency of the noise (π per pixel)")
     ax.set_ylabel(f"accuracy with noise of {result.strength:g} rms (%)")
     handles, names = ax.get_legend_handles_labels()
-    clean = Line2D([], [], color=palette.FAINT if handles else color, lw=0.9, ls=(0, (4, 3)))
+    clean = Line2D([], [], color=colours.FAINT if handles else color, lw=0.9, ls=(0, (4, 3)))
     ax.legend([*handles, clean], [*names, "without noise"], frameon=False, fontsize="small")
 
 

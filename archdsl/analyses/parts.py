@@ -12,7 +12,7 @@ import numpy as np
 
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.result import Result
-from archdsl.device import out_of_memory
+from archdsl.base.device import out_of_memory
 
 R = TypeVar("R", bound=Result)
 

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archdsl import palette
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
 from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
 from archdsl.analyses.result import Floats, Result
-from archdsl.errors import RunError
-from archdsl.metrics import Tally, bin_of
+from archdsl.base import colours
+from archdsl.base.errors import RunError
+from archdsl.training.metrics import Tally, bin_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ class QualityResult(Result):
     Attributes:
         accuracy: fraction.
         nll: nats.
-        ece: expected calibration error, as `archdsl.metrics` defines it.
+        ece: expected calibration error, as `archdsl.training.metrics` defines it.
         nll_error: standard error of nll over images.
         images: how many.
         count: (bins,) images whose confidence, the probability of the top class, fell into each bin of equal width.
@@ -125,10 +125,10 @@ def plot(result: QualityResult, ax: Axes, *, label: str | None = None, color: st
     A point's area is the number of its images. Call it again on the same axes to compare networks.
     """
     number = len(ax.collections)
-    color = color or palette.network(number)
-    marker = palette.marker(number)
+    color = color or colours.network(number)
+    marker = colours.marker(number)
     if not ax.lines:
-        ax.plot([0, 1], [0, 1], color=palette.FAINT, lw=1, ls=(0, (4, 3)))
+        ax.plot([0, 1], [0, 1], color=colours.FAINT, lw=1, ls=(0, (4, 3)))
     filled = result.count > 0
     x, y = result.confidence[filled], result.correct[filled]
     ax.plot(x, y, color=color, lw=1.2, label=None if label is None else f"{label} (ECE {result.ece:.3f})")

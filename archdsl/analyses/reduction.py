@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from archdsl.analyses.result import Floats
-from archdsl.errors import RunError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError
+from archdsl.network.units import Unit
 
 
 @dataclass(frozen=True, eq=False)

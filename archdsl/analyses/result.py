@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from archdsl.errors import DataError
+from archdsl.base.errors import DataError
 
 Floats = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ import torch
 from archdsl.analyses.contract import Sample
 from archdsl.analyses.exact import Batch
 from archdsl.analyses.seeds import generator
+from archdsl.base.errors import UsageError
 from archdsl.data.augment import augment as augmented
 from archdsl.data.augment import normalise
 from archdsl.data.dataset import Dataset
-from archdsl.errors import UsageError
 
 
 def batches(

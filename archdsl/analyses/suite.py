@@ -14,9 +14,9 @@ from archdsl.analyses.exact import Batch, device_of, dtype_of
 from archdsl.analyses.features import watch
 from archdsl.analyses.result import Result
 from archdsl.analyses.sample import sampled
+from archdsl.base.errors import ArchdslError, RunError, UnknownNameError, UsageError
 from archdsl.data.dataset import Dataset
-from archdsl.errors import ArchdslError, RunError, UnknownNameError, UsageError
-from archdsl.units import Unit
+from archdsl.network.units import Unit
 
 T = TypeVar("T")
 

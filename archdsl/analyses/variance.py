@@ -20,8 +20,8 @@ from archdsl.analyses.exact import Batch
 from archdsl.analyses.features import watch
 from archdsl.analyses.reduction import Place, Reduction, place
 from archdsl.analyses.result import Floats, MeansByKind
-from archdsl.errors import RunError
-from archdsl.units import Unit
+from archdsl.base.errors import RunError
+from archdsl.network.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def measure(
     Args:
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W) and labels, on the model's device; labels are not looked at.
-        units: `archdsl.model.units(model)`, or a choice of them.
+        units: `archdsl.network.model.units(model)`, or a choice of them.
         on_batch: told (done, total).
 
     Raises:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archdsl.base.errors import UsageError
+from archdsl.base.statistics import Interval, adjusted, difference
 from archdsl.bench.table import COSTS, MEASURED, QUALITY, Row, Table
-from archdsl.errors import UsageError
-from archdsl.report.statistics import Interval, adjusted, difference
 from archdsl.study.baselines import placements
 
 Floats = NDArray[np.float64]

@@ -14,9 +14,9 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 
+from archdsl.base.statistics import mean_interval
 from archdsl.bench.regret import Truth, plain, truth_of
 from archdsl.bench.table import Row, Table
-from archdsl.report.statistics import mean_interval
 from archdsl.study.candidate import key_of, member_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer

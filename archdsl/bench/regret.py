@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archdsl.base.errors import UsageError
+from archdsl.base.statistics import Interval, mean_interval
 from archdsl.bench.simulation import Simulated, simulate
 from archdsl.bench.table import Table
-from archdsl.errors import UsageError
-from archdsl.report.statistics import Interval, mean_interval
-from archdsl.scores import info
+from archdsl.ir.scores import info
 
 BEST = 0.01  # of the networks, by the mean over the table's seeds
 AT = (10, 25, 50, 100)  # trainings after which regret is stated

@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl import palette
-from archdsl.files import write_atomically
+from archdsl.base import colours
+from archdsl.base.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ def draw(result: dict[str, Any], stem: Path) -> list[Path]:
     left, right = figure.subplots(1, 2)
     unit = 100 if result["objective"]["name"] == "accuracy" else 1
     for index, (name, entry) in enumerate(_ordered(result["samplers"])):
-        style = {"color": palette.FAINT, "ls": "--"} if name == YARDSTICK else {"color": palette.network(index)}
+        style = {"color": colours.FAINT, "ls": "--"} if name == YARDSTICK else {"color": colours.network(index)}
         places = range(1, len(entry["regret"]) + 1)
         left.plot(places, [unit * value for value in entry["regret"]], lw=1.5, label=name, **style)
         met = [_share(entry["first_best"], place) for place in places]
@@ -33,7 +33,7 @@ def draw(result: dict[str, Any], stem: Path) -> list[Path]:
     left.set_ylim(bottom=0)
     right.set_ylabel(f"share of searches that trained one of the best {result['best']}")
     right.set_ylim(0, 1)
-    right.axhline(0.5, color=palette.FAINT, lw=0.8, ls=":", zorder=0)
+    right.axhline(0.5, color=colours.FAINT, lw=0.8, ls=":", zorder=0)
     for axes in (left, right):
         _trainings(axes, result["budget"])
     left.legend(frameon=False, fontsize="small")

@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from archdsl import space
-from archdsl.architecture import Architecture
+from archdsl.base.errors import DataError, StudyError, UsageError
 from archdsl.bench.table import Table
 from archdsl.data import Dataset, load
-from archdsl.errors import DataError, StudyError, UsageError
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture
 from archdsl.study.admission import SHARE, threshold_of
 from archdsl.study.candidate import seeded
 from archdsl.study.plan import versions
 from archdsl.study.screens import SCREENS, Setting
-from archdsl.training import train
+from archdsl.training.loop import train
 
 YARDSTICK = "params"
 TARGETS = {"validation": "accuracy", "test": "test_accuracy"}  # means over the table's seeds

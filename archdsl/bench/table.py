@@ -20,18 +20,18 @@ from typing import Any
 import torch
 
 from archdsl import analyses, ir, space
-from archdsl.architecture import Architecture
-from archdsl.data import Dataset
-from archdsl.device import pick_device
-from archdsl.errors import RunError, StudyError, UsageError
-from archdsl.experiment import DEFAULT_DATA, set_up
-from archdsl.files import write_atomically
+from archdsl.base.device import pick_device
+from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.files import write_atomically
+from archdsl.data import DEFAULT_DATA, Dataset
 from archdsl.language import parse
-from archdsl.sources import read_spec
+from archdsl.language.sources import read_spec
+from archdsl.network import Architecture
 from archdsl.study.candidate import seeded
 from archdsl.study.plan import versions
 from archdsl.study.pool import Pool, Task
-from archdsl.training import evaluate, train
+from archdsl.training.experiment import set_up
+from archdsl.training.loop import evaluate, train
 
 _log = logging.getLogger(__name__)
 

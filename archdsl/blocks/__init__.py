@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archdsl.base.registry import Registry
 from archdsl.blocks.base import Block
-from archdsl.registry import Registry
 
 
 class _Blocks(Registry[type[Block]]):
@@ -23,6 +23,6 @@ class _Blocks(Registry[type[Block]]):
         return named
 
 
-BLOCKS = _Blocks("block", "archdsl.blocks")
+BLOCKS = _Blocks("block", "archdsl.blocks.primitives")
 
 __all__ = ["BLOCKS", "Block"]

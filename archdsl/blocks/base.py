@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from archdsl.shapes import Shape, ShapeError
+from archdsl.blocks.shapes import Shape, ShapeError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +51,7 @@ class Primitive(Block):
     Class attributes:
         module_name: what the module is called inside a composite block; by default as the block.
         drawn_by_rule: whether all of its `nn.Conv2d` and `nn.Linear` get their weights by our own rule
-            (`archdsl.model.initialise`), so that drawing them when they are made would be for nothing.
+            (`archdsl.network.model.initialise`), so that drawing them when they are made would be for nothing.
     """
 
     module_name: ClassVar[str] = ""
@@ -181,7 +181,7 @@ def inflows(join: Join, count: int, x: Shape) -> tuple[Shape, ...]:
     return x._replace(prefix=0), Shape(x.channels, 0, 0)
 
 
-# What modules have already, so that no part can be called so (`nn.Sequential`, and our own in `archdsl.layers`).
+# What modules have already, so that no part can be called so (`nn.Sequential`, and our own in `archdsl.blocks.layers`).
 _TAKEN_NAMES = """
     T_destination act_out add_module append apply bfloat16 branch branches buffers call_super_init children compile cpu
     cuda double drop_path dump_patches eval extend extra_repr float forward get_buffer get_extra_state get_parameter

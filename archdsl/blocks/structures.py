@@ -7,12 +7,12 @@ from typing import ClassVar, Literal, TypeAlias
 from pydantic import Field
 
 from archdsl.blocks.base import Block, Join, Node, Parallel, Residual, Sequence
-from archdsl.blocks.convolution import Conv, strided
-from archdsl.blocks.elementwise import Act, ActKind, Norm, NormKind
-from archdsl.blocks.pooling import AvgPool
-from archdsl.blocks.tokens import Linear
+from archdsl.blocks.primitives.convolution import Conv, strided
+from archdsl.blocks.primitives.elementwise import Act, ActKind, Norm, NormKind
+from archdsl.blocks.primitives.pooling import AvgPool
+from archdsl.blocks.primitives.tokens import Linear
+from archdsl.blocks.shapes import Shape, ShapeError
 from archdsl.blocks.trees import measure, role
-from archdsl.shapes import Shape, ShapeError
 
 Parts: TypeAlias = tuple[tuple[str, Node], ...]
 

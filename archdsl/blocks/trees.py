@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from archdsl.blocks.base import Composite, Cost, Node, Parallel, Primitive, Residual, Role, Sequence
-from archdsl.shapes import Shape, ShapeError
+from archdsl.blocks.shapes import Shape, ShapeError
 
 
 def measure(node: Node, x: Shape) -> Cost:

@@ -73,11 +73,11 @@ def samplers(
     A simulated search goes through the code that proposes in a real one; only the trainings are looked up. It sees one
     noisy training of a network; what counts is the mean over the table's seeds.
     """
+    from archdsl.base.errors import RunError
+    from archdsl.base.files import write_atomically
     from archdsl.bench import Table, shipped
     from archdsl.bench.regret import compare
     from archdsl.cli.progress import Bar
-    from archdsl.errors import RunError
-    from archdsl.files import write_atomically
     from archdsl.study.plan import versions
     from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
 

@@ -29,10 +29,10 @@ def screens(
     json: Json = False,
 ) -> None:
     """Measure what the screens of 'archdsl search --screen' are worth, on a space that was trained whole."""
+    from archdsl.base.device import pick_device
     from archdsl.bench import Table, shipped
     from archdsl.bench.screens import measure_screens
     from archdsl.cli.progress import Bar
-    from archdsl.device import pick_device
 
     where = pick_device(device)
     trained = shipped() if table is None else Table.read(table)

@@ -48,9 +48,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Measure trained networks side by side: how they behave. (For how two specs are written, see `archdsl diff`.)"""
+    from archdsl.api.compare import compare as compare_networks
+    from archdsl.base.errors import ArchdslError
     from archdsl.cli.progress import Bar
-    from archdsl.compare_networks import compare as compare_networks
-    from archdsl.errors import ArchdslError
 
     with Bar("training") as bar:
         try:

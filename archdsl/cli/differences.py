@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archdsl.arguments import show
-from archdsl.comparison import BlockChange, Change, Difference, PartDifference, Side
-from archdsl.comparison_of_spaces import DecisionChange, SpaceDifference
+from archdsl.ir.arguments import show
+from archdsl.network.comparison import BlockChange, Change, Difference, PartDifference, Side
+from archdsl.space.comparison import DecisionChange, SpaceDifference
 
 COLOURS = {"+": "green", "-": "red", "~": "yellow"}
 MOST_LINES = 200  # before a reader has enough

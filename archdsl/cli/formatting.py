@@ -12,8 +12,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from archdsl.base.errors import ArchdslError, RunError, SpecError
 from archdsl.cli.app import app
-from archdsl.errors import ArchdslError, RunError, SpecError
 
 
 class Outcome(Enum):
@@ -69,9 +69,9 @@ def _format(name: str) -> Reformatted:
         SpecError: it does not follow the grammar.
         ArchdslError: it cannot be read, or is a shipped spec by its name alone.
     """
-    from archdsl import resources
+    from archdsl.base import resources
     from archdsl.language.formatting import format_text
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
 
     if name != "-" and os.path.exists(name) and not (os.path.isfile(name) or os.path.isdir(name)):
         raise ArchdslError(f"'{name}' is not a regular file", "pipe it in: archdsl fmt -")
@@ -109,7 +109,7 @@ def _replace(path: Path, text: str) -> None:
     Raises:
         RunError: it cannot be written; it is left as it was.
     """
-    from archdsl.files import write_atomically
+    from archdsl.base.files import write_atomically
 
     if not os.access(path, os.W_OK):
         raise RunError(f"cannot write '{path}': it is read-only", "check its permissions")

@@ -8,6 +8,9 @@ from collections import namedtuple
 
 import typer
 
+from archdsl.base.errors import ArchdslError, SpecError
+from archdsl.base.interrupts import answered, as_interrupt
+
 # Each adds its commands to the application.
 from archdsl.cli import (  # noqa: F401
     bench_samplers,
@@ -22,8 +25,6 @@ from archdsl.cli import (  # noqa: F401
     specs,
 )
 from archdsl.cli.app import app, print_json
-from archdsl.errors import ArchdslError, SpecError
-from archdsl.interrupts import answered, as_interrupt
 
 # Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
 WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

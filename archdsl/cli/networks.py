@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from archdsl.base.errors import ArchdslError, RunError, UsageError
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, File, Json, Seed, app, print_json
-from archdsl.errors import ArchdslError, RunError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from archdsl.architecture import Architecture
-    from archdsl.model import Network
-    from archdsl.sources import Source
+    from archdsl.language.sources import Source
+    from archdsl.network import Architecture
+    from archdsl.network.model import Network
 
 
 @app.command(epilog="Example:  archdsl compile alternet_50 --export safetensors,onnx --out exports")
@@ -59,13 +59,13 @@ def compile(
     """Build the PyTorch model, run one forward pass, print its blocks with shapes, parameters and MACs; export it."""
     import torch
 
-    from archdsl.language import write
+    from archdsl.interchange.arch_text import write
 
     formats = list(dict.fromkeys(name.strip() for name in (export or "").split(",") if name.strip()))
     if export is not None and not formats:
         raise UsageError("--export names no format", "for example: --export safetensors,onnx")
     if formats:
-        from archdsl.export import check_formats
+        from archdsl.interchange.export import check_formats
 
         check_formats(formats)
     model, source = _network(file, seed)
@@ -85,7 +85,7 @@ def compile(
         for row, time in zip(table["blocks"], milliseconds, strict=True):
             row["latency_ms"] = time
     if out is not None:
-        from archdsl.files import write_atomically
+        from archdsl.base.files import write_atomically
 
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -110,13 +110,13 @@ def _latencies(
     Raises:
         SpecError: the file requires another latency.
     """
-    from archdsl.conditions import is_measured
+    from archdsl.ir.conditions import is_measured
 
     spec = None if source is None else source.spec()
     if not asked and (spec is None or not any(map(is_measured, spec.require))):
         return None
-    from archdsl.device import pick_device
-    from archdsl.latency import Latencies, check
+    from archdsl.base.device import pick_device
+    from archdsl.network.latency import Latencies, check
 
     latencies = Latencies(pick_device(device), batch=batch)
     milliseconds = latencies.blocks(architecture)
@@ -129,10 +129,10 @@ def _network(file: str, seed: int) -> tuple[Network, Source | None]:
     """The network of a file in eval mode with fresh weights, and the file; or that of a checkpoint with its weights."""
     import torch
 
-    from archdsl.architecture import resolve_model
-    from archdsl.export.weights import load
-    from archdsl.model import build
-    from archdsl.sources import read_file
+    from archdsl.interchange.export.weights import load
+    from archdsl.language.sources import read_file
+    from archdsl.network import resolve_model
+    from archdsl.network.model import build
 
     if file.endswith(".safetensors"):
         return load(file), None
@@ -147,7 +147,7 @@ def _exports(model: Network, formats: list[str], folder: Path, file: str) -> dic
     """Export the model, but not over the checkpoint that it came from, which holds more than its weights."""
     if not formats:
         return {}
-    from archdsl.export import export, paths
+    from archdsl.interchange.export import export, paths
 
     for path in paths(model.architecture.name, formats, folder).values():
         if path.exists() and Path(file).exists() and path.samefile(file):
@@ -210,8 +210,8 @@ def train(
     json: Json = False,
 ) -> None:
     """Train one network and test it; an interrupted training goes on where it stopped."""
+    from archdsl.api.train import train as train_spec
     from archdsl.cli.progress import Bar
-    from archdsl.train_spec import train as train_spec
 
     with Bar("training") as bar:
         result = train_spec(
@@ -278,8 +278,8 @@ def analyze(
 
     What is finished is kept: the same command goes on where it was interrupted.
     """
-    from archdsl.analyze_checkpoints import analyze_checkpoints
-    from archdsl.analyze_spec import analyze as analyze_spec
+    from archdsl.api.analyze import analyze as analyze_spec
+    from archdsl.api.analyze_checkpoints import analyze_checkpoints
     from archdsl.cli.progress import Bar
 
     with Bar("training") as bar:
@@ -350,6 +350,6 @@ def names(text: str | None) -> list[str]:
 
 def _text_or_path(file: str) -> str:
     """What the library takes for a FILE: standard input is read here, a path stays a path."""
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
 
     return read_file(file).text if file == "-" else file

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from archdsl.base.errors import UsageError
 from archdsl.cli.app import File, Json, app, print_json
-from archdsl.errors import UsageError
 
 
 @app.command(epilog="Example:  archdsl draw placement --out placement.svg")
@@ -26,7 +26,7 @@ def draw(
     from archdsl import space
     from archdsl.drawing import draw_file
     from archdsl.drawing.save import require_format
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
 
     if out is not None:
         require_format(out)  # a wrong name is found before the file is read
@@ -50,8 +50,8 @@ def diff(
     """
     from archdsl import space
     from archdsl.cli.differences import print_difference
-    from archdsl.comparison_of_spaces import compare
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
+    from archdsl.space.comparison import compare
 
     if before == after == "-":
         raise UsageError("both files are standard input", "give one of them as a path")

@@ -14,7 +14,7 @@ from archdsl.study.watch import Watch, layout_text
 class Bar:
     """One training's progress: steps as a bar, epochs as lines where there is no terminal.
 
-    Use as a context manager; `step` and `epoch` are callbacks of `archdsl.training`.
+    Use as a context manager; `step` and `epoch` are callbacks of `archdsl.training.loop`.
     """
 
     def __init__(self, text: str) -> None:

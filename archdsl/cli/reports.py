@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from archdsl.interrupts import answered, as_interrupt
+from archdsl.base.interrupts import answered, as_interrupt
 
 WAIT = 0.5  # seconds between two looks at a folder in which no search has begun yet
 
@@ -17,7 +17,7 @@ def refresh(run: Path) -> Path:
         ArchdslError: there are no usable results, or the page cannot be written.
     """
     from archdsl.report import write
-    from archdsl.report.results import is_outdated
+    from archdsl.study.results import is_outdated
 
     if not is_outdated(run):
         return write(run)

@@ -45,10 +45,10 @@ def reproduce(
     Running the same command again goes on where it stopped. The run's folder holds report.html, index.md, the figures
     and results.json with every record.
     """
+    from archdsl.api.reproduction import render as render_again
+    from archdsl.api.reproduction import reproduce as rerun
+    from archdsl.base.errors import UsageError
     from archdsl.cli.progress import Bar
-    from archdsl.errors import UsageError
-    from archdsl.reproduction import render as render_again
-    from archdsl.reproduction import reproduce as rerun
 
     if render:
         if run is None:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from archdsl.base.passwords import masked
 from archdsl.cli.app import Data, DataRoot, Device, Download, Epochs, Json, Seed, app, print_json
-from archdsl.passwords import masked
 
 
 @app.command(
@@ -102,7 +102,7 @@ def search(
     from archdsl.cli.networks import _text_or_path
     from archdsl.cli.progress import SearchView
     from archdsl.study import search as search_space
-    from archdsl.tracking import Watches, make
+    from archdsl.study.tracking import Watches, make
 
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdsl.base.errors import ArchdslError, Diagnostic, SpecError, UsageError
 from archdsl.cli.app import File, Json, Seed, app, print_json
-from archdsl.errors import ArchdslError, Diagnostic, SpecError, UsageError
 
 if TYPE_CHECKING:
-    from archdsl.sources import Source
+    from archdsl.language.sources import Source
     from archdsl.space import Extent
 
 LISTED = 1_000  # members printed by --list before a reader has enough
@@ -28,8 +28,8 @@ def check(
 ) -> None:
     """Show all errors of all files: syntax, names, types, shapes, requirements. Nothing is built."""
     from archdsl import space
-    from archdsl.conditions import open_measures, reader, truth
-    from archdsl.sources import read_file
+    from archdsl.ir.conditions import open_measures, reader, truth
+    from archdsl.language.sources import read_file
 
     documents = []
     for name in files:
@@ -99,7 +99,7 @@ def show(
 ) -> None:
     """Show a file at any stage on its way: parse tree, IR (as JSON), space of decisions, PyTorch module."""
     from archdsl.language import parse_tree
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
 
     source = read_file(file)
     if emit is Stage.tree:
@@ -110,8 +110,8 @@ def show(
     elif emit is Stage.space:
         _print_space(source, list_members=False, sample=0, seed=0, as_json=json)
     else:
-        from archdsl.architecture import resolve_model
-        from archdsl.model import build
+        from archdsl.network import resolve_model
+        from archdsl.network.model import build
 
         text = str(build(resolve_model(source.spec(), source.text, source.path)))
         print_json({"module": text}) if json else print(text)
@@ -128,7 +128,7 @@ def space(
     json: Json = False,
 ) -> None:
     """Count a space: fillings, feasible ones, different networks; list its decisions; draw or list members."""
-    from archdsl.sources import read_file
+    from archdsl.language.sources import read_file
 
     if list_members and sample:
         raise UsageError("--list and --sample exclude each other", "leave one out")
@@ -137,8 +137,8 @@ def space(
 
 def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_json: bool) -> None:
     from archdsl import space
-    from archdsl.conditions import open_measures
-    from archdsl.language import write
+    from archdsl.interchange.arch_text import write
+    from archdsl.ir.conditions import open_measures
 
     spec = source.spec()
     space.check(spec, source.text, source.path)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from archdsl.base.errors import DataError, UnknownNameError, did_you_mean
+from archdsl.base.registry import Registry
 from archdsl.data.dataset import Dataset, Split
-from archdsl.errors import DataError, UnknownNameError, did_you_mean
-from archdsl.registry import Registry
 
-__all__ = ["DATASETS", "Dataset", "Split", "load"]
+__all__ = ["DATASETS", "DEFAULT_DATA", "Dataset", "Split", "load"]
 
+DEFAULT_DATA = "fashion"  # the embedded one
 Source = Callable[[str, Path | None, bool], Dataset]
 """What is written after the colon (or nothing), the `--data-root` and whether to download -> the data set."""
 

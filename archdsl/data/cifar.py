@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from archdsl.base.errors import DataError
 from archdsl.data import DATASETS
 from archdsl.data.dataset import Dataset, Split, build
-from archdsl.errors import DataError
 
 
 @DATASETS.register("cifar10")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from archdsl.errors import DataError
+from archdsl.base.errors import DataError
 
 HELD_OUT = 0.1
 """Share of the training images that becomes validation (or test) where the source has no such split."""

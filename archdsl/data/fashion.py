@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from archdsl.base.errors import DataError
 from archdsl.data import DATASETS
 from archdsl.data.dataset import Dataset, Split, build, hold_out
-from archdsl.errors import DataError
 
 
 @DATASETS.register("fashion")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from archdsl.base.errors import DataError
 from archdsl.data import DATASETS
 from archdsl.data.dataset import Dataset, Split, build
 from archdsl.data.pictures import Header, common_shape, header, pixels
-from archdsl.errors import DataError
 
 _LAYOUT = "a folder with train/CLASS/*.png and optionally validation/ and test/ like it, or with CLASS/*.png directly"
 _ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")

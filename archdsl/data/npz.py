@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from archdsl.base.errors import DataError
 from archdsl.data import DATASETS
 from archdsl.data.dataset import Dataset, Split, build
-from archdsl.errors import DataError
 
 _REMEDY = "write one with numpy.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)"
 

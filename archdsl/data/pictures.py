@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archdsl.errors import DataError
+from archdsl.base.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from archdsl.base.errors import DataError
 from archdsl.data import DATASETS
 from archdsl.data.dataset import Dataset, Split, build
 from archdsl.data.pictures import common_shape, header, pixels
-from archdsl.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

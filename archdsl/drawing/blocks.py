@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from archdsl import palette
+from archdsl.base import colours
 from archdsl.drawing.layout import BREAK, CARD, HEADER, LINE, NOTE, Box, tile_size
 from archdsl.drawing.pencil import DASHES, EDGE, OTHER, SHARED, SOFT, Pencil, ink, narrowing
 from archdsl.drawing.picture import Alternatives, Group, Repeated, Tile
@@ -83,7 +83,7 @@ class Blocks:
         height = box.height - (LINE * len(tile.notes) + 0.02 if tile.notes else 0.0)
         self.shape(tile, x, y, box.width, HEADER)
         points = narrowing(x, y + HEADER, box.width, height - HEADER, 0.0)
-        self.pencil.polygon(points, fc="white", ec=palette.INK, lw=0.5, zorder=2)
+        self.pencil.polygon(points, fc="white", ec=colours.INK, lw=0.5, zorder=2)
         self.pencil.text(x + box.width / 2, y + HEADER / 2, tile.label, NOTE, color=ink(tile.roles))
         self.notes(tile, x + box.width / 2, y + height)
 
@@ -92,7 +92,7 @@ class Blocks:
         width, height, size = tile_size(tile, inner)
         self.shape(tile, middle - width / 2, top, width, height)
         weight = "bold" if len(tile.label) <= 2 and tile.look == "block" else "normal"
-        color = ink(tile.roles) if tile.look == "block" else palette.INK
+        color = ink(tile.roles) if tile.look == "block" else colours.INK
         self.pencil.text(middle, top + height / 2, tile.label, size, color=color, weight=weight)
         self.notes(tile, middle, top + height)
 
@@ -111,8 +111,8 @@ class Blocks:
             return
         block = tile.look in ("block", "legend")
         if block:
-            style |= {"ec": palette.INK, "lw": 0.5}
-        fills = [palette.KINDS[role] for role in tile.roles] or [OTHER if block else "white"]
+            style |= {"ec": colours.INK, "lw": 0.5}
+        fills = [colours.KINDS[role] for role in tile.roles] or [OTHER if block else "white"]
         lower = 0.16 * height if tile.shrinks > 1 else 0.0
         outline = narrowing(left, top, width, height, lower)
         # The outline carries the name; over parts in several colours it has no ground of its own.

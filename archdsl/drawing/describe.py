@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from archdsl import ir, palette
-from archdsl.architecture import Architecture, PlacedBlock
+from archdsl import ir
+from archdsl.base import colours
+from archdsl.blocks.shapes import Shape
 from archdsl.drawing.labels import Labels, Names, has_holes
 from archdsl.drawing.members import Members
 from archdsl.drawing.picture import Alternatives, Entry, Part, Picture, Row, Tile, tiles, walk
 from archdsl.drawing.rows import Drawer
 from archdsl.drawing.words import TIMES, argument, count, figures, resolution, short, written
-from archdsl.shapes import Shape
+from archdsl.network import Architecture, PlacedBlock
 
 MOST_STAGES = 100
 
@@ -178,7 +179,7 @@ def _key(rows: list[Row]) -> Iterator[Entry]:
     parts = [part for row in rows for part in walk(row.parts)]
     blocks = [part for part in parts if isinstance(part, Tile)]
     holes = [part for part in parts if isinstance(part, Alternatives)]
-    for kind, name in palette.KIND_NAMES.items():
+    for kind, name in colours.KIND_NAMES.items():
         if any(kind in tile.roles for tile in blocks):
             yield Entry("kind", name, kind)
     if any(tile.shrinks > 1 for tile in blocks):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, Choose, Misfit, PlacedBlock, first_option, resolve
-from archdsl.conditions import allows
-from archdsl.errors import SpecError
+from archdsl.base.errors import SpecError
+from archdsl.ir.conditions import allows
+from archdsl.network import Architecture, Choose, Misfit, PlacedBlock, first_option, resolve
 
 KINDS = ("conv", "msa", "mlp")
 OPTIONS = 8  # members that take the i-th option everywhere

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from html import escape
 
 from archdsl import ir, space
+from archdsl.base.errors import SpecError
 from archdsl.drawing.members import Members, look
 from archdsl.drawing.sheet import Sheet
 from archdsl.drawing.words import MOST_OPTIONS, TIMES
-from archdsl.errors import SpecError
 
 MOST_ROWS = 200
 _displays = itertools.count(1)  # the same picture may stand in a notebook twice

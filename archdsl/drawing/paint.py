@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from archdsl import palette
+from archdsl.base import colours
 from archdsl.drawing.blocks import Blocks, inset, outset
 from archdsl.drawing.layout import LABEL, NOTE, measure
 from archdsl.drawing.pencil import BAND, DASHES, EDGE, SHARED, SIDE, SOFT, TOP, Pencil, ink, narrowing
@@ -116,7 +116,7 @@ class _Painter:
                 self.blocks.shape(tile, x, y - 0.09, width, 0.18)
                 self.pencil.text(x + width / 2, y, entry.label, ENTRY, color=ink(entry.roles))
             case "kind":
-                color = palette.KINDS[entry.label]
+                color = colours.KINDS[entry.label]
                 self.pencil.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), fc=color, ec="none")
             case "shrinks" | "optional":
                 dashes = DASHES if entry.mark == "optional" else "-"
@@ -127,5 +127,5 @@ class _Painter:
                 self.pencil.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), ls=DASHES, **style)
             case "shared":
                 self.pencil.text(x + width / 2, y, "A", NOTE, weight="bold", color=SHARED[0])
-        soft = palette.INK if entry.mark == "block" else SOFT
+        soft = colours.INK if entry.mark == "block" else SOFT
         self.pencil.text(x + width + 0.07, y, entry.meaning, ENTRY, ha="left", color=soft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archdsl import palette
+from archdsl.base import colours
 from archdsl.drawing.layout import FAMILY
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Pencil:
 
     def text(self, x: float, y: float, text: str, size: float, **style: Any) -> None:
         """A line of text, in the middle of (x, y) unless told otherwise."""
-        usual: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": palette.INK, "zorder": 5}
+        usual: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": colours.INK, "zorder": 5}
         # Names may hold what matplotlib takes for mathematics.
         self.axes.text(x, y, text, fontsize=size, family=list(FAMILY), parse_math=False, **(usual | style))
 
@@ -61,4 +61,4 @@ def narrowing(x: float, y: float, width: float, height: float, lower: float) -> 
 
 def ink(roles: tuple[str, ...]) -> str:
     """The colour of type on a block."""
-    return "white" if roles == ("conv",) else palette.INK
+    return "white" if roles == ("conv",) else colours.INK

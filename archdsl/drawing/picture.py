@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from archdsl import ir
-from archdsl.architecture import PlacedBlock
 from archdsl.drawing.folding import fold
 from archdsl.drawing.labels import Arguments, Labels, Names, has_holes, label_of
 from archdsl.drawing.members import Members
 from archdsl.drawing.picture import Alternatives, Group, Part, Repeated, Tile
 from archdsl.drawing.words import large, resolution, short, written
+from archdsl.network import PlacedBlock
 
 MOST_OPTIONS = 8  # of a choice
 MOST_PARTS = 240  # of a sequence

@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdsl.base.errors import UsageError
+from archdsl.base.files import write_atomically
 from archdsl.drawing.blocks import noun
 from archdsl.drawing.paint import paint
 from archdsl.drawing.picture import Picture, tiles
 from archdsl.drawing.sheet import Sheet
-from archdsl.errors import UsageError
-from archdsl.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from archdsl import ir
-from archdsl.architecture import Architecture
-from archdsl.arguments import show
-from archdsl.shapes import Shape
+from archdsl.blocks.shapes import Shape
+from archdsl.ir.arguments import show
+from archdsl.network import Architecture
 
 TIMES = "×"
 MOST_OPTIONS = 6

@@ -12,19 +12,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from archdsl import arguments, ir
-from archdsl.architecture import Architecture, Choose, Misfit, first_option, resolve
-from archdsl.architecture.fitting import fit
-from archdsl.composites.definition import scope_of
-from archdsl.conditions import allows, unmet
+from archdsl import ir
+from archdsl.base.errors import ArchdslError, Diagnostic, SpecError
+from archdsl.blocks.composites.definition import scope_of
+from archdsl.blocks.shapes import Shape
 from archdsl.editor.names import Names
 from archdsl.editor.positions import Lines
 from archdsl.editor.reading import read_again
 from archdsl.editor.scanner import Scan
-from archdsl.errors import ArchdslError, Diagnostic, SpecError
+from archdsl.ir import arguments
+from archdsl.ir.conditions import allows, unmet
 from archdsl.language import syntax
 from archdsl.language.lower import lower
-from archdsl.shapes import Shape
+from archdsl.network import Architecture, Choose, Misfit, first_option, resolve
+from archdsl.network.fitting import fit
 from archdsl.space import options, size
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-from archdsl.errors import Diagnostic, Span
+from archdsl.base.errors import Diagnostic, Span
 
 LONGEST = 20.0  # seconds; a space that takes longer is left to the command line
 

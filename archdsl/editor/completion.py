@@ -13,8 +13,8 @@ from archdsl.editor.names import Names
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import Scan, Token
 from archdsl.editor.surroundings import Context, current, parameter, positional, written
+from archdsl.ir.scores import SCORES
 from archdsl.language.values import VARIABLES
-from archdsl.scores import SCORES
 
 Sort: TypeAlias = Literal["keyword", "block", "let", "structure", "argument", "value", "score", "measure", "data"]
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

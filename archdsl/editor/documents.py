@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from archdsl.base.errors import Diagnostic
 from archdsl.editor.analysis import Analysis, forget
 from archdsl.editor.checking import check
 from archdsl.editor.positions import Lines
-from archdsl.errors import Diagnostic
 
 PAUSE = 0.01  # seconds without a further change before a text is looked at: changes that come at once count as one
 LONG_PAUSE = 0.3  # before another process is started

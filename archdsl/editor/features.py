@@ -6,6 +6,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from archdsl.base.errors import SpecError
 from archdsl.editor import outline, protocol
 from archdsl.editor.completion import complete
 from archdsl.editor.documents import Document
@@ -14,7 +15,6 @@ from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
 from archdsl.editor.renaming import rename, renameable
 from archdsl.editor.server import answers, server
-from archdsl.errors import SpecError
 
 
 def offset(document: Document, params: Any) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archdsl.architecture import Architecture
 from archdsl.editor.analysis import Analysis, StageFacts, short, sides
+from archdsl.network import Architecture
 
 ENDS = "With every hole at its first option, and at its last one; other members may lie outside."
 

@@ -9,9 +9,9 @@ from archdsl.editor.known import Argument, BlockInfo
 from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import Token
-from archdsl.scores import SCORES
+from archdsl.ir.scores import SCORES
+from archdsl.ir.wording import option_labels
 from archdsl.space import options
-from archdsl.wording import option_labels
 
 SHOWN = 12  # options of a hole
 

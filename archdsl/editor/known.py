@@ -10,13 +10,14 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from archdsl import ir, resources
-from archdsl.arguments import choices, show
+from archdsl import ir
+from archdsl.base import resources
 from archdsl.blocks import Block
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.editor.meanings import ARGUMENTS
 from archdsl.editor.scanner import Scan, Statement, Token
-from archdsl.recipe import Recipe
+from archdsl.ir.arguments import choices, show
+from archdsl.ir.recipe import Recipe
 
 Origin: TypeAlias = Literal["primitive", "prelude", "structure", "letter", "file"]
 

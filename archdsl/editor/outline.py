@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from archdsl.base.errors import Diagnostic
 from archdsl.editor import figures
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.known import Argument
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import Scan, Token
 from archdsl.editor.surroundings import Context, current, written
-from archdsl.errors import Diagnostic
 
 _MEANT = re.compile(r"did you mean (?:'([^']+)'|(\{[^}]*\}|[0-9]+))\?")
 

@@ -6,7 +6,7 @@ import bisect
 import re
 from typing import NamedTuple
 
-from archdsl.errors import Span
+from archdsl.base.errors import Span
 
 # What ends a line for an editor; for the language only a line feed does, so the two meet in offsets.
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lsprotocol import types
 
+from archdsl.base.errors import Diagnostic
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.completion import Candidate
 from archdsl.editor.hover import argument_text
 from archdsl.editor.outline import Hint, Signature, Symbol
 from archdsl.editor.positions import Lines, Stretch
-from archdsl.errors import Diagnostic
 
 _SORTS = {
     "keyword": types.CompletionItemKind.Keyword,

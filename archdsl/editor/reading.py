@@ -8,7 +8,7 @@ import itertools
 import re
 from typing import Any
 
-from archdsl.errors import Span, SpecError
+from archdsl.base.errors import Span, SpecError
 from archdsl.language import syntax
 from archdsl.language.brackets import check_text
 from archdsl.language.parser import Reading, read

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from archdsl import ir
-from archdsl.architecture import Misfit, resolve
+from archdsl.base.errors import ArchdslError, SpecError
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.editor import known
 from archdsl.editor.analysis import Analysis
@@ -16,10 +16,10 @@ from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import MEASURES, Token
 from archdsl.editor.terminals import patterns, words
-from archdsl.errors import ArchdslError, SpecError
-from archdsl.identity import spec_hash
 from archdsl.language import parse
 from archdsl.language.values import RESERVED
+from archdsl.network import Misfit, resolve
+from archdsl.network.identity import spec_hash
 from archdsl.space import options
 
 SAMPLED = 16

@@ -16,12 +16,12 @@ from pygls.exceptions import FeatureRequestError, JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 
 import archdsl
+from archdsl.base.errors import Diagnostic
 from archdsl.editor import protocol
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.documents import Document, Documents
 from archdsl.editor.positions import Lines
 from archdsl.editor.renaming import RenameError
-from archdsl.errors import Diagnostic
 
 log = logging.getLogger(__name__)
 REQUEST_FAILED = -32803

@@ -6,7 +6,7 @@ import functools
 
 import lark
 
-from archdsl import resources
+from archdsl.base import resources
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Text to IR and back: `parse` reads a `.arch` text, `write` prints an architecture.
+"""Text to IR: `parse` reads a `.arch` text.
 
 `archdsl.language.formatting` puts a text into canonical form.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from archdsl import ir
 from archdsl.language.lower import lower
 from archdsl.language.parser import parse_tree, read
-from archdsl.language.printer import write
 
 
 def parse(text: str, path: str = "<text>") -> ir.Spec:
@@ -28,4 +27,4 @@ def parse(text: str, path: str = "<text>") -> ir.Spec:
     return lower(read(text, path), text, path)
 
 
-__all__ = ["parse", "parse_tree", "write"]
+__all__ = ["parse", "parse_tree"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archdsl.errors import Diagnostic, Span, SpecError
+from archdsl.base.errors import Diagnostic, Span, SpecError
 from archdsl.language.syntax_errors import STATEMENT_START
 
 MAX_CHARACTERS = 100_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl import ir
-from archdsl.arguments import misfit, say
+from archdsl.base.errors import Span, did_you_mean
 from archdsl.blocks import Block
-from archdsl.errors import Span, did_you_mean
+from archdsl.ir.arguments import misfit, say
 from archdsl.language import syntax
 from archdsl.language.state import State
 from archdsl.language.values import Mistake, lower_value, pattern

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from archdsl import ir
-from archdsl.arguments import bounded
-from archdsl.errors import Span, did_you_mean
+from archdsl.base.errors import Span, did_you_mean
+from archdsl.ir.arguments import bounded
 from archdsl.language import syntax
 from archdsl.language.values import Mistake, Scope, lower_value
 

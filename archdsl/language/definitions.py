@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from archdsl import ir
+from archdsl.base.errors import Span
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.base import Composite
-from archdsl.composites.definition import Defined
-from archdsl.composites.scope import FROM_STAGE
-from archdsl.errors import Span
+from archdsl.blocks.composites.definition import Defined
+from archdsl.blocks.composites.scope import FROM_STAGE
 from archdsl.language import syntax
 from archdsl.language.calls import Context, check_type
 from archdsl.language.sequences import lower_items

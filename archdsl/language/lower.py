@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from archdsl import ir
+from archdsl.base.errors import Span, SpecError, did_you_mean
 from archdsl.blocks import BLOCKS
-from archdsl.errors import Span, SpecError, did_you_mean
+from archdsl.ir.recipe import Recipe
+from archdsl.ir.scores import SCORES
 from archdsl.language import prelude, syntax
 from archdsl.language.calls import (
     STAGE_ONLY,
@@ -29,8 +31,6 @@ from archdsl.language.sequences import block_class, lower_block, lower_items
 from archdsl.language.state import State
 from archdsl.language.syntax_errors import STATEMENTS
 from archdsl.language.values import RESERVED, Mistake, Scope, TooMuch, let_path, let_value, lower_value
-from archdsl.recipe import Recipe
-from archdsl.scores import SCORES
 
 MAX_NAMES = 300  # of lets, and of blocks
 DEFAULT_HEAD = ("norm", "act", "gap", "linear")

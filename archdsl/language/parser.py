@@ -12,8 +12,8 @@ from typing import Any
 import lark
 from lark.exceptions import UnexpectedInput
 
-from archdsl import resources
-from archdsl.errors import Diagnostic, SpecError
+from archdsl.base import resources
+from archdsl.base.errors import Diagnostic, SpecError
 from archdsl.language import syntax
 from archdsl.language.brackets import bracket_mistakes, check_text
 from archdsl.language.syntax_errors import STATEMENT_START, explain

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import re
 
-from archdsl import ir, resources
+from archdsl import ir
+from archdsl.base import resources
 from archdsl.blocks import BLOCKS, Block
-from archdsl.composites.definition import define
+from archdsl.blocks.composites.definition import define
 from archdsl.language.parser import parse_syntax
 
 _BLOCK = re.compile(r"^block +([A-Za-z_]\w*)", re.M)

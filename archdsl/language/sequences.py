@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from archdsl import ir
-from archdsl.arguments import say
+from archdsl.base.errors import Span, did_you_mean
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.structures import STRUCTURES
-from archdsl.errors import Span, did_you_mean
+from archdsl.ir.arguments import say
 from archdsl.language import syntax
 from archdsl.language.calls import STAGE_ONLY, Context, Given, check_type, equals_default, merge, read_arguments
 from archdsl.language.state import Plain, State

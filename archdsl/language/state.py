@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl import ir
+from archdsl.base.errors import Diagnostic, Span
 from archdsl.blocks import BLOCKS, Block
-from archdsl.composites.definition import define
-from archdsl.errors import Diagnostic, Span
+from archdsl.blocks.composites.definition import define
 from archdsl.language.values import Mistake, Scope, TooMuch, pattern, possible
 
 MAX_BLOCKS = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from archdsl.errors import Span
+from archdsl.base.errors import Span
 
 
 @dataclass(frozen=True, slots=True)

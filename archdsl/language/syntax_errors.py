@@ -8,8 +8,8 @@ from lark import Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from archdsl import ir
+from archdsl.base.errors import Diagnostic, Span, did_you_mean
 from archdsl.blocks import BLOCKS
-from archdsl.errors import Diagnostic, Span, did_you_mean
 
 STATEMENTS = (
     "model", "input", "classes", "defaults", "let", "block", "stem", "stage", "head", "require", "maximize", "minimize",

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import lark
 
-from archdsl.errors import Diagnostic, Span
+from archdsl.base.errors import Diagnostic, Span
 from archdsl.language import syntax
 
 MAX_REAL = 1e18

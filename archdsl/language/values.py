@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archdsl import ir
-from archdsl.arguments import bounded
-from archdsl.errors import Diagnostic, Span
+from archdsl.base.errors import Diagnostic, Span
+from archdsl.ir.arguments import bounded
+from archdsl.ir.wording import write_value
 from archdsl.language import syntax
-from archdsl.wording import write_value
 
 VARIABLES = ("width", "in", "stride", "classes")
 RESERVED = ("true", "false", "none", *VARIABLES)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.files import write_atomically
-from archdsl.report.results import load, read
+from archdsl.base.files import write_atomically
+from archdsl.study.results import load, read
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from archdsl import palette
+from archdsl.base import colours
 from archdsl.report.markup import Markup, element, raw
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # Colours of the plots, and what stands for them in the page's style sheet.
 _VARIABLES = {
     "#010203": "ink",
-    palette.INK: "ink",
-    palette.FAINT: "muted",
-    palette.BAND: "band",
-    palette.KINDS["conv"]: "conv",
-    palette.KINDS["msa"]: "msa",
-    palette.KINDS["mlp"]: "alternating",
+    colours.INK: "ink",
+    colours.FAINT: "muted",
+    colours.BAND: "band",
+    colours.KINDS["conv"]: "conv",
+    colours.KINDS["msa"]: "msa",
+    colours.KINDS["mlp"]: "alternating",
     "#008765": "alternating",
     "#ffffff": "page",
     "#000000": "ink",
@@ -33,8 +33,8 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
-    "axes.edgecolor": palette.FAINT,
-    "axes.labelcolor": palette.FAINT,
+    "axes.edgecolor": colours.FAINT,
+    "axes.labelcolor": colours.FAINT,
     "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -42,9 +42,9 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
     "grid.color": "#e1e2e3",
-    "text.color": palette.INK,
-    "xtick.color": palette.FAINT,
-    "ytick.color": palette.FAINT,
+    "text.color": colours.INK,
+    "xtick.color": colours.FAINT,
+    "ytick.color": colours.FAINT,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
 }

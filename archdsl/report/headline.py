@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from archdsl.base.statistics import Interval, difference, mean
 from archdsl.report.layout import described
-from archdsl.report.results import Finalist, Results, Trial, same
-from archdsl.report.statistics import Interval, difference, mean
 from archdsl.report.wording import listing, number, plural, short, signed, spread, unit, words
+from archdsl.study.results import Finalist, Results, Trial, same
 
 SPREAD_RULE = (
     "Within the seed spread: the 95 % interval of the difference of the means (Welch, over the seeds) includes 0. "

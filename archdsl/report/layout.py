@@ -12,7 +12,7 @@ from archdsl.report.wording import settings
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from archdsl.report.results import Network, Results
+    from archdsl.study.results import Network, Results
 
 Layout: TypeAlias = Sequence[Sequence[str]]
 

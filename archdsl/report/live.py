@@ -10,9 +10,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from archdsl.errors import ArchdslError, RunError
+from archdsl.base.errors import ArchdslError, RunError
 from archdsl.report.page import page
-from archdsl.report.results import read
+from archdsl.study.results import read
 
 HOST = "127.0.0.1"
 PORT = 8060

@@ -7,8 +7,8 @@ import math
 from archdsl.report.chart import Scale
 from archdsl.report.layout import described
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.results import Trial
 from archdsl.report.wording import number, words
+from archdsl.study.results import Trial
 
 _PATHS = {
     "cross": "m-3.4-3.4 6.8 6.8m0-6.8-6.8 6.8",

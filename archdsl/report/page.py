@@ -5,7 +5,6 @@ from __future__ import annotations
 from archdsl.report.headline import headline
 from archdsl.report.layout import palette
 from archdsl.report.markup import Markup, element
-from archdsl.report.results import Results
 from archdsl.report.sections.advice import advice
 from archdsl.report.sections.correlation import correlation
 from archdsl.report.sections.finalists import finalists
@@ -17,6 +16,7 @@ from archdsl.report.sections.reproduction import every_trial, reproduction
 from archdsl.report.sections.spectra import spectra
 from archdsl.report.shell import Live, document
 from archdsl.report.wording import number
+from archdsl.study.results import Results
 
 
 def page(results: Results, *, live: bool = False, tag: str = "") -> str:

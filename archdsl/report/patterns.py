@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from archdsl.report.results import Results, Trial
+from archdsl.base.statistics import Interval, around, difference, holm
 from archdsl.report.rules import Effect, Slots, effects, free_slots, sided
-from archdsl.report.statistics import Interval, around, difference, holm
+from archdsl.study.results import Results, Trial
 
 FEWEST = 3  # trials on either side of a pattern
 LEVEL = 0.05  # of the adjusted p-value, below which a pattern is called found

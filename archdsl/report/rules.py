@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archdsl.base.statistics import Interval, Mean, adjusted, difference, mean, rank_correlation
 from archdsl.report.layout import kind
-from archdsl.report.results import Decision, Results, Trial
-from archdsl.report.statistics import Interval, Mean, adjusted, difference, mean, rank_correlation
+from archdsl.study.results import Decision, Results, Trial
 
 CHOICES_AT_MOST = 8  # alternatives shown one by one; above that a decision is a range
 

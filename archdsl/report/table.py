@@ -8,12 +8,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from archdsl.base.statistics import mean
 from archdsl.report.headline import against, headline, without_finals
 from archdsl.report.layout import coloured, palette
 from archdsl.report.markup import clean
-from archdsl.report.results import Finalist, Results, same
-from archdsl.report.statistics import mean
 from archdsl.report.wording import number, settings, short, signed, spread, words
+from archdsl.study.results import Finalist, Results, same
 
 _ANALYSES = ("log_ape", "nep", "lambda_max", "high_freq")
 _TOP = 5

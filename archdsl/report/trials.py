@@ -7,9 +7,9 @@ import io
 import math
 from pathlib import Path
 
-from archdsl.files import write_atomically
+from archdsl.base.files import write_atomically
 from archdsl.report.layout import plain
-from archdsl.report.results import Results, Trial
+from archdsl.study.results import Results, Trial
 
 FIRST = ("number", "state", "hash", "layout", "params", "macs", "epochs", "seconds")
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archdsl.arguments import show
-from archdsl.scores import SCORES
+from archdsl.ir.arguments import show
+from archdsl.ir.scores import SCORES
 
 MISSING = "–"
 MINUS = "\u2212"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from archdsl import ir
-from archdsl.architecture import Misfit, PlacedBlock, Resolving
-from archdsl.composites.expansion import work
-from archdsl.effort import TooLarge, spend
-from archdsl.shapes import Shape
+from archdsl.base.effort import TooLarge, spend
+from archdsl.blocks.composites.expansion import work
+from archdsl.blocks.shapes import Shape
+from archdsl.network import Misfit, PlacedBlock, Resolving
 from archdsl.space.enumeration import Script
 from archdsl.space.program import Begin, End, Finish, Head, Meet, Place, Program
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, first_option, resolve, resolve_without_holes
-from archdsl.conditions import allows, countable, describe, figures, measures, reader
-from archdsl.effort import TooLarge, left, limited
-from archdsl.errors import Diagnostic, SpecError
+from archdsl.base.effort import TooLarge, left, limited
+from archdsl.base.errors import Diagnostic, SpecError
+from archdsl.ir.conditions import allows, countable, describe, figures, measures, reader
+from archdsl.ir.decisions import Hole, options
+from archdsl.network import Architecture, Misfit, first_option, resolve, resolve_without_holes
 from archdsl.space.conditions import Requirement
 from archdsl.space.counted import Counted, counted
 from archdsl.space.enumeration import draw, fillings, is_feasible
 from archdsl.space.extents import EXACT_LIMIT, draws_for
 from archdsl.space.graph import least_and_most
-from archdsl.space.holes import Hole, options
 from archdsl.space.sizing import size
 
 TRIED = 100  # members drawn before anything is counted

@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from archdsl import ir
-from archdsl.conditions import measures, truth
-from archdsl.effort import spend
+from archdsl.base.effort import spend
+from archdsl.ir.conditions import measures, truth
 from archdsl.space.formulas import Atom, Formula, Junction, Not, junction
 
 # What a sum of measures weighs each of them with; two comparisons of the same sum share it.

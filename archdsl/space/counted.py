@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterable, Iterator
 
 from archdsl import ir
-from archdsl.architecture import Architecture, resolve
-from archdsl.conditions import countable
-from archdsl.effort import TooLarge, left, limited
+from archdsl.base.effort import TooLarge, left, limited
+from archdsl.ir.conditions import countable
+from archdsl.network import Architecture, resolve
 from archdsl.space.automaton import Arc, Automaton
 from archdsl.space.conditions import Requirement, measures_of
 from archdsl.space.counting import Counting

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 
-from archdsl.effort import TooLarge, spend
+from archdsl.base.effort import TooLarge, spend
 from archdsl.space import joining
 from archdsl.space.conditions import Form
 from archdsl.space.formulas import Formula, atoms, shifted, truth

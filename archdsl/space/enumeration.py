@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from archdsl import ir
-from archdsl.architecture import Architecture, Misfit, resolve
-from archdsl.conditions import allows
-from archdsl.space.holes import Hole, options
+from archdsl.ir.conditions import allows
+from archdsl.ir.decisions import Hole, options
+from archdsl.network import Architecture, Misfit, resolve
 
 
 @dataclass

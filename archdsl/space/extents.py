@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from archdsl import ir
-from archdsl.architecture import Architecture
+from archdsl.ir.decisions import Hole, options
+from archdsl.network import Architecture
 from archdsl.space.counted import Counted, counted
 from archdsl.space.enumeration import attempt, fillings, is_feasible
-from archdsl.space.holes import Hole, options
 from archdsl.space.listing import DRAWS
 from archdsl.space.sizing import size
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archdsl.effort import spend
+from archdsl.base.effort import spend
 
 # Levels that a segment spans at least and at most, where cuts allow it.
 SHORTEST, LONGEST = 6, 24

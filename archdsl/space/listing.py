@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from archdsl import ir
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.space.counted import Counted, counted
 from archdsl.space.enumeration import draw, fillings, is_feasible
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from archdsl.effort import spend
+from archdsl.base.effort import spend
 from archdsl.space.counting import Counting, Segment, Sums
 from archdsl.space.formulas import truth
 from archdsl.space.graph import Edge

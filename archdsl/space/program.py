@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from archdsl import ir
-from archdsl.effort import spend
+from archdsl.base.effort import spend
 
 LIVES = 3  # steps of `effort` that it takes to see which holes a step speaks of
 

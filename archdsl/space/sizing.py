@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from archdsl import ir
-from archdsl.arguments import calculate
-from archdsl.errors import Diagnostic, Span, SpecError
-from archdsl.space.holes import Hole, options
+from archdsl.base.errors import Diagnostic, Span, SpecError
+from archdsl.ir.arguments import calculate
+from archdsl.ir.decisions import Hole, options
 
 # What is decided so far among the holes that have to be remembered, and in how many ways one got there.
 _States: TypeAlias = dict[tuple[tuple[str, int], ...], int]

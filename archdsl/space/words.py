@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from archdsl.effort import TooLarge
+from archdsl.base.effort import TooLarge
 from archdsl.space.conditions import Requirement
 from archdsl.space.counting import Counting
 from archdsl.space.formulas import Atom, Formula, Junction, Not, junction, settle, shifted

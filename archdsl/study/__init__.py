@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from archdsl import ir, space
-from archdsl.architecture import digest
-from archdsl.device import one_thread, pick_device
-from archdsl.errors import Diagnostic, SpecError, UsageError
-from archdsl.experiment import DEFAULT_DATA, set_up
-from archdsl.passwords import masked
-from archdsl.sources import Source, read_spec
+from archdsl.base.device import one_thread, pick_device
+from archdsl.base.errors import Diagnostic, SpecError, UsageError
+from archdsl.base.passwords import masked
+from archdsl.data import DEFAULT_DATA
+from archdsl.language.sources import Source, read_spec
+from archdsl.network import digest
 from archdsl.study.begun import begun
 from archdsl.study.cache import Cache
 from archdsl.study.distributed import join
@@ -28,6 +28,7 @@ from archdsl.study.store import RunFolder
 from archdsl.study.warm_start import first_networks
 from archdsl.study.watch import Watch
 from archdsl.study.writing import Facts
+from archdsl.training.experiment import set_up
 
 DEFAULT_SPACE = "placement"
 SEEDS = 3

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
+from archdsl.base.errors import RunError, StudyError
+from archdsl.base.files import one_at_a_time, write_atomically
 from archdsl.data import Dataset
-from archdsl.errors import RunError, StudyError
-from archdsl.files import one_at_a_time, write_atomically
-from archdsl.identity import spec_hash
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture
+from archdsl.network.identity import spec_hash
 from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.screens import SCREENS, Screen, Setting

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl import ir
-from archdsl.architecture import Architecture, first_option
-from archdsl.composites.definition import attends
-from archdsl.space import Hole, attempt, usual_recipe
-from archdsl.wording import option_labels
+from archdsl.blocks.composites.definition import attends
+from archdsl.ir.wording import option_labels
+from archdsl.network import Architecture, first_option
+from archdsl.space import Hole, attempt
+from archdsl.training.usual import usual_recipe
 
 
 def placements(spec: ir.Spec) -> dict[str, tuple[int, int, str, str, str]]:

@@ -17,12 +17,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archdsl import __version__, ir
-from archdsl.architecture import Architecture, digest
+from archdsl.base.device import computes_bf16
+from archdsl.base.errors import RunError, UsageError
+from archdsl.base.files import write_atomically
 from archdsl.data import Dataset
-from archdsl.device import computes_bf16
-from archdsl.errors import RunError, UsageError
-from archdsl.files import write_atomically
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture, digest
 
 log = logging.getLogger(__name__)
 

@@ -10,21 +10,21 @@ from typing import Any
 import torch
 
 from archdsl import analyses, ir, space
-from archdsl.architecture import Architecture
-from archdsl.arguments import show
+from archdsl.base.device import out_of_memory
+from archdsl.base.errors import DiskFullError, RunError, StudyError
+from archdsl.base.interrupts import as_interrupt
 from archdsl.data import Dataset
-from archdsl.device import out_of_memory
-from archdsl.errors import DiskFullError, RunError, StudyError
-from archdsl.experiment import recipe_of
-from archdsl.interrupts import as_interrupt
-from archdsl.language import write
-from archdsl.metrics import Metrics
-from archdsl.model import Network, build
-from archdsl.scores import SCORES
+from archdsl.interchange.arch_text import write
+from archdsl.ir.arguments import show
+from archdsl.ir.scores import SCORES
+from archdsl.network import Architecture
+from archdsl.network.model import Network, build
 from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
 from archdsl.study.pool import Task
-from archdsl.training import Epoch, train
-from archdsl.training import evaluate as test
+from archdsl.training.experiment import recipe_of
+from archdsl.training.loop import Epoch, train
+from archdsl.training.loop import evaluate as test
+from archdsl.training.metrics import Metrics
 
 
 def key_of(architecture: Architecture) -> str:

@@ -15,8 +15,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from archdsl.errors import RunError, StudyError, UsageError
-from archdsl.passwords import masked
+from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.passwords import masked
 
 HEARTBEAT = "ARCHDSL_HEARTBEAT"  # environment variable: seconds between signs of life; the same for all workers
 MISSED = 5  # so many signs of life have to be missed until a trial counts as lost

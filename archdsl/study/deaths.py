@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archdsl.files import write_atomically
+from archdsl.base.files import write_atomically
 
 LIMIT = 3  # so often a training may end the process that also records, without an epoch ending in between
 

@@ -22,13 +22,12 @@ from optuna.study import StudyDirection
 from pydantic import ValidationError
 
 from archdsl import ir
+from archdsl.base.device import one_thread, pick_device
+from archdsl.base.errors import ArchdslError, DataError, RunError, StudyError
+from archdsl.base.interrupts import answered, unheard, uninterrupted
 from archdsl.data import Dataset
-from archdsl.device import one_thread, pick_device
-from archdsl.errors import ArchdslError, DataError, RunError, StudyError
-from archdsl.experiment import set_up
-from archdsl.interrupts import answered, unheard, uninterrupted
-from archdsl.latency import Latencies
-from archdsl.sources import Source
+from archdsl.language.sources import Source
+from archdsl.network.latency import Latencies
 from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
@@ -42,6 +41,7 @@ from archdsl.study.timing import Timing
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
+from archdsl.training.experiment import set_up
 
 POLL = 1.0  # seconds between two looks at what was done
 

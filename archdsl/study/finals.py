@@ -6,9 +6,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from archdsl.architecture import Architecture, digest
-from archdsl.experiment import recipe_of
-from archdsl.language import write
+from archdsl.interchange.arch_text import write
+from archdsl.network import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.baselines import baselines
 from archdsl.study.deaths import Deaths
@@ -16,6 +15,7 @@ from archdsl.study.distributed import Shared
 from archdsl.study.pool import Task
 from archdsl.study.runner import Runner
 from archdsl.study.store import FINAL
+from archdsl.training.experiment import recipe_of
 
 LEADERS = 2  # how many of the search's best are trained again; single trainings are too noisy to trust the first
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archdsl.errors import UsageError
+from archdsl.base.errors import UsageError
 
 SEEDS_OF_NUMPY = 2**32  # as many as its older generators take, and Optuna's samplers with them
 MOST = 2**31 - 1  # a budget; databases keep no larger integers in the columns for them

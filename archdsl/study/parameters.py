@@ -9,9 +9,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
+from archdsl.ir.wording import option_labels
+from archdsl.network import Architecture
 from archdsl.space import Hole
-from archdsl.wording import option_labels
 
 
 def distribution(hole: Hole) -> BaseDistribution:

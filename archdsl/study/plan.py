@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from archdsl import ir
+from archdsl.base.errors import RunError, UsageError, did_you_mean
 from archdsl.data import Dataset
-from archdsl.errors import RunError, UsageError, did_you_mean
-from archdsl.identity import spec_hash
-from archdsl.recipe import Recipe
-from archdsl.scores import SCORES
+from archdsl.ir.recipe import Recipe
+from archdsl.ir.scores import SCORES
+from archdsl.network.identity import spec_hash
 
 PACKAGES = ("torch", "optuna", "timm", "numpy", "scipy", "lark", "pydantic")
 

@@ -21,11 +21,11 @@ from typing import Any, Protocol
 
 import torch
 
-from archdsl.architecture import Architecture
+from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
+from archdsl.base.interrupts import unheard, uninterrupted
 from archdsl.data import Dataset, load
-from archdsl.errors import DataError, DiskFullError, RunError, StudyError
-from archdsl.interrupts import unheard, uninterrupted
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture
 
 LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
 RETRIES = 1  # a candidate whose worker was killed is tried once more

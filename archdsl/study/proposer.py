@@ -11,8 +11,8 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.interrupts import uninterrupted
+from archdsl.base.interrupts import uninterrupted
+from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
 from archdsl.study.candidate import key_of
 from archdsl.study.history import History

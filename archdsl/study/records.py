@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 
-from archdsl.errors import StudyError
+from archdsl.base.errors import StudyError
 
 RECORD = "archdsl"  # the user attribute of a trial that holds its entry in results.json
 FIELDS = (  # of a training

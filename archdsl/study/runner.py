@@ -10,9 +10,8 @@ from typing import Any
 import optuna
 
 from archdsl import ir
-from archdsl.architecture import Architecture, digest
-from archdsl.experiment import recipe_of
-from archdsl.interrupts import uninterrupted
+from archdsl.base.interrupts import uninterrupted
+from archdsl.network import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
@@ -25,6 +24,7 @@ from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
+from archdsl.training.experiment import recipe_of
 
 YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from archdsl import ir
-from archdsl.conditions import open_measures
+from archdsl.base.errors import DiskFullError, RunError
+from archdsl.base.files import is_full
+from archdsl.base.interrupts import answered, as_interrupt, whole_imports
 from archdsl.data import Dataset
-from archdsl.errors import DiskFullError, RunError
-from archdsl.files import is_full
-from archdsl.interrupts import answered, as_interrupt, whole_imports
-from archdsl.latency import Latencies
+from archdsl.ir.conditions import open_measures
+from archdsl.network.latency import Latencies
 from archdsl.study.admission import Admission, make_screen
 from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared

@@ -11,15 +11,15 @@ from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
 from archdsl import ir, report, space
-from archdsl.composites.definition import attends
-from archdsl.errors import StudyError
-from archdsl.experiment import with_epochs
+from archdsl.base.errors import StudyError
+from archdsl.blocks.composites.definition import attends
 from archdsl.language import parse
-from archdsl.report.results import FILE, JOURNAL, is_outdated
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
 from archdsl.study.records import records
+from archdsl.study.results import FILE, JOURNAL, is_outdated
 from archdsl.study.store import OWN, PLAN, SHARED
+from archdsl.training.experiment import with_epochs
 
 
 def snapshot(run: Path) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from pydantic import ValidationError
 
-from archdsl.architecture import digest
-from archdsl.errors import ArchdslError, RunError, StudyError
-from archdsl.files import unwritable, write_atomically
-from archdsl.interrupts import uninterrupted
+from archdsl.base.errors import ArchdslError, RunError, StudyError
+from archdsl.base.files import unwritable, write_atomically
+from archdsl.base.interrupts import uninterrupted
+from archdsl.network import digest
 from archdsl.study.plan import Plan
 from archdsl.study.records import RECORD, records
 

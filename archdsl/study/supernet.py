@@ -18,14 +18,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture, PlacedBlock, digest
+from archdsl.base.errors import RunError
 from archdsl.data import Dataset
-from archdsl.errors import RunError
-from archdsl.model import Network
-from archdsl.optimizer import set_drop_path
-from archdsl.recipe import Recipe
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture, PlacedBlock, digest
+from archdsl.network.model import Network, set_drop_path
 from archdsl.study.candidate import seeded
-from archdsl.training import steps_per_epoch, train
+from archdsl.training.loop import steps_per_epoch, train
 
 MOST_PARAMS = 2**28  # of all blocks together: 4 GiB with gradients and the optimiser's two moments
 
@@ -127,7 +126,7 @@ def train_supernet(
 
     Args:
         spec: the space, fitted to the data.
-        data, recipe, seed, device, on_step, checkpoint: as for `archdsl.training.train`.
+        data, recipe, seed, device, on_step, checkpoint: as for `archdsl.training.loop.train`.
 
     Raises:
         RunError: the space has no member that could be drawn, or too many different blocks; or the training failed.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archdsl import ir
-from archdsl.architecture import Architecture
-from archdsl.conditions import LATENCY, is_measured
-from archdsl.errors import DiskFullError, RunError
-from archdsl.latency import Latencies, broken
+from archdsl.base.errors import DiskFullError, RunError
+from archdsl.ir.conditions import LATENCY, is_measured
+from archdsl.network import Architecture
+from archdsl.network.latency import Latencies, broken
 from archdsl.study.baselines import baselines
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.errors import StudyError
-from archdsl.report.results import Trial, load, read
+from archdsl.base.errors import StudyError
+from archdsl.ir.wording import option_labels
+from archdsl.network import Architecture
 from archdsl.space import Hole
 from archdsl.study.candidate import key_of
 from archdsl.study.history import Objectives, dominates
 from archdsl.study.parameters import parameters
-from archdsl.wording import option_labels
+from archdsl.study.results import Trial, load, read
 
 FIRST = 10  # networks of each run: as many as a sampler draws at random before it models anything
 DRAWS = 100  # ways to decide what the other run does not, of which one has to fit

@@ -17,8 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from archdsl import ir
-from archdsl.architecture import Architecture, digest
-from archdsl.experiment import recipe_of
+from archdsl.network import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.claims import RETRIES, Claim, Ledger
 from archdsl.study.database import muted, patiently
@@ -32,6 +31,7 @@ from archdsl.study.rungs import Rungs
 from archdsl.study.runner import YARDSTICKS
 from archdsl.study.store import settle
 from archdsl.study.timing import Timing
+from archdsl.training.experiment import recipe_of
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from archdsl import report, space
-from archdsl.errors import DiskFullError, StudyError
-from archdsl.files import is_full
+from archdsl.base.errors import DiskFullError, StudyError
+from archdsl.base.files import is_full
 from archdsl.study.distributed import Shared
 from archdsl.study.runner import Runner
 from archdsl.study.snapshot import kinds

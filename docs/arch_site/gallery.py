@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archdsl import ir, resources, space
-from archdsl.architecture import resolve_model
+from archdsl import ir, space
+from archdsl.base import resources
 from archdsl.drawing import draw_file
 from archdsl.language import parse
+from archdsl.network import resolve_model
 
 FOLDER = "_images"
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 
 import lark
 
-from archdsl import resources
+from archdsl.base import resources
 
 NAMES = (
     "C", "M", "T", "C", "M", "A", "B", "b", "conv", "norm", "act", "basic", "bottleneck", "msa", "transformer", "mixer",

@@ -7,7 +7,7 @@ import random
 import re
 from pathlib import Path
 
-from archdsl import resources
+from archdsl.base import resources
 
 from .grammar import CALLED, NAMES, WORDS
 

@@ -16,14 +16,15 @@ from typing import Any, Literal, TypeAlias
 
 import archdsl
 from archdsl import ir, space
-from archdsl.architecture import Architecture
-from archdsl.errors import ArchdslError, Span, SpecError
-from archdsl.identity import spec_hash
-from archdsl.language import parse, write
+from archdsl.base.errors import ArchdslError, Span, SpecError
+from archdsl.interchange.arch_text import write
+from archdsl.language import parse
 from archdsl.language.brackets import check_text
 from archdsl.language.formatting import format_text
 from archdsl.language.parser import parse_syntax
-from archdsl.sources import read_file
+from archdsl.language.sources import read_file
+from archdsl.network import Architecture
+from archdsl.network.identity import spec_hash
 
 from . import limits
 from .limits import Clock, Overtime

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from lark.exceptions import UnexpectedInput
 
-from archdsl.errors import Diagnostic, SpecError
+from archdsl.base.errors import Diagnostic, SpecError
 from archdsl.language.brackets import MAX_CHARACTERS
 from archdsl.language.formatting.columns import align
 from archdsl.language.formatting.page import Page

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import lark
 
-from archdsl import resources
+from archdsl.base import resources
 from archdsl.language.brackets import check_text
 
 Tree: TypeAlias = lark.Tree[lark.Token]

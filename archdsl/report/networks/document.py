@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from archdsl.base.statistics import Interval
 from archdsl.report.networks.findings import Row
 from archdsl.report.networks.measured import Estimate, Measured
-from archdsl.report.statistics import Interval
 
 
 def network_document(network: Measured) -> dict[str, Any]:

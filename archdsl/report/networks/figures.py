@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from archdsl import palette
+from archdsl.base import colours
 from archdsl.report.drawn import drawing
 from archdsl.report.markup import Markup, clean, element
 from archdsl.report.networks.measured import Measured
@@ -89,7 +89,7 @@ def _figure(
         for index, network in enumerate(found):
             axes = grid[0 if together else index]
             label = network.name if together else None
-            color = palette.network(list(networks).index(network)) if together else None
+            color = colours.network(list(networks).index(network)) if together else None
             _plot(analysis, view, network, found, axes, label, color)
             if not overlaid and len(found) > 1:
                 axes.set_title(clean(network.name), loc="left")
@@ -147,4 +147,4 @@ def _scores(networks: Sequence[Measured], analysis: str) -> str:
 
 def swatch(index: int) -> Markup:
     """The mark of the index-th network in figures that show several."""
-    return element("span", class_=f"swatch network{index % len(palette.NETWORKS)}", aria_hidden="true")
+    return element("span", class_=f"swatch network{index % len(colours.NETWORKS)}", aria_hidden="true")

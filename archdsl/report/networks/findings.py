@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from archdsl.base.statistics import Interval
+from archdsl.ir.scores import SCORES, ScoreInfo
 from archdsl.report.networks.measured import Estimate, Measured
-from archdsl.report.statistics import Interval
-from archdsl.scores import SCORES, ScoreInfo
 
 GROUPS: Final[dict[str, str]] = {
     "training": "Quality",
@@ -49,7 +49,7 @@ class Row:
 
 
 def rows(networks: Sequence[Measured]) -> list[Row]:
-    """All scores that any of the networks has, by group, in the order of `archdsl.scores`."""
+    """All scores that any of the networks has, by group, in the order of `archdsl.ir.scores`."""
     have = {name for network in networks for run in network.runs for name in run.scores()}
     known = [
         name

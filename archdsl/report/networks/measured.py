@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from archdsl.report.statistics import (
+from archdsl.base.statistics import (
     Interval,
     Spread,
     difference,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from archdsl.base.statistics import Interval
 from archdsl.report.layout import compact, strip
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.networks.figures import COLUMNS_AT_MOST, figures, swatch
@@ -14,7 +15,6 @@ from archdsl.report.networks.findings import Row, rows
 from archdsl.report.networks.measured import Estimate, Measured
 from archdsl.report.parts import facts, head_cell, note, numeric, row_head, section, table
 from archdsl.report.shell import document
-from archdsl.report.statistics import Interval
 from archdsl.report.wording import MISSING, listing, number, plural, short, signed, words
 
 TITLES: Final[dict[str, str]] = {

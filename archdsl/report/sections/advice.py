@@ -6,10 +6,10 @@ from archdsl.report.chart import Scale
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
 from archdsl.report.patterns import FEWEST, Pattern, patterns
-from archdsl.report.results import Results
 from archdsl.report.rules import Rule, rules
 from archdsl.report.sections.differences import effect_scale, explained, gap_cells, ruler, titled, unexplained
 from archdsl.report.wording import number, plural, words
+from archdsl.study.results import Results
 
 SHOWN = 8  # patterns; where fewer are found, the likeliest of the others are shown as such
 LIKELIEST = 3

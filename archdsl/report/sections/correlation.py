@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from archdsl.base.statistics import Interval, rank_correlation
 from archdsl.report.chart import Scale, range_text, svg
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
-from archdsl.report.results import Results, Trial
-from archdsl.report.statistics import Interval, rank_correlation
 from archdsl.report.wording import MINUS, MISSING, meaning, words
+from archdsl.study.results import Results, Trial
 
 TARGET = "accuracy"
 

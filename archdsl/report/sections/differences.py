@@ -6,13 +6,13 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from archdsl.base.statistics import Interval
 from archdsl.report.chart import Scale, range_text, svg
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import note, numeric
-from archdsl.report.results import Results
-from archdsl.report.statistics import Interval
 from archdsl.report.wording import signed, words
+from archdsl.study.results import Results
 
 SCORES_AT_MOST = 3
 WIDTH, HEIGHT = 180, 34  # pixels of a row's drawing

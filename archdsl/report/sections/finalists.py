@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
+from archdsl.base.statistics import mean
 from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.headline import SPREAD_RULE, against
 from archdsl.report.layout import kind, strip
 from archdsl.report.marks import symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, plain_table, row_head, section, table
-from archdsl.report.results import Finalist, Results, same
 from archdsl.report.sections.curves import at_epochs, curve_axes, curve_frame, points, some_epochs
-from archdsl.report.statistics import mean
 from archdsl.report.wording import MISSING, meaning, number, plural, settings, short, signed, spread, unit, words
+from archdsl.study.results import Finalist, Results, same
 
 _SCORES = ("log_ape", "nep", "lambda_max", "high_freq", "smoothing_contrast")
 

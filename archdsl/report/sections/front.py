@@ -8,8 +8,8 @@ from archdsl.report.headline import SPREAD_RULE, headline, without_finals
 from archdsl.report.layout import legend, strip
 from archdsl.report.markup import Markup, element
 from archdsl.report.parts import facts
-from archdsl.report.results import Results
 from archdsl.report.wording import duration, plural
+from archdsl.study.results import Results
 
 
 def front(results: Results, colours: dict[str, str], *, live: bool = False) -> Markup:

@@ -10,10 +10,10 @@ from archdsl.report.layout import described
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import figure, plain_table
-from archdsl.report.results import Results, Trial
 from archdsl.report.sections.curves import at_epochs, curve_axes, curve_frame, points, some_epochs
 from archdsl.report.sections.finalists import series
 from archdsl.report.wording import plural
+from archdsl.study.results import Results, Trial
 
 LEADERS = 3
 CURVES_AT_MOST = 1000  # of stopped and of other trials; beyond that they are neither seen apart nor worth their bytes

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from archdsl.base.statistics import mean
 from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.layout import compact, kind
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import every_trial_link, figure
-from archdsl.report.results import Finalist, Objective, Results, Trial
 from archdsl.report.sections.finalists import series
-from archdsl.report.statistics import mean
 from archdsl.report.wording import number, plural, words
+from archdsl.study.results import Finalist, Objective, Results, Trial
 
 COUNTS = ("params", "macs")
 SHARES = 5  # shades from no MSA to all

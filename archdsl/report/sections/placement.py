@@ -7,10 +7,10 @@ import math
 import re
 from collections.abc import Sequence
 
+from archdsl.base.statistics import Mean
 from archdsl.report.chart import Scale, range_text
 from archdsl.report.markup import Child, Markup, element, fragment
 from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
-from archdsl.report.results import Results
 from archdsl.report.rules import CHOICES_AT_MOST, Effect, effects
 from archdsl.report.sections.differences import (
     effect_scale,
@@ -22,8 +22,8 @@ from archdsl.report.sections.differences import (
     titled,
     unexplained,
 )
-from archdsl.report.statistics import Mean
 from archdsl.report.wording import number, plural, signed, unit, words
+from archdsl.study.results import Results
 
 ROWS_AT_MOST = 64  # decisions shown; all of them are in trials.csv
 STEPS = 7  # shades of the heat map

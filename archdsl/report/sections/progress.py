@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
+from archdsl.base.statistics import running_best
 from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import every_trial_link, figure, section
-from archdsl.report.results import Results, Trial
 from archdsl.report.sections.learning import learning_curves
-from archdsl.report.statistics import running_best
 from archdsl.report.wording import number, plural, words
+from archdsl.study.results import Results, Trial
 
 
 def progress(results: Results) -> Markup:

@@ -10,9 +10,9 @@ from archdsl.report.layout import strip
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
-from archdsl.report.results import Objective, Results, Trial
 from archdsl.report.sections.pareto import pareto
 from archdsl.report.wording import number, plural, settings, short, words
+from archdsl.study.results import Objective, Results, Trial
 
 TOP = 10
 PLOTS_AT_MOST = 6  # pairs of objectives

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from archdsl.passwords import masked
+from archdsl.base.passwords import masked
 from archdsl.report.layout import plain
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import copyable, facts, head_cell, numeric, row_head, section, table
-from archdsl.report.results import Results, Trial
 from archdsl.report.wording import MISSING, duration, number, settings, short, words
+from archdsl.study.results import Results, Trial
 
 
 def reproduction(results: Results) -> Markup:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archdsl import palette
-from archdsl.errors import ArchdslError
+from archdsl.base import colours
+from archdsl.base.errors import ArchdslError
 from archdsl.report.drawn import drawing
 from archdsl.report.layout import compact
 from archdsl.report.markup import Child, Markup, fragment
 from archdsl.report.parts import figure, note, plain_table, section
-from archdsl.report.results import Finalist, Results
 from archdsl.report.sections.finalists import series
 from archdsl.report.wording import MISSING, listing, number, words
+from archdsl.study.results import Finalist, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,10 +28,10 @@ FREQUENCIES = (0.5, 1.0)  # of pi
 # Colours of the plots, and what stands for them in the page's style sheet; the networks' own are only marks.
 _NETWORK = {
     "winner": "#010203",
-    "all-c": palette.KINDS["conv"],
-    "all-m": palette.KINDS["msa"],
+    "all-c": colours.KINDS["conv"],
+    "all-m": colours.KINDS["msa"],
     "alternating": "#008765",
-    "rival": palette.FAINT,
+    "rival": colours.FAINT,
 }
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from optuna.samplers import BaseSampler
 
 from archdsl import ir
-from archdsl.registry import Registry
+from archdsl.base.registry import Registry
 from archdsl.space import EXACT_LIMIT, size
 
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.linalg import cholesky, solve_triangular
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.space import Hole
 from archdsl.study.candidate import key_of
 from archdsl.study.parameters import decided, member

@@ -9,15 +9,15 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from archdsl.architecture import Architecture, Misfit, first_option, resolve
-from archdsl.errors import UsageError
-from archdsl.space import usual_recipe
+from archdsl.base.errors import UsageError
+from archdsl.network import Architecture, Misfit, first_option, resolve
 from archdsl.space.enumeration import is_feasible
 from archdsl.study.baselines import placements
 from archdsl.study.candidate import key_of
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.evolution import Evolution
 from archdsl.study.samplers.members import merits
+from archdsl.training.usual import usual_recipe
 
 Merits = Mapping[Hashable, float]  # by network, of what ended; -inf where a training failed
 Stages = tuple[tuple[str, ...], ...]  # places not yet tried: the last stage first, its last place first

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from archdsl import ir, space
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.space import Hole
 from archdsl.study.candidate import key_of
 from archdsl.study.parameters import member

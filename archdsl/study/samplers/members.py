@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from archdsl import ir
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.study.candidate import key_of
 from archdsl.study.parameters import distribution, member, parameters
 from archdsl.study.records import RECORD

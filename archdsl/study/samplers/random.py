@@ -8,7 +8,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from archdsl import space
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.members import MemberSampler
 

@@ -15,10 +15,10 @@ from typing import ClassVar
 import torch
 
 from archdsl import ir
-from archdsl.architecture import Architecture
+from archdsl.base.registry import Registry
 from archdsl.data import Dataset
-from archdsl.recipe import Recipe
-from archdsl.registry import Registry
+from archdsl.ir.recipe import Recipe
+from archdsl.network import Architecture
 
 
 def _unheard(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.study.screens import SCREENS, Screen
 
 

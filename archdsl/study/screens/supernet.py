@@ -6,10 +6,10 @@ import math
 from typing import ClassVar
 
 from archdsl.analyses.sample import batches
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.study.screens import SCREENS, Screen
 from archdsl.study.supernet import recalibrate, train_supernet
-from archdsl.training import evaluate
+from archdsl.training.loop import evaluate
 
 TRAININGS = 4  # the supernet is trained as long as so many members would be
 CALIBRATION = 512  # training images from which a member's BatchNorm statistics are taken anew

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdsl.analyses.exact import held_still, memory_guard
 from archdsl.analyses.sample import batches
-from archdsl.architecture import Architecture
+from archdsl.network import Architecture
 from archdsl.study.candidate import seeded
 from archdsl.study.screens import Screen
 

@@ -1,0 +1,28 @@
+"""Takes a network out of its checkpoint, with its data, to be measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archdsl.analyses.subject import Subject, of_network
+from archdsl.api.train import DATA_KEY, RECIPE_KEY, restore
+from archdsl.base.device import pick_device
+from archdsl.data import DEFAULT_DATA, Dataset, load
+from archdsl.ir.recipe import Recipe
+
+
+def of_checkpoint(
+    path: Path, *, data: str | Dataset | None, data_root: Path | None = None, download: bool = False,
+    device: str = "auto",
+) -> Subject:  # fmt: skip
+    """A checkpoint of `archdsl train` or of an export, on the data it was trained on, or other.
+
+    Raises:
+        ArchdslError: the file or the data is wrong, or they do not fit together.
+    """
+    pick_device(device)
+    network, metadata = restore(path, device)
+    if not isinstance(data, Dataset):
+        data = load(data or metadata.get(DATA_KEY, DEFAULT_DATA), root=data_root, download=download)
+    recipe = Recipe.model_validate_json(metadata[RECIPE_KEY]) if RECIPE_KEY in metadata else None
+    return of_network(network, data, recipe)

@@ -1,0 +1,114 @@
+"""The paper, rerun: Park & Kim 2022 (arXiv 2202.06709) on matched networks, its figures and claims from our numbers.
+
+reproduce()                                    the embedded data set, an hour of processor time
+reproduce(full=True, data="npz:cifar10.npz")   CIFAR-10, on a GPU
+render(folder)                                 page and figures again, from results.json alone
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archdsl.api.reproduction import folder as folders
+from archdsl.api.reproduction.folder import RESULTS, Folder
+from archdsl.api.reproduction.page import write_pages
+from archdsl.api.reproduction.plan import Plan
+from archdsl.api.reproduction.results import assemble
+from archdsl.api.reproduction.run import train_all
+from archdsl.api.reproduction.scale import FULL, QUICK, SMALL
+from archdsl.base.device import pick_device
+from archdsl.base.errors import StudyError, UsageError
+from archdsl.base.files import write_atomically
+from archdsl.data import DEFAULT_DATA
+from archdsl.data import load as load_data
+from archdsl.network import digest
+from archdsl.study.pool import default_workers
+
+__all__ = ["render", "reproduce"]
+
+
+def reproduce(
+    *, full: bool = False, quick: bool = False, data: str | None = None, data_root: Path | None = None,
+    download: bool = False, seeds: int | None = None, epochs: int | None = None, workers: int | None = None,
+    device: str = "auto", run: Path | None = None, on_step: Callable[[float, float], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train the paper's kinds of network at matched size, measure them, judge its claims, write page and figures.
+
+    Running it again goes on where it stopped; more seeds are added to those that are there.
+
+    Args:
+        full: larger networks, for 32 x 32 images and a GPU.
+        quick: a trial of the whole path, one epoch and few images per analysis: the numbers mean nothing.
+        data: data set; by default the embedded one. `full` has no default.
+        data_root, download: where torchvision's data sets lie, and whether to fetch them.
+        seeds: trainings of each network, 3 or more for verdicts.
+        epochs: of a training on all images.
+        workers: processes; by default one per core, one on a GPU.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        run: the run's folder; by default one under `runs/`.
+        on_step, say: for progress displays: (done, total) in about equal work, and lines.
+
+    Returns:
+        What `results.json` holds, and under `run` the folder.
+
+    Raises:
+        ArchdslError: options, data or folder are wrong, or all trainings failed.
+    """
+    if full and quick:
+        raise UsageError(
+            "--full and --quick exclude each other", "a short run of the large networks: --full --epochs 1"
+        )
+    if full and data is None:
+        raise UsageError("--full needs a data set", "for example --data npz:cifar10.npz")
+    if workers is not None and workers < 1:
+        raise UsageError("--workers is 1 or more")
+    say = say or (lambda text: None)
+    scale = (FULL if full else QUICK if quick else SMALL).with_(seeds=seeds, epochs=epochs)
+    chosen = pick_device(device)
+    dataset = load_data(data or DEFAULT_DATA, root=data_root, download=download)
+    plan = Plan.of(scale, dataset)
+    folder = Folder(run or _default_folder(plan), plan)
+    count = workers or default_workers(chosen)
+    say(
+        f"{dataset.name}, {scale.seeds} seeds, {scale.recipe.epochs} epochs; {chosen}, {count} at a time; {folder.path}"
+    )
+    threads = torch.get_num_threads()
+    if chosen.type == "cpu":
+        torch.set_num_threads(1)  # in this process as in the workers
+    try:
+        contents = train_all(
+            scale, dataset, folder, workers=count, root=data_root, device=chosen,
+            on_step=on_step or (lambda done, total: None), say=say,
+        )  # fmt: skip
+    finally:
+        torch.set_num_threads(threads)
+    results = assemble(scale, plan, dataset, contents, chosen, count)
+    write_atomically(folder.path / RESULTS, json.dumps(results) + "\n")
+    write_pages(results, folder.path)
+    return results | {"run": str(folder.path)}
+
+
+def render(path: Path) -> dict[str, Any]:
+    """Write page and figures of a run again, from its `results.json`.
+
+    Raises:
+        StudyError: there are no usable results.
+        RunError: the folder cannot be written.
+    """
+    results = folders.load(path)
+    try:
+        write_pages(results, path)
+    except (KeyError, TypeError, IndexError) as error:
+        raise StudyError(f"the results in '{path}' are incomplete: {error!r}", "run archdsl reproduce again") from None
+    return results | {"run": str(path)}
+
+
+def _default_folder(plan: Plan) -> Path:
+    identity = digest(plan.model_dump(mode="json", exclude={"versions"}))
+    return Path("runs") / f"reproduce-{plan.scale}-{plan.data.partition(':')[0]}-{identity[:8]}"

@@ -1,0 +1,1 @@
+"""What every room may use: errors, registries, files, devices, colours, statistics; no word of networks."""

@@ -1,0 +1,1 @@
+"""The primitive blocks, one file per family; a new file here registers itself."""

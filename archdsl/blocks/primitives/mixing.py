@@ -1,0 +1,52 @@
+"""`token_mlp`: an MLP across positions, the same for every channel (MLP-Mixer, arXiv 2105.01601)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.base import Primitive, Role
+from archdsl.blocks.primitives.elementwise import ActKind
+from archdsl.blocks.shapes import Shape, ShapeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@BLOCKS.register("token_mlp")
+class TokenMlp(Primitive):
+    """Linear, activation, linear across the positions of a map or of tokens, with biases; no norm, no shortcut."""
+
+    positional: ClassVar[tuple[str, ...]] = ("hidden",)
+    drawn_by_rule: ClassVar[bool] = True
+    summary: ClassVar[str] = "MLP across positions, the same for every channel"
+    hidden: int = Field(ge=1)
+    act: ActKind = "gelu"
+
+    @property
+    def role(self) -> Role:
+        """Mixes positions by matrices."""
+        return "mlp"
+
+    def output(self, x: Shape) -> Shape:
+        """Unchanged."""
+        if x.is_vector:
+            raise ShapeError(f"'token_mlp' needs a feature map or tokens, but gets {x}")
+        return x
+
+    def params(self, x: Shape) -> int:
+        """Two matrices with biases."""
+        return 2 * x.positions * self.hidden + self.hidden + x.positions
+
+    def macs(self, x: Shape) -> int:
+        """Two products per channel."""
+        return 2 * x.positions * self.hidden * x.channels
+
+    def build(self, x: Shape) -> nn.Module:
+        """Two linear layers over the transposed positions."""
+        from archdsl.blocks.layers.mixing import TokenMlp as TokenMlpModule
+        from archdsl.blocks.primitives.elementwise import Act
+
+        return TokenMlpModule(x.positions, self.hidden, Act(kind=self.act).build(x))

@@ -1,0 +1,163 @@
+"""The holes of a spec to decisions, and its values to constants, where a walk through the spec meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from archdsl import ir
+from archdsl.base.effort import spend
+from archdsl.base.errors import Diagnostic
+from archdsl.blocks.shapes import Shape
+from archdsl.ir.arguments import bounded, show
+from archdsl.ir.wording import option_labels
+
+DECIDING = 5  # steps of `effort` for a hole
+
+# Decides a hole: the index of the option taken, or for a float range the number itself.
+Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
+
+
+class Misfit(Exception):
+    """A filled spec whose blocks do not fit together; carries the diagnostic."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def first_option(hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> float:
+    """The plainest way to decide a hole: its first option, the low end of a range."""
+    return hole.low if isinstance(hole, ir.FloatRange) else 0
+
+
+class Deciding:
+    """A walk as far as holes and values go: each hole is decided when it is first met.
+
+    Attributes:
+        choose: decides.
+        decided: what was decided so far by the name of the hole: the index of an option, or a number.
+        decisions: the same in words; choices: as `choose` gave it.
+        shape: what flows where the walk stands.
+        width: that of the stage it stands in, None outside of the stages.
+    """
+
+    def __init__(self, spec: ir.Spec, choose: Choose) -> None:
+        self.spec = spec
+        self.choose = choose
+        self.decided: dict[str, Any] = {}
+        self.decisions: dict[str, str] = {}
+        self.choices: dict[str, float] = {}
+        self.shape = Shape(*spec.input)
+        self.width: int | None = None
+
+    def meet(self, value: ir.Value | tuple[ir.Value, ...]) -> None:
+        """Decide the holes of a value without working it out: a stage's holes count even where no block takes them."""
+        match value:
+            case tuple():
+                for part in value:
+                    self.meet(part)
+            case ir.Pick():
+                self.meet(value.options[self.decide(value)])
+            case ir.IntRange() | ir.FloatRange():
+                self.decide(value)
+            case ir.Arithmetic():
+                self.meet((value.left, value.right))
+
+    def decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
+        """The index of the option taken, or for a range the number."""
+        if hole.name not in self.decided:
+            spend(DECIDING)
+            chosen = self.choices[hole.name] = self.choose(hole)
+            if isinstance(hole, ir.FloatRange):
+                self.decisions[hole.name] = show(float(chosen))
+            elif isinstance(hole, ir.IntRange):
+                chosen = hole.low + int(chosen) * hole.step
+                self.decisions[hole.name] = show(chosen)
+            else:
+                chosen = int(chosen)
+                self.decisions[hole.name] = option_labels(hole)[chosen]
+            self.decided[hole.name] = chosen
+        return self.decided[hole.name]
+
+    def value(self, value: ir.Value) -> ir.Scalar:
+        """What a value comes to.
+
+        Raises:
+            Misfit: there is no such number.
+        """
+        if not isinstance(value, ir.Node):
+            return value
+        match value:
+            case ir.Pick():
+                return self.value(value.options[self.decide(value)])
+            case ir.IntRange() | ir.FloatRange():
+                decided: int | float = self.decide(value)
+                return decided
+            case ir.Variable():
+                return self._variable(value)
+            case ir.Arithmetic():
+                left, right = self.value(value.left), self.value(value.right)
+                if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+                    raise Misfit(Diagnostic(f"'{value.op}' needs numbers", value.at))
+                try:
+                    return bounded(value.op, left, right)
+                except ArithmeticError as error:
+                    raise Misfit(Diagnostic(f"this cannot be calculated: {error}", value.at)) from None
+        raise TypeError(f"not a value: {value!r}")
+
+    def _variable(self, variable: ir.Variable) -> int:
+        known = {"width": self.width, "in": self.shape.channels, "classes": self.spec.classes}
+        found = known.get(variable.name)
+        if found is None:
+            said = "is the width of a stage, which" if variable.name == "width" else "stands in composite blocks; it"
+            raise Misfit(Diagnostic(f"'{variable.name}' {said} is not known here", variable.at))
+        return found
+
+    def flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
+        """The blocks that stand in the stem, a stage or the head, one by one: each is placed before holes behind it."""
+        for item in items:
+            match item:
+                case ir.BlockSpec():
+                    yield item
+                case ir.ChoiceSpec():
+                    yield from self.flat(item.options[self.decide(item)])
+                case ir.RepeatSpec():
+                    times = self.value(item.times)
+                    for copy in item.taken(int(times) if isinstance(times, (int, float)) else 0):
+                        yield from self.flat(copy)
+
+    def filled(self, items: ir.Items) -> ir.Items:
+        """Items of a structure or composite block with their holes decided; names stay, they belong to the block."""
+        found: list[ir.Item] = []
+        for item in items:
+            match item:
+                case ir.ChoiceSpec():
+                    found += self.filled(item.options[self.decide(item)])
+                case ir.RepeatSpec() if next(ir.holes_in(item), None) is not None:
+                    times = self._filled_value(item.times)
+                    if type(times) is not int:
+                        raise TypeError(f"not a count: {times!r}")
+                    for copy in item.taken(times):
+                        found += self.filled(copy)
+                case ir.BlockSpec() if next(ir.holes_in(item), None) is not None:
+                    arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
+                    inner = None if item.items is None else self.filled(item.items)
+                    found.append(item.model_copy(update={"arguments": arguments, "items": inner}))
+                case _:
+                    found.append(item)
+        return tuple(found)
+
+    def _filled_value(self, value: ir.Value) -> ir.Value:
+        match value:
+            case ir.Pick():
+                return self._filled_value(value.options[self.decide(value)])
+            case ir.IntRange():
+                decided: int = self.decide(value)
+                return decided
+            case ir.Arithmetic():
+                left, right = self._filled_value(value.left), self._filled_value(value.right)
+                if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+                    return self.value(value)
+                return value.model_copy(update={"left": left, "right": right})
+        return value

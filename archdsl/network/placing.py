@@ -1,0 +1,129 @@
+"""A block of a spec to the same block placed where the walk stands, or to a misfit in the words of the text."""
+
+from __future__ import annotations
+
+from archdsl import ir
+from archdsl.base.effort import spend
+from archdsl.base.errors import Diagnostic, Span
+from archdsl.blocks import Block
+from archdsl.blocks.composites.definition import anew, nameless, scope_of
+from archdsl.blocks.composites.expansion import work
+from archdsl.blocks.composites.scope import kind
+from archdsl.blocks.shapes import Shape, ShapeError
+from archdsl.network.deciding import Choose, Deciding, Misfit
+from archdsl.network.fitting import Fit, fit, fit_holding
+from archdsl.network.placed import PlacedBlock
+
+PLACING, PART = 15, 60  # steps of `effort` for a block, and for a part of one that is met for the first time
+MAX_PARTS = 10_000  # parts of a network, those of equal blocks at equal shapes counted once
+
+
+class Placing(Deciding):
+    """A walk that places blocks, and carries the shape along."""
+
+    def __init__(self, spec: ir.Spec, choose: Choose) -> None:
+        super().__init__(spec, choose)
+        self.scope = scope_of(spec.blocks)
+        self.different: set[tuple[str, Shape]] = set()  # blocks met so far, and how many parts they have
+        self.parts, self.most_parts = 0, float(MAX_PARTS)
+
+    def place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
+        """Place a block where the walk stands.
+
+        Args:
+            spec: the block.
+            path: what its module is to be called.
+            stage: the number of the stage, 0 for stem and head; index: its number in it.
+            stride: what is left to it of the stage's stride.
+
+        Raises:
+            Misfit: it does not fit.
+        """
+        spend(PLACING)
+        cls, before = self.block_class(spec), work()
+        arguments, items = self._called(spec, cls, stage, stride)
+        names = spec.names or (spec.kind,)
+        if items is None:
+            key = tuple((name, type(value), value) for name, value in arguments.items())
+            found = fit(cls, names[0], key, self.shape)
+        else:
+            found = fit_holding(cls, names[0], arguments, items, self.scope, self.shape)
+        spend(PART * (work() - before))
+        if isinstance(found, ShapeError):
+            if spec.kind in self.scope:
+                found = self._in_this_text(found, spec, arguments, items)
+            raise self._misfit(found, spec, path)
+        self._count_parts(found, spec)
+        placed = PlacedBlock(
+            path, spec.kind, names, found.block, found.node, self.shape, found.cost, found.meaning, stage, index
+        )
+        self.shape = found.cost.out
+        return placed
+
+    def block_class(self, spec: ir.BlockSpec) -> type[Block]:
+        """The class of a block, or of a structure among blocks."""
+        return nameless((spec,), self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
+
+    def _called(
+        self, spec: ir.BlockSpec, cls: type[Block], stage: int, stride: int
+    ) -> tuple[dict[str, ir.Scalar], ir.Items | None]:
+        """The arguments of a block, those that come from where it stands among them, and the items that it holds."""
+        arguments: dict[str, ir.Scalar] = {}
+        items: ir.Items | None = None
+        if spec.kind in ir.STRUCTURES:
+            items = self.filled((spec,))
+        else:
+            arguments = {name: self.value(value) for name, value in spec.arguments.items()}
+            if spec.items is not None:
+                items = self.filled(spec.items)
+        if stage and cls.takes("width"):
+            arguments.setdefault("width", self.width)
+        if stride > 1 and cls.takes("stride"):
+            arguments.setdefault("stride", stride)
+        if cls.takes("classes"):
+            arguments.setdefault("classes", self.spec.classes)
+        return arguments, items
+
+    def _count_parts(self, found: Fit, spec: ir.BlockSpec) -> None:
+        """Refuse a network that takes long to write out, however small its text is."""
+        if (found.meaning, self.shape) not in self.different:
+            self.different.add((found.meaning, self.shape))
+            self.parts += found.parts
+            if self.parts > self.most_parts:
+                help = "use smaller blocks, or repeat less often"
+                raise Misfit(Diagnostic(f"a network of more than {MAX_PARTS:,} parts that differ", spec.at, help))
+
+    def _in_this_text(
+        self, error: ShapeError, spec: ir.BlockSpec, arguments: dict[str, ir.Scalar], items: ir.Items | None
+    ) -> ShapeError:
+        """A misfit inside of a composite block with the places of this very text.
+
+        Classes are shared by the readings of a text, in which places may have moved.
+        """
+        scope = anew(self.spec.blocks)
+        own = items if items is not None else self.spec.blocks[spec.kind].items
+        again = fit_holding(scope[spec.kind], _label(spec), arguments, own, scope, self.shape)
+        return again if isinstance(again, ShapeError) else error
+
+    def _misfit(self, error: ShapeError, spec: ir.BlockSpec, path: str) -> Misfit:
+        """A misfit of a block at its place in the text, in the words of the text."""
+        span: Span | None = error.span or spec.places.get(error.argument or "", spec.at)
+        message = error.message
+        if span is None:  # nothing in the text: the stem or head that stands for an unsaid one
+            part = path.partition(".")[0]
+            example = "head norm(kind=ln) cls linear" if self.shape.is_tokens else f"{part} linear"
+            help = f"write one that fits, such as: {example}"
+            return Misfit(Diagnostic(f"the default {part} does not fit: {message}", None, help))
+        label = _label(spec)
+        if error.span is not None and spec.at is not None and spec.kind not in ir.STRUCTURES:
+            message = f"{message} (in '{label}' of line {spec.at.line})"
+        elif error.argument is None and spec.kind in self.scope and not message.startswith(f"'{label}'"):
+            message = f"'{label}' does not fit here: {message}"
+            if self.shape.is_tokens:
+                return Misfit(Diagnostic(message, span, "'cls' in the stem makes tokens; without it maps stay maps"))
+        return Misfit(Diagnostic(message, span, error.help))
+
+
+def _label(spec: ir.BlockSpec) -> str:
+    """As the spec writes it."""
+    return spec.names[0] if spec.names else spec.kind

@@ -1,7 +1,0 @@
-"""Weights of published models, as timm and torchvision name them, into compiled specs."""
-
-from __future__ import annotations
-
-from archdsl.pretrained.load import load_timm
-
-__all__ = ["load_timm"]
