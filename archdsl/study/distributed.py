@@ -24,7 +24,8 @@ from pydantic import ValidationError
 from archdsl import ir
 from archdsl.base.device import pick_device
 from archdsl.base.errors import ArchdslError, DataError, RunError, StudyError
-from archdsl.base.interrupts import answered, unheard, uninterrupted
+from archdsl.base.interrupts import answered, ask
+from archdsl.base.processes import start
 from archdsl.data import Dataset
 from archdsl.language.sources import Source
 from archdsl.network.latency import Latencies
@@ -121,10 +122,10 @@ class Shared:
         told = {(number, entry["epochs"]) for number, entry in self.history.by_number.items()}
         try:
             for worker in workers:
-                with uninterrupted(), unheard():
-                    worker.start()
+                start(worker)
             while any(worker.is_alive() for worker in workers):
                 time.sleep(POLL)
+                ask()
                 self._tell(told)
                 self._bury(workers)
         finally:
@@ -239,8 +240,7 @@ def join(
     processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
     try:
         for process in processes:
-            with uninterrupted(), unheard():
-                process.start()
+            start(process)
         for process in processes:
             process.join()
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 
 from archdsl import ir
-from archdsl.base.interrupts import uninterrupted
 from archdsl.network import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
@@ -127,12 +126,11 @@ class Runner:
         """What to train next: a promoted network if there is one, else a new one while the budget lasts."""
         if self.late():
             return None
-        with uninterrupted():
-            promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
-            if promoted is not None:
-                architecture = candidate.member_of(promoted, self.spec)
-                trial = self.proposer.again(architecture)
-                return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
+        promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
+        if promoted is not None:
+            architecture = candidate.member_of(promoted, self.spec)
+            trial = self.proposer.again(architecture)
+            return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
         started = len(self.history.by_number) + sum(job.before is None for job in running)
         if started >= self.budget:
             return None

@@ -14,7 +14,7 @@ import torch
 from archdsl import ir
 from archdsl.base.errors import DiskFullError, RunError
 from archdsl.base.files import is_full
-from archdsl.base.interrupts import answered, as_interrupt, whole_imports
+from archdsl.base.interrupts import answered, as_interrupt, uninterrupted
 from archdsl.data import Dataset
 from archdsl.ir.conditions import open_measures
 from archdsl.network.latency import Latencies
@@ -130,14 +130,13 @@ class Session:
         finalists: list[dict[str, Any]] = []
         left_out = 0
         try:
-            with as_interrupt(), whole_imports():
+            with uninterrupted(), as_interrupt():
                 runner.run()
                 if self.plan.finalist_seeds and runner.best():
                     finals = Finals(runner)
                     finalists, left_out = finals.run(), finals.left_out
-        except KeyboardInterrupt as interrupt:
-            answered()
-            if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
+        except KeyboardInterrupt:
+            if answered() > 1:  # no waiting for the report
                 raise
             write_results(runner, self.folder, self.facts, finalists, self.draw, finished=False)
             raise RunError(
