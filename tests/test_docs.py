@@ -296,7 +296,7 @@ def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str,
 
 @pytest.mark.slow
 def test_the_search_of_the_report_page_runs(tmp_path: Path):
-    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_report_live.py` run those."""
+    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_snapshot.py` run those."""
     (_, text), *others = fences(ROOT / "docs/report.md", "sh")
     assert [other.startswith("pip install 'archdsl[") for _, other in others] == [True, True]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -22,12 +22,13 @@ from typing import Any, Protocol
 import torch
 
 from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
-from archdsl.base.interrupts import unheard, uninterrupted
+from archdsl.base.interrupts import ask
+from archdsl.base.processes import start
 from archdsl.data import Dataset, load
 from archdsl.ir.recipe import Recipe
 from archdsl.network import Architecture
 
-LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
+LONGEST_WAIT = 0.5  # seconds until it is asked again whether Ctrl-C came
 RETRIES = 1  # a candidate whose worker was killed is tried once more
 
 
@@ -181,14 +182,19 @@ class Pool:
             target=_serve, args=(theirs, self.work, self.source, str(device)), daemon=True, name=f"trainer {number}"
         )
         worker = _Worker(process, ours, number)
-        with uninterrupted(), unheard():
-            process.start()
+        self._workers.append(worker)
+        try:
+            start(process)
+        except BaseException:
+            self._workers.remove(worker)
+            raise
+        finally:
             theirs.close()
-            self._workers.append(worker)
         return worker
 
     def _attend(self) -> None:
         """Wait until a worker has something to say, dies, or takes too long."""
+        ask()
         self._feed()
         until = (
             min((w.since + self.limit for w in self._workers if w.job is not None and w.ready), default=None)
@@ -196,7 +202,7 @@ class Pool:
             else None
         )
         watched = {w.connection: w for w in self._workers} | {w.process.sentinel: w for w in self._workers}
-        timeout = None if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
+        timeout = LONGEST_WAIT if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
         for worker in {id(watched[r]): watched[r] for r in wait(list(watched), timeout)}.values():  # type: ignore[index]
             try:
                 if worker.connection.poll():

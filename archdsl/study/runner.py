@@ -10,7 +10,6 @@ from typing import Any
 import optuna
 
 from archdsl import ir
-from archdsl.base.interrupts import uninterrupted
 from archdsl.network import Architecture, digest
 from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
@@ -18,7 +17,7 @@ from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
-from archdsl.study.proposer import Admits, Proposer
+from archdsl.study.proposer import Proposer
 from archdsl.study.rungs import Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
@@ -56,15 +55,13 @@ class Runner:
         budget: how many different networks to train.
         watch: who is told.
         deadline: `time.monotonic()` after which no further training starts, None for never.
-        admits: a filter before training.
-        timing: gives trained networks their latency.
+        timing: turns away what breaks a bound on latency, and gives trained networks theirs.
         caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
-        deadline: float | None = None, admits: Admits | None = None, timing: Timing | None = None,
-        caches: tuple[Path, ...] = (),
+        deadline: float | None = None, timing: Timing | None = None, caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.budget, self.watch, self.deadline = budget, watch, deadline
@@ -74,7 +71,14 @@ class Runner:
             self.history.take_in(entry)
         self.rungs = Rungs(plan.objectives, plan.halving)
         self.proposer = Proposer(
-            spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
+            spec,
+            plan.sampler,
+            plan.seed,
+            self.study,
+            self.history,
+            budget,
+            None if timing is None else timing.admits,
+            plan.warm_start,
         )
         self.timing, self.caches = timing, caches
         self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))
@@ -122,12 +126,11 @@ class Runner:
         """What to train next: a promoted network if there is one, else a new one while the budget lasts."""
         if self.late():
             return None
-        with uninterrupted():
-            promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
-            if promoted is not None:
-                architecture = candidate.member_of(promoted, self.spec)
-                trial = self.proposer.again(architecture)
-                return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
+        promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
+        if promoted is not None:
+            architecture = candidate.member_of(promoted, self.spec)
+            trial = self.proposer.again(architecture)
+            return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
         started = len(self.history.by_number) + sum(job.before is None for job in running)
         if started >= self.budget:
             return None
