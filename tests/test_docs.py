@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from commands import Command, run_here  # noqa: F401
-from few_batches import few_batches_here_and_in_workers  # noqa: F401
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from pydantic.fields import FieldInfo
 
 import archdsl
@@ -266,7 +266,7 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_batches")
+@pytest.mark.usefixtures("rough_analyses")
 @pytest.mark.parametrize(
     ("page", "least", "written"),
     [
@@ -332,7 +332,7 @@ def carry_out(text: str, archdsl: Command) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_batches")
+@pytest.mark.usefixtures("rough_analyses")
 def test_the_search_of_the_report_page_runs(tmp_path: Path, archdsl: Command, monkeypatch: pytest.MonkeyPatch):
     """Its other commands need programs of their own; `tests/test_tracking.py` and `test_report_live.py` run those."""
     (_, text), *others = fences(ROOT / "docs/report.md", "sh")
