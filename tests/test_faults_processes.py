@@ -86,7 +86,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from faulty_searches import search
 from archdsl.base.errors import ArchdslError
-from archdsl.study import Watch
+from archdsl.study.watch import Watch
 
 class Wait(Watch):  # in the folder, nothing trained yet
     def opened(self, folder, plan):

@@ -13,8 +13,6 @@ from archdsl.base.interrupts import answered, as_interrupt
 
 # Each adds its commands to the application.
 from archdsl.cli import (  # noqa: F401
-    bench_samplers,
-    bench_screens,
     comparing,
     editor,
     formatting,

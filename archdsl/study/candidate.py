@@ -13,6 +13,7 @@ from archdsl import analyses, ir, space
 from archdsl.base.device import out_of_memory
 from archdsl.base.errors import DiskFullError, RunError, StudyError
 from archdsl.base.interrupts import as_interrupt
+from archdsl.base.metrics import Metrics
 from archdsl.data import Dataset
 from archdsl.interchange.arch_text import write
 from archdsl.ir.arguments import show
@@ -24,7 +25,6 @@ from archdsl.study.pool import Task
 from archdsl.training.experiment import recipe_of
 from archdsl.training.loop import Epoch, train
 from archdsl.training.loop import evaluate as test
-from archdsl.training.metrics import Metrics
 
 
 def key_of(architecture: Architecture) -> str:

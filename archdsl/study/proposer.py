@@ -39,7 +39,7 @@ class Proposer:
         study: Optuna's study, whose history the sampler sees.
         history: what was tried; `close` adds to it.
         budget: how many networks are to be trained.
-        admits: a filter before training (latency, a screen); what it turns away costs no budget.
+        admits: a filter before training (latency); what it turns away costs no budget.
         first: members to try after the baselines and before the sampler's, as parameters.
 
     Attributes:
@@ -199,8 +199,3 @@ class Proposer:
         seen, turned_away = self.history.seen, self.history.turned_away
         self._unseen = [pair for pair in self._unseen if pair[0] not in seen and pair[0] not in turned_away]
         return self._unseen
-
-
-def both(first: Admits, second: Admits) -> Admits:
-    """A filter that lets through what two let through."""
-    return lambda architecture: first(architecture) or second(architecture)

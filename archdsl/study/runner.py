@@ -18,7 +18,7 @@ from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
-from archdsl.study.proposer import Admits, Proposer
+from archdsl.study.proposer import Proposer
 from archdsl.study.rungs import Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
@@ -56,15 +56,13 @@ class Runner:
         budget: how many different networks to train.
         watch: who is told.
         deadline: `time.monotonic()` after which no further training starts, None for never.
-        admits: a filter before training.
-        timing: gives trained networks their latency.
+        timing: turns away what breaks a bound on latency, and gives trained networks theirs.
         caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
-        deadline: float | None = None, admits: Admits | None = None, timing: Timing | None = None,
-        caches: tuple[Path, ...] = (),
+        deadline: float | None = None, timing: Timing | None = None, caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.budget, self.watch, self.deadline = budget, watch, deadline
@@ -74,7 +72,14 @@ class Runner:
             self.history.take_in(entry)
         self.rungs = Rungs(plan.objectives, plan.halving)
         self.proposer = Proposer(
-            spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
+            spec,
+            plan.sampler,
+            plan.seed,
+            self.study,
+            self.history,
+            budget,
+            None if timing is None else timing.admits,
+            plan.warm_start,
         )
         self.timing, self.caches = timing, caches
         self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))

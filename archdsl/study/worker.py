@@ -25,7 +25,7 @@ from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, Task
-from archdsl.study.proposer import Admits, Proposer
+from archdsl.study.proposer import Proposer
 from archdsl.study.records import RECORD, records
 from archdsl.study.rungs import Rungs
 from archdsl.study.runner import YARDSTICKS
@@ -69,14 +69,14 @@ class Worker:
         checkpoints: folder for the states of networks; shared between machines, promoted networks go on anywhere.
         name: of the worker, in its records.
         deadline: `time.monotonic()` after which nothing more is begun.
-        admits: a filter before training; timing: gives trained networks their latency.
+        timing: turns away what breaks a bound on latency, and gives trained networks theirs.
         caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, budget: int, study: optuna.Study, ledger: Ledger, pool: Pool,
-        checkpoints: Path, *, name: str | None = None, deadline: float | None = None, admits: Admits | None = None,
-        timing: Timing | None = None, caches: tuple[Path, ...] = (),
+        checkpoints: Path, *, name: str | None = None, deadline: float | None = None, timing: Timing | None = None,
+        caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.study, self.ledger, self.pool = spec, plan, study, ledger, pool
         self.checkpoints, self.deadline, self.timing, self.caches = checkpoints, deadline, timing, caches
@@ -86,7 +86,7 @@ class Worker:
         # Workers that know the same must not all propose the same.
         self.proposer = Proposer(
             spec, plan.sampler, plan.seed + random.Random(self.name).randrange(10**6), study,
-            History(plan.objectives), budget, admits, plan.warm_start,
+            History(plan.objectives), budget, None if timing is None else timing.admits, plan.warm_start,
         )  # fmt: skip
         self._claims: list[Claim] = []
         self._mine: Claim | None = None

@@ -1,4 +1,4 @@
-"""A spec on a data set: images and classes that the file leaves unsaid, and how to train."""
+"""Fits a spec to a data set: the images and classes that the file leaves unsaid, and the recipe."""
 
 from __future__ import annotations
 
