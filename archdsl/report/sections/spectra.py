@@ -15,7 +15,7 @@ from archdsl.report.drawn import drawing
 from archdsl.report.layout import compact
 from archdsl.report.markup import Child, Markup, fragment
 from archdsl.report.parts import figure, note, plain_table, section
-from archdsl.report.sections.finalists import series
+from archdsl.report.sections.series import series
 from archdsl.report.wording import MISSING, listing, number, words
 from archdsl.study.results import Finalist, Results
 
