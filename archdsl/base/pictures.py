@@ -53,7 +53,7 @@ def settings(style: Mapping[str, Any] | None = None, salt: str = "archdsl") -> A
     """Matplotlib's settings while a figure is drawn in a style of its own; `salt` sets its ids apart from another's."""
     import matplotlib
 
-    wanted = _SETTINGS | {"svg.hashsalt": salt} | dict(style or {})
+    wanted: dict[Any, Any] = _SETTINGS | {"svg.hashsalt": salt} | dict(style or {})
     # Not every version of matplotlib knows all of them.
     return matplotlib.rc_context({name: value for name, value in wanted.items() if name in matplotlib.rcParams})
 

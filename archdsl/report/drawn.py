@@ -50,7 +50,7 @@ def drawing(size: tuple[float, float], draw: Callable[[Figure], None], label: st
     with pictures.settings(STYLE, salt):
         figure = pictures.blank(size)
         draw(figure)
-        text = pictures.content(figure, "svg", style=STYLE, salt=salt).decode()
+        text = pictures.content(figure, "svg", dpi=100, style=STYLE, salt=salt).decode()
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r"font: (?:[a-z0-9]+ )*?([0-9.]+px) [^;\"]*", r"font-size: \1", text)
     text = re.sub(r"(?<=: )#[0-9a-f]{6}\b", _colour, text)
