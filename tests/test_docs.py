@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from commands import Command, run_here  # noqa: F401
-from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from pydantic.fields import FieldInfo
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 
 import archdsl
 from archdsl import ir, space
