@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from tiny_space import tiny
 
 import archdsl
@@ -129,6 +130,7 @@ def test_workers_answer_in_order_with_one_thread_and_survive_a_kill(little: Path
 # ---- whole searches --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("rough_analyses")
 def test_a_small_space_is_searched_whole_and_leaves_its_files(little: Path, tmp_path: Path):
     results = run(
         TINY.replace("[{C|M}*2]\nstage", "[C {C|M}]\nstage"), tmp_path / "run", little, budget=50, final_seeds=2
