@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TypeAlias, TypeVar
 
 from archdsl.base.effort import TooLarge, spend
-from archdsl.space.formulas import Formula
+from archdsl.space.formulas import Formula, truth
 from archdsl.space.graph import Edge, Graph
 from archdsl.space.joining import completed
 from archdsl.space.sums import Form, Sums
@@ -190,8 +190,8 @@ class Counting:
             rows = zip(*self._sums.columns(many), strict=True)
             return [int(self._accepts([a + b for a, b in zip(row, self._sums.least, strict=True)])) for row in rows]
         after = self._back[number].get(node, {})
-        if isinstance(self._sums.formula, bool) or not after:
-            return [sum(after.values()) if self._sums.formula else 0] * len(many)
+        if not after or not self._sums.least:  # no sums, and so nothing to compare
+            return [sum(after.values()) if truth(self._sums.formula, (), ()) else 0] * len(many)
         before = self._sums.columns(many)
         return completed(self._sums.formula, before, self._sums.columns(after), list(after.values()), self._work)
 

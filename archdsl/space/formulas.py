@@ -97,3 +97,56 @@ def truth(formula: Formula, low: Sequence[int], high: Sequence[int]) -> bool | N
                 found = None if known is None else found
             return found
     return formula
+
+
+# ---- as a sum of boxes -----------------------------------------------------------------------------------
+
+# Upper bounds by form, and how often the box counts: a formula is 1 where it holds and 0 elsewhere.
+Box: TypeAlias = tuple[tuple[int, int], ...]
+Boxes: TypeAlias = dict[Box, int]
+
+
+class TooManyBoxes(Exception):
+    """A formula is made of too many boxes."""
+
+
+def boxes(formula: Formula, most: int) -> Boxes:
+    """A formula as a weighted sum of boxes that are open below: `x >= 3` is everything minus `x <= 2`.
+
+    Raises:
+        TooManyBoxes: there are more than `most`.
+    """
+    match formula:
+        case Atom():
+            return {((formula.form, formula.bound),): 1}
+        case Not():
+            return _opposite(boxes(formula.part, most))
+        case Junction():
+            # a or b is what is left outside of neither a nor b.
+            product: Boxes = {(): 1}
+            for part in formula.parts:
+                found = boxes(part, most)
+                product = _product(product, found if formula.every else _opposite(found))
+                if len(product) > most:
+                    raise TooManyBoxes
+            return product if formula.every else _opposite(product)
+    return {(): 1} if formula else {}
+
+
+def _opposite(found: Boxes) -> Boxes:
+    total = {box: -weight for box, weight in found.items() if box}
+    if found.get((), 0) != 1:
+        total[()] = 1 - found.get((), 0)
+    return total
+
+
+def _product(left: Boxes, right: Boxes) -> Boxes:
+    product: Boxes = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            bounds = dict(a)
+            for form, bound in b:
+                bounds[form] = min(bound, bounds.get(form, bound))
+            box = tuple(sorted(bounds.items()))
+            product[box] = product.get(box, 0) + x * y
+    return {box: weight for box, weight in product.items() if weight}
