@@ -1,4 +1,4 @@
-"""The holes of a spec to decisions, and its values to constants, where a walk through the spec meets them."""
+"""Decides the holes of a spec and works out its values, where a walk through the spec meets them."""
 
 from __future__ import annotations
 
