@@ -10,8 +10,8 @@ from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.blocks import Block
 from archdsl.blocks.base import Tree, canonical
-from archdsl.blocks.composites.expansion import Same, tree, typed
-from archdsl.blocks.composites.kinds import Kind, Use, construct
+from archdsl.blocks.composites.expansion import tree
+from archdsl.blocks.composites.kinds import Kind, Same, Use, construct, typed
 from archdsl.blocks.shapes import Shape, ShapeError
 
 FITTING = 60  # steps of `effort` for a block that is met for the first time

@@ -11,7 +11,7 @@ from archdsl import ir
 from archdsl.blocks import Block
 from archdsl.blocks.base import Leaf, Parts, Residual, Tree
 from archdsl.blocks.composites.bindings import Bindings, ParameterMisfit
-from archdsl.blocks.composites.kinds import Composite, Use, construct, kind
+from archdsl.blocks.composites.kinds import Composite, Same, Use, construct, kind, typed
 from archdsl.blocks.names import free_name
 from archdsl.blocks.shapes import Shape, ShapeError
 from archdsl.blocks.structures import STRUCTURES
@@ -19,7 +19,7 @@ from archdsl.blocks.trees import inflows, sequence
 from archdsl.ir.arguments import say
 
 MAX_PARTS = 3_000
-MAX_KNOWN = 16_384
+MAX_KNOWN = 65_536
 
 
 class _Work(threading.local):
@@ -56,26 +56,6 @@ def tree(block: Block | Use, x: Shape) -> Tree:
     finally:
         _WORK.open = not outermost
     return parts[0][1] if len(parts) == 1 else sequence(parts, x)
-
-
-class Same:
-    """Holds a thing so that it can be the key of a table; equal to what holds the very same."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: object) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
-def typed(arguments: dict[str, ir.Scalar]) -> tuple[tuple[str, type, ir.Scalar], ...]:
-    """Arguments as part of a key, which tells 1 from true and 1.0."""
-    return tuple([(name, type(value), value) for name, value in arguments.items()])
 
 
 @dataclass(frozen=True)

@@ -134,3 +134,23 @@ def _unfit(kind: Kind, shown: str, arguments: Mapping[str, ir.Scalar]) -> ShapeE
     first = {"width": f"{shown}(64)", "out_features": f"{shown}(classes)"} if missing in kind.positional[:1] else {}
     example = first.get(missing, f"{shown}({missing}={64 if missing == 'width' else '…'})")
     return ShapeError(f"'{shown}' needs '{missing}' here", None, f"for example: {example}")
+
+
+class Same:
+    """Holds a thing so that it can be the key of a table; equal to what holds the very same."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def typed(arguments: Mapping[str, Any]) -> tuple[tuple[str, type, Any], ...]:
+    """Arguments as part of a key, which tells 1 from true and 1.0."""
+    return tuple([(name, type(value), value) for name, value in arguments.items()])
