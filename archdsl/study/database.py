@@ -1,4 +1,4 @@
-"""A PostgreSQL that several machines search with: opening it, Optuna's storage in it, and what went wrong in words."""
+"""Opens the PostgreSQL that several machines search with, and says in words what went wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search itself: propose, train to the next rung, record, promote, until budget, time or space are used up."""
+"""Runs a search on one machine: propose, train to the next rung, record, promote, until budget or time is used up."""
 
 from __future__ import annotations
 

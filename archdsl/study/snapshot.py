@@ -1,4 +1,4 @@
-"""A run's folder at any moment to the document that `results.json` will hold: what a search has found so far."""
+"""Reads the results of a search, finished or at work, without disturbing it."""
 
 from __future__ import annotations
 

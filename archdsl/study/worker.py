@@ -1,4 +1,4 @@
-"""One of many processes that search together through a database: takes what nobody has, trains it, writes it down."""
+"""Works for a shared search: takes a network that nobody has, trains it, writes it down."""
 
 from __future__ import annotations
 
