@@ -128,17 +128,6 @@ def patiently(work: Callable[[], T], patience: float = PATIENCE) -> T:
             pause = min(30.0, 2 * pause)
 
 
-@contextmanager
-def muted() -> Iterator[None]:
-    """Without Optuna's own messages about trials that end without being trained."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
-
-
 def _first_line(error: BaseException) -> str:
     original = getattr(error, "orig", None) or error.__cause__ or error
     return masked((str(original).strip().splitlines() or [type(error).__name__])[0])

@@ -19,13 +19,14 @@ from optuna.trial import TrialState
 from archdsl import ir
 from archdsl.network import Architecture, digest
 from archdsl.study.claims import Claim, Ledger
-from archdsl.study.database import muted, patiently
+from archdsl.study.database import patiently
 from archdsl.study.deaths import MACHINE, given_up
 from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.proposer import Proposer
+from archdsl.study.quiet import quiet
 from archdsl.study.record import RECORD, key_of, member_of, record, records
 from archdsl.study.rungs import Rungs
 from archdsl.study.store import settle
@@ -173,7 +174,7 @@ class Worker:
 
     def _optimize(self, objective: Callable[[optuna.Trial], list[float]], number: list[int]) -> None:
         try:
-            with muted():
+            with quiet(optuna.logging.CRITICAL):  # that trials end without being trained is told by their records
                 self.study.optimize(objective, n_trials=1, catch=(NotTrainedError,))
         except (ValueError, UpdateFinishedTrialError):
             if not number or not self.study.trials[number[0]].state.is_finished():
