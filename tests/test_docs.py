@@ -334,7 +334,7 @@ def carry_out(text: str, archdsl: Command) -> str:
 @pytest.mark.slow
 @pytest.mark.usefixtures("rough_analyses")
 def test_the_search_of_the_report_page_runs(tmp_path: Path, archdsl: Command, monkeypatch: pytest.MonkeyPatch):
-    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_report_live.py` run those."""
+    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_snapshot.py` run those."""
     (_, text), *others = fences(ROOT / "docs/report.md", "sh")
     assert [other.startswith("pip install 'archdsl[") for _, other in others] == [True, True]
     monkeypatch.chdir(tmp_path)

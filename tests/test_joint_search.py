@@ -18,7 +18,7 @@ from archdsl.language import parse
 from archdsl.report.headline import headline
 from archdsl.space import attempt
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
+from archdsl.study.record import key_of
 from archdsl.study.results import read
 from archdsl.training.experiment import recipe_of
 from archdsl.training.usual import usual_recipe

@@ -13,8 +13,9 @@ from shared_searches import TINY, check, command, search, server_of_a_file, star
 
 import archdsl
 from archdsl.base.errors import DataError, RunError, StudyError
-from archdsl.study import Watch, join
 from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.distributed import join
+from archdsl.study.watch import Watch
 
 pytestmark = pytest.mark.usefixtures("quick_workers")
 

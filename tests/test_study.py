@@ -27,11 +27,11 @@ from archdsl.data import load
 from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
 from archdsl.network import resolve_model
-from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
 from archdsl.study.plan import objectives_of
-from archdsl.study.pool import Pool, Task
-from archdsl.training.experiment import fit_to_data
+from archdsl.study.pool import Pool
+from archdsl.study.trial import Task, run_trial
+from archdsl.training.experiment import fit_to_data, seeded
 
 TINY = tiny(epochs=1)
 
@@ -93,9 +93,9 @@ def test_a_file_may_leave_input_and_classes_to_the_data(little: Path):
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
     architecture = resolve_model(parse("stage(4)[C]"))
     torch.manual_seed(1)
-    first = candidate.seeded(architecture, 7)
+    first = seeded(architecture, 7)
     torch.rand(100)
-    second = candidate.seeded(architecture, 7)
+    second = seeded(architecture, 7)
     pairs = zip(first.parameters(), second.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
@@ -304,14 +304,13 @@ def test_larger_budgets_train_nothing_anew_and_the_end_of_the_space_frees_the_di
     little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     epochs: list[int] = []
-    evaluate = candidate.evaluate
 
     def counted(task: Task, *rest: Any) -> dict[str, Any]:
-        outcome = evaluate(task, *rest)
+        outcome = run_trial(task, *rest)
         epochs.append(len(outcome["curve"]) - (0 if "anew" in outcome else task.trained))
         return outcome
 
-    monkeypatch.setattr("archdsl.study.session.evaluate", counted)
+    monkeypatch.setattr("archdsl.study.session.run_trial", counted)
     promoted = 0
     for budget in (6, 9, 12, 15):
         results = run(tiny(epochs=4), tmp_path / "run", little, budget=budget, sampler="random")
