@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdsl.base.errors import ArchdslError, Diagnostic, SpecError, UsageError
+from archdsl.base.numbers import options
 from archdsl.cli.app import File, Json, Seed, app, print_json
 
 if TYPE_CHECKING:
@@ -172,12 +173,7 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         print(f"not counting what {', '.join(not_counted)} excludes, which only measuring tells")
     width = max((len(d.name) for d in decisions), default=0)
     for decision in decisions:
-        if decision.is_real:
-            choices = f"{decision.choices[0]} .. {decision.choices[1]} (log)"
-        elif len(decision.choices) > 12:
-            choices = f"{decision.choices[0]} .. {decision.choices[-1]} ({len(decision.choices)} values)"
-        else:
-            choices = " | ".join(decision.choices)
+        choices = options(decision.choices, ends=decision.is_real)
         print(f"  {decision.name:<{width}}  {choices}")
     for number, member in enumerate(members, start=1):
         print(f"\n# member {number}\n{member}", end="")

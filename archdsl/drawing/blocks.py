@@ -1,4 +1,4 @@
-"""Boxes of blocks in, drawn blocks out: tiles in the colours of their roles, alternatives, repeats, groups, wires."""
+"""Draws blocks: tiles in the colours of their roles, alternatives, repeats, frames, and the wires between them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 
 from archdsl.base import colours
-from archdsl.drawing.layout import BREAK, CARD, HEADER, LINE, NOTE, Box, tile_size
+from archdsl.drawing.layout import BREAK, CARD, HEADER, LINE, NOTE, Box, below, tile_size
 from archdsl.drawing.pencil import DASHES, EDGE, OTHER, SHARED, SOFT, Pencil, ink, narrowing
-from archdsl.drawing.picture import Alternatives, Group, Repeated, Tile
+from archdsl.drawing.picture import Frame, Tile
 
 
 class Blocks:
@@ -47,40 +47,33 @@ class Blocks:
 
     def part(self, box: Box, x: float, y: float) -> None:
         """A part and all it holds."""
-        match box.part:
-            case Tile() as tile:
-                self.tile(tile, x + box.width / 2, y, box.inner)
-            case Alternatives() as hole:
-                edge = self.edges.get(hole.name, EDGE)
-                style: dict[str, Any] = {
-                    "fc": "white",
-                    "ec": edge,
-                    "lw": 1.0 if hole.name else 0.8,
-                    "ls": DASHES,
-                    "zorder": 2,
-                }
-                self.pencil.rounded(x, y, box.width, box.height, gid=f"hole-{hole.path}", **style)
-                if hole.name:
-                    self.pencil.text(x + box.width / 2, y + 0.075, hole.name, NOTE, weight="bold", color=edge)
-            case Repeated() as repeated:
-                self.cards(repeated, box, x, y)
-            case Group() as group:
-                self.group(group, box, x, y)
+        part = box.part
+        if isinstance(part, Tile):
+            self.tile(part, x + box.width / 2, y, box.inner)
+        elif part is not None and part.tile is not None:
+            self.framed(part.tile, box, x, y)
+        elif part is not None and part.kind == "repeat":
+            self.cards(part, box, x, y)
+        elif part is not None:
+            edge = self.edges.get(part.label, EDGE)
+            style: dict[str, Any] = {"fc": "white", "ec": edge, "lw": 1.0 if part.label else 0.8, "ls": DASHES}
+            self.pencil.rounded(x, y, box.width, box.height, gid=f"hole-{part.path}", zorder=2, **style)
+            if part.label:
+                self.pencil.text(x + box.width / 2, y + 0.075, part.label, NOTE, weight="bold", color=edge)
         for dx, dy, child in box.children:
             self.sequence(child, x + dx, y + dy)
 
-    def cards(self, repeated: Repeated, box: Box, x: float, y: float) -> None:
+    def cards(self, repeated: Frame, box: Box, x: float, y: float) -> None:
         """Cards one behind the other, and how many."""
         width, height, top = box.width - 0.06, box.height - CARD, y + CARD
         style: dict[str, Any] = {"fc": "white", "ec": EDGE, "lw": 0.7}
         self.pencil.rounded(x + 0.05, top - 0.05, width, height, zorder=1.5, **style)
         self.pencil.rounded(x, top, width, height, zorder=1.6, gid=f"repeat-{repeated.path}", **style)
-        self.pencil.text(x + width / 2, top - 0.11, repeated.times, NOTE, weight="bold")
+        self.pencil.text(x + width / 2, top - 0.11, repeated.label, NOTE, weight="bold")
 
-    def group(self, group: Group, box: Box, x: float, y: float) -> None:
+    def framed(self, tile: Tile, box: Box, x: float, y: float) -> None:
         """A frame with the block's name on a strip in its colour."""
-        tile = group.tile
-        height = box.height - (LINE * len(tile.notes) + 0.02 if tile.notes else 0.0)
+        height = box.height - below(tile.notes)
         self.shape(tile, x, y, box.width, HEADER)
         points = narrowing(x, y + HEADER, box.width, height - HEADER, 0.0)
         self.pencil.polygon(points, fc="white", ec=colours.INK, lw=0.5, zorder=2)
@@ -137,4 +130,4 @@ def inset(box: Box) -> float:
 
 def outset(box: Box) -> float:
     """How far inside its box the wire leaves; the cards of a repeat stick out behind."""
-    return 0.06 if isinstance(box.part, Repeated) else inset(box)
+    return 0.06 if isinstance(box.part, Frame) and box.part.kind == "repeat" else inset(box)

@@ -1,4 +1,4 @@
-"""A laid-out picture in, a matplotlib figure out: heading, rows with their feature maps and costs, legend."""
+"""Paints a laid-out picture as a matplotlib figure: heading, rows with their feature maps and costs, legend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points in inches in, artists of matplotlib out: text, lines, polygons, rounded boxes; a picture's own colours."""
+"""Draws text, lines, polygons and rounded boxes at places in inches, in a picture's own colours."""
 
 from __future__ import annotations
 
