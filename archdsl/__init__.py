@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 
+from archdsl.base.version import VERSION
+
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is needed until the command can meet a Ctrl-C
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from archdsl.interchange.pretrained import load_timm
     from archdsl.language import parse
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "ArchdslError",
     "SpecError",

@@ -125,11 +125,14 @@ SLOW_REPORT = """
 import time
 from archdsl import report
 from archdsl.__main__ import main
+from archdsl.base.interrupts import ask
 from archdsl.cli.progress import SearchView
 
 def wait(text):
     print(text, flush=True)
-    time.sleep(600)
+    for _ in range(6_000):
+        time.sleep(0.1)
+        ask()
 
 result = SearchView.result
 SearchView.result = lambda *given: (result(*given), wait("searching") if given[1]["number"] == 1 else None)

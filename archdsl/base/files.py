@@ -1,4 +1,4 @@
-"""Text or bytes to a file that is either the old one or the new one, never half of it, whatever happens meanwhile."""
+"""Writes files so that either the old one or the new one is there, never half of it."""
 
 from __future__ import annotations
 

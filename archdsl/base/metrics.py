@@ -1,4 +1,4 @@
-"""Adds up accuracy, NLL and calibration of logits on the device, without waiting for it."""
+"""Adds up accuracy, NLL and calibration on the device, without waiting for it."""
 
 from __future__ import annotations
 

@@ -24,11 +24,11 @@ from pydantic import ValidationError
 from archdsl import ir
 from archdsl.base.device import pick_device
 from archdsl.base.errors import ArchdslError, DataError, RunError, StudyError
-from archdsl.base.interrupts import answered, unheard, uninterrupted
+from archdsl.base.interrupts import answered, ask
+from archdsl.base.processes import start
 from archdsl.data import Dataset
 from archdsl.language.sources import Source
 from archdsl.network.latency import Latencies
-from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
 from archdsl.study.numbers import check_numbers
@@ -36,6 +36,7 @@ from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import run_trial
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
@@ -121,10 +122,10 @@ class Shared:
         told = {(number, entry["epochs"]) for number, entry in self.history.by_number.items()}
         try:
             for worker in workers:
-                with uninterrupted(), unheard():
-                    worker.start()
+                start(worker)
             while any(worker.is_alive() for worker in workers):
                 time.sleep(POLL)
+                ask()
                 self._tell(told)
                 self._bury(workers)
         finally:
@@ -141,7 +142,7 @@ class Shared:
                 "the same command goes on from here",
             )
         if not self.late():  # others may be at work still
-            self.folder.remove_checkpoints(self.trials)
+            self.folder.remove_checkpoints(self.history.trials)
         if len(self.history.by_number) < self.budget:
             why = "the time is used up" if self.late() else "no further network that may be trained was found"
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
@@ -174,19 +175,6 @@ class Shared:
         for claim in patiently(self.ledger.claims):
             if claim.worker in dead and not trials[claim.trial].state.is_finished():
                 patiently(functools.partial(settle, self.study, claim.trial))
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The records by number."""
-        return self.history.trials
-
-    def best(self) -> dict[str, Any] | None:
-        """See `History.best`."""
-        return self.history.best()
-
-    def front(self) -> list[int]:
-        """See `History.front`."""
-        return self.history.front()
 
 
 def join(
@@ -239,8 +227,7 @@ def join(
     processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
     try:
         for process in processes:
-            with uninterrupted(), unheard():
-                process.start()
+            start(process)
         for process in processes:
             process.join()
     except KeyboardInterrupt:
@@ -279,7 +266,7 @@ def _work(place: Place, plan: Plan, budget: int) -> None:
         spec, dataset, _ = _set_up(plan, place.data, place.root)
         study, ledger = place.open(plan)
         device = pick_device(place.device)
-        pool = Pool(evaluate, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
+        pool = Pool(run_trial, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
         deadline = None if place.seconds is None else time.monotonic() + place.seconds
         timing = Timing(spec, plan.objectives, Latencies(device, place.checkpoints / f"latency-{os.getpid()}.json"))
         Worker(

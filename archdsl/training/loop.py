@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from archdsl.base.device import Clock, computes_bf16, failures, out_of_memory, pick_device, with_index
 from archdsl.base.errors import DataError, RunError
+from archdsl.base.interrupts import ask
 from archdsl.base.metrics import Metrics, Tally
 from archdsl.data import Dataset, Split
 from archdsl.data.augment import Normalise, augment, normalise, take
@@ -164,6 +165,7 @@ class _Run:
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         done, total = (number - 1) * self.steps, self.recipe.epochs * self.steps
         for index in order[: self.steps * self.batch].view(self.steps, self.batch):
+            ask()
             losses += self._step(index, done, total)
             done += 1
             if on_step is not None:

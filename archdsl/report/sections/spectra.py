@@ -130,7 +130,7 @@ def _result(name: str, document: dict[str, Any] | None) -> Any:
     """A stored result; the analysis is imported late, since it brings torch along."""
     from archdsl.analyses.contract import ANALYSES
 
-    return ANALYSES[name].result.from_json(document)  # type: ignore[arg-type]
+    return ANALYSES[name].result.from_json(document)
 
 
 def _figure(
