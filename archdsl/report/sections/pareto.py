@@ -1,4 +1,4 @@
-"""Results and two quantities to the plot of one against the other, with the front that no network beats in both."""
+"""Plots one quantity of a search's networks against another, with the front that no network beats in both."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import every_trial_link, figure
 from archdsl.report.sections.series import series
 from archdsl.report.wording import number, plural, words
+from archdsl.study.history import dominates
 from archdsl.study.results import Finalist, Objective, Results, Trial
 
 COUNTS = ("params", "macs")
@@ -58,18 +59,11 @@ def pareto(results: Results, first: Objective, second: Objective, *, large: bool
 def front(trials: Sequence[Trial], x: Objective, y: Objective) -> list[Trial]:
     """The trials of which no other is at least as good in both quantities and better in one."""
 
-    def cost(trial: Trial) -> tuple[float, float]:
-        a, b = (trial.score(o.name) * (-1 if o.direction == "maximize" else 1) for o in (x, y))
-        return a, b
-
-    found: list[Trial] = []
-    least, at = math.inf, math.nan  # the second cost of the front so far, and the first cost where it was reached
-    for trial in sorted(trials, key=cost):
-        a, b = cost(trial)
-        if b < least or (b == least and a == at):
-            found.append(trial)
-            least, at = b, a
-    return found
+    signs = [(o.name, -1 if o.direction == "maximize" else 1) for o in (x, y)]
+    points = [[sign * trial.score(name) for name, sign in signs] for trial in trials]
+    return [
+        trial for trial, point in zip(trials, points, strict=True) if not any(dominates(each, point) for each in points)
+    ]
 
 
 def _mark(frame: Frame, trial: Trial, x: str, y: str, results: Results, class_: str) -> Markup:
