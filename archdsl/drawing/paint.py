@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.base import colours
 from archdsl.base.numbers import short as quantity
-from archdsl.drawing.blocks import Blocks, inset, outset
+from archdsl.drawing.blocks import (
+    BAND,
+    DASHES,
+    EDGE,
+    SHARED,
+    SIDE,
+    SOFT,
+    TOP,
+    Blocks,
+    Pencil,
+    ink,
+    inset,
+    narrowing,
+    outset,
+)
 from archdsl.drawing.layout import LABEL, NOTE, measure
-from archdsl.drawing.pencil import BAND, DASHES, EDGE, SHARED, SIDE, SOFT, TOP, Pencil, ink, narrowing
 from archdsl.drawing.picture import Entry, Tile
 from archdsl.drawing.sheet import EDGE as MARGIN
 from archdsl.drawing.sheet import ENTRY, HEADING, SKETCH, SUMMARY, Band, Sheet, mark_width, title
