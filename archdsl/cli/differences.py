@@ -1,4 +1,4 @@
-"""A difference of two networks or spaces in, lines for a reader out: coloured on a terminal, plain elsewhere."""
+"""Prints the difference of two networks or spaces: coloured on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from archdsl import ir
 from archdsl.base import colours
@@ -38,16 +37,9 @@ def describe(members: Members, brief: bool = False) -> Picture:
 def _shared(spec: ir.Spec) -> tuple[str, ...]:
     """Holes that a `let` shares, by name; what a stage or the defaults hand to their blocks is not meant."""
     places = Counter(hole.name for hole in ir.holes_in((spec.stem, spec.stages, spec.head)))
-    handed = {hole.name for holes in (spec.holes, *(stage.holes for stage in spec.stages)) for hole in holes}
-    handed |= {hole.name for inner in _handed(spec) for hole in ir.holes_in(inner)}
+    parts = (spec.holes, *((stage.holes, stage.width, stage.stride, stage.down) for stage in spec.stages))
+    handed = {hole.name for hole in ir.holes_in(parts)}
     return tuple(name for name, number in places.items() if number > 1 and name not in handed)
-
-
-def _handed(spec: ir.Spec) -> Iterator[Any]:
-    """What `defaults(...)` and stages hand on."""
-    yield spec.holes
-    for stage in spec.stages:
-        yield from (stage.holes, stage.width, stage.stride, stage.down)
 
 
 def _summary(members: Members) -> tuple[str, ...]:

@@ -39,7 +39,8 @@ def html(spec: ir.Spec, lay_out: Callable[[Members], Sheet]) -> str:
     summary = " · ".join(sheet.picture.summary)
     table = _blocks(members) if ir.first_hole(spec) is None else _decisions(spec)
     label = f"{spec.name}: {summary}"
-    picture = inline(svg(sheet), label, f"{spec.name} {next(_displays)}")
+    text = svg(sheet)
+    picture = inline(text, label, f"{next(_displays)} {text}")  # outputs of an earlier session may stand beside it
     return f'<div class="archdsl" style="{_CARD}">{picture}{table}<p>{escape(label)}</p></div>'
 
 

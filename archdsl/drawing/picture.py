@@ -1,4 +1,4 @@
-"""Says what a picture shows before anything has a place: rows of blocks, alternatives and repeats, with their words."""
+"""Holds what a picture shows before anything has a place: rows of blocks, alternatives and repeats."""
 
 from __future__ import annotations
 

@@ -28,18 +28,12 @@ def flat(items: ir.Items) -> list[ir.BlockSpec] | None:
             continue
         if not isinstance(item, ir.RepeatSpec) or not isinstance(item.times, int):
             return None
-        for copy in _copies(item):
+        for copy in item.taken(item.times):
             inner = flat(copy)
             if inner is None:
                 return None
             found += inner
     return found
-
-
-def _copies(repeat: ir.RepeatSpec) -> list[ir.Items]:
-    """What stands in the text so many times; one copy may stand for all."""
-    times = repeat.times if isinstance(repeat.times, int) and repeat.copies else 0
-    return [repeat.copies[min(i, len(repeat.copies) - 1)] for i in range(times)]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Measured networks to what a person reads: estimates with intervals, the table of findings, figures, and a page.
+"""Shows measured networks: estimates with intervals, the table of findings, figures, and a page.
 
 rows(networks)        what the analyses say of each network, and where they differ
 page(networks, …)     one network's page, or several side by side

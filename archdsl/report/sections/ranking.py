@@ -11,8 +11,7 @@ from archdsl.report.chart import Frame, Scale, span, svg, tick_format
 from archdsl.report.layout import compact, kind, series
 from archdsl.report.marks import about, interval, symbol
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import Column, columned, every_trial_link, figure, note, numeric, section
-from archdsl.report.parts import words as text_cell
+from archdsl.report.parts import Column, columned, every_trial_link, figure, note, numeric, section, text_cell
 from archdsl.report.sections.networks import COUNTS, NUMBER, drawn_layout, recipe
 from archdsl.report.wording import number, plural, words
 from archdsl.study.history import dominates
