@@ -67,15 +67,15 @@ def ink(roles: tuple[str, ...]) -> str:
     return "white" if roles == ("conv",) else colours.INK
 
 
-class Blocks:
+class Blocks(Pencil):
     """Draws the blocks of a picture.
 
     Attributes:
         edges: colours of the holes that several places share, by name.
     """
 
-    def __init__(self, pencil: Pencil, shared: tuple[str, ...]) -> None:
-        self.pencil = pencil
+    def __init__(self, axes: Axes, shared: tuple[str, ...]) -> None:
+        super().__init__(axes)
         self.edges = {name: SHARED[i % len(SHARED)] for i, name in enumerate(shared)}
 
     def sequence(self, box: Box, x: float, y: float) -> None:
@@ -83,7 +83,7 @@ class Blocks:
         for number, line in enumerate(box.lines):
             for before, after in itertools.pairwise(line):
                 (ax, ay, a), (bx, _, b) = box.children[before], box.children[after]
-                self.pencil.line([x + ax + a.width - outset(a), x + bx + inset(b)], [y + ay + a.axis] * 2)
+                self.line([x + ax + a.width - outset(a), x + bx + inset(b)], [y + ay + a.axis] * 2)
             if number and not box.inner:
                 above = box.lines[number - 1]
                 lowest = max(box.children[i][1] + box.children[i][2].height for i in above)
@@ -98,8 +98,8 @@ class Blocks:
         """A wire from the end of a line (what stands there reaches to `edge`) to the beginning of the next."""
         (x0, y0), (x1, y1) = start, end
         right, left = edge + 0.08, x1 - 0.12
-        self.pencil.line([x0, right, right, left, left, x1 - 0.05], [y0, y0, between, between, y1, y1])
-        self.pencil.arrow(x1, y1)
+        self.line([x0, right, right, left, left, x1 - 0.05], [y0, y0, between, between, y1, y1])
+        self.arrow(x1, y1)
 
     def part(self, box: Box, x: float, y: float) -> None:
         """A part and all it holds."""
@@ -113,9 +113,9 @@ class Blocks:
         elif part is not None:
             edge = self.edges.get(part.label, EDGE)
             style: dict[str, Any] = {"fc": "white", "ec": edge, "lw": 1.0 if part.label else 0.8, "ls": DASHES}
-            self.pencil.rounded(x, y, box.width, box.height, gid=f"hole-{part.path}", zorder=2, **style)
+            self.rounded(x, y, box.width, box.height, gid=f"hole-{part.path}", zorder=2, **style)
             if part.label:
-                self.pencil.text(x + box.width / 2, y + 0.075, part.label, NOTE, weight="bold", color=edge)
+                self.text(x + box.width / 2, y + 0.075, part.label, NOTE, weight="bold", color=edge)
         for dx, dy, child in box.children:
             self.sequence(child, x + dx, y + dy)
 
@@ -123,17 +123,17 @@ class Blocks:
         """Cards one behind the other, and how many."""
         width, height, top = box.width - 0.06, box.height - CARD, y + CARD
         style: dict[str, Any] = {"fc": "white", "ec": EDGE, "lw": 0.7}
-        self.pencil.rounded(x + 0.05, top - 0.05, width, height, zorder=1.5, **style)
-        self.pencil.rounded(x, top, width, height, zorder=1.6, gid=f"repeat-{repeated.path}", **style)
-        self.pencil.text(x + width / 2, top - 0.11, repeated.label, NOTE, weight="bold")
+        self.rounded(x + 0.05, top - 0.05, width, height, zorder=1.5, **style)
+        self.rounded(x, top, width, height, zorder=1.6, gid=f"repeat-{repeated.path}", **style)
+        self.text(x + width / 2, top - 0.11, repeated.label, NOTE, weight="bold")
 
     def framed(self, tile: Tile, box: Box, x: float, y: float) -> None:
         """A frame with the block's name on a strip in its colour."""
         height = box.height - below(tile.notes)
         self.shape(tile, x, y, box.width, HEADER)
         points = narrowing(x, y + HEADER, box.width, height - HEADER, 0.0)
-        self.pencil.polygon(points, fc="white", ec=colours.INK, lw=0.5, zorder=2)
-        self.pencil.text(x + box.width / 2, y + HEADER / 2, tile.label, NOTE, color=ink(tile.roles))
+        self.polygon(points, fc="white", ec=colours.INK, lw=0.5, zorder=2)
+        self.text(x + box.width / 2, y + HEADER / 2, tile.label, NOTE, color=ink(tile.roles))
         self.notes(tile, x + box.width / 2, y + height)
 
     def tile(self, tile: Tile, middle: float, top: float, inner: bool) -> None:
@@ -142,13 +142,13 @@ class Blocks:
         self.shape(tile, middle - width / 2, top, width, height)
         weight = "bold" if len(tile.label) <= 2 and tile.look == "block" else "normal"
         color = ink(tile.roles) if tile.look == "block" else colours.INK
-        self.pencil.text(middle, top + height / 2, tile.label, size, color=color, weight=weight)
+        self.text(middle, top + height / 2, tile.label, size, color=color, weight=weight)
         self.notes(tile, middle, top + height)
 
     def notes(self, tile: Tile, middle: float, top: float) -> None:
         """The lines below a block."""
         for i, note in enumerate(tile.notes):
-            self.pencil.text(middle, top + 0.07 + LINE * i, note, NOTE, color=SOFT)
+            self.text(middle, top + 0.07 + LINE * i, note, NOTE, color=SOFT)
 
     def shape(self, tile: Tile, left: float, top: float, width: float, height: float) -> None:
         """A rectangle, narrowing to the right where the map shrinks; in several colours where a block has parts."""
@@ -156,7 +156,7 @@ class Blocks:
         if tile.optional or tile.look == "nothing":
             style["ls"] = DASHES
         if tile.look in ("input", "output"):
-            self.pencil.rounded(left, top, width, height, fc="white", radius=height / 2, **style)
+            self.rounded(left, top, width, height, fc="white", radius=height / 2, **style)
             return
         block = tile.look in ("block", "legend")
         if block:
@@ -165,11 +165,11 @@ class Blocks:
         lower = 0.16 * height if tile.shrinks > 1 else 0.0
         outline = narrowing(left, top, width, height, lower)
         # The outline carries the name; over parts in several colours it has no ground of its own.
-        self.pencil.polygon(outline, fc=fills[0] if len(fills) == 1 else "none", **style)
+        self.polygon(outline, fc=fills[0] if len(fills) == 1 else "none", **style)
         for i, fill in enumerate(fills if len(fills) > 1 else ()):
             ends = [(left + width * s, top + lower * s, top + height - lower * s) for s in (i / len(fills), 1.0)]
             points = [(x, y) for x, y, _ in ends] + [(x, y) for x, _, y in reversed(ends)]
-            self.pencil.polygon(points, fc=fill, ec="none", zorder=2.8 + i / 100)
+            self.polygon(points, fc=fill, ec="none", zorder=2.8 + i / 100)
 
 
 def noun(tile: Tile) -> str:
