@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 from archdsl.base import colours
 from archdsl.base.numbers import short as quantity
 from archdsl.drawing.blocks import (
-    BAND, DASHES, EDGE, SHARED, SIDE, SOFT, TOP, Blocks, ink, inset, narrowing, outset,
+    BAND,
+    DASHES,
+    EDGE,
+    SHARED,
+    SIDE,
+    SOFT,
+    TOP,
+    Blocks,
+    ink,
+    inset,
+    narrowing,
+    outset,
 )  # fmt: skip
 from archdsl.drawing.layout import LABEL, NOTE, measure
 from archdsl.drawing.picture import Entry, Tile

@@ -12,7 +12,13 @@ from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import Column, columned, figure, note, numeric, row_head, section
 from archdsl.report.rules import CHOICES_AT_MOST, Effect, effects
 from archdsl.report.sections.differences import (
-    effect_scale, ends, explained, gap_columns, judged, titled, unexplained,
+    effect_scale,
+    ends,
+    explained,
+    gap_columns,
+    judged,
+    titled,
+    unexplained,
 )  # fmt: skip
 from archdsl.report.wording import MISSING, number, plural, signed, unit, words
 from archdsl.study.results import Results
