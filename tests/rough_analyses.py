@@ -17,8 +17,8 @@ import torch
 
 from archdsl.analyses import ANALYSES
 from archdsl.data import Dataset
-from archdsl.study import candidate
-from archdsl.study.pool import Task
+from archdsl.study import trial
+from archdsl.study.trial import Task
 
 
 @contextlib.contextmanager
@@ -34,19 +34,19 @@ def roughly() -> Iterator[None]:
         yield
 
 
-def evaluate(
+def run_trial(
     task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """What a search's worker does with a candidate, in whatever process, measured roughly."""
+    """What a search's worker does with a network, in whatever process, measured roughly."""
     with roughly():
-        return _evaluate(task, data, device, on_step)
+        return _run_trial(task, data, device, on_step)
 
 
-_evaluate = candidate.evaluate
+_run_trial = trial.run_trial
 
 
 @pytest.fixture(name="rough_analyses")
 def rough_analyses_here_and_in_workers() -> Iterator[None]:
     """Here, and in the processes of searches that begin here."""
-    with mock.patch("archdsl.study.session.evaluate", evaluate), roughly():
+    with mock.patch("archdsl.study.session.run_trial", run_trial), roughly():
         yield

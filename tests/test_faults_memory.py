@@ -50,7 +50,7 @@ def test_a_limit_on_memory_fails_the_large_networks_only(little: Path, tmp_path:
     spec = tmp_path / "wide.arch"
     spec.write_text(WIDE.replace("{C|conv", "{C|conv(20000000, k=1) conv(4, k=1)|conv"))
     # What the libraries alone take differs between machines, and grows in a process that has run many tests.
-    code = "import archdsl.study; print(open('/proc/self/statm').read().split()[0])"
+    code = "import archdsl.api.search; print(open('/proc/self/statm').read().split()[0])"
     alone = os.environ | {"OMP_NUM_THREADS": "1"}  # each further thread would take space of its own
     pages = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=alone).stdout)
     limit = pages * resource.getpagesize() + 3 * 2**29  # weights of 0.6 GB fit, a training of theirs and 2 GB do not
