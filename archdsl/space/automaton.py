@@ -1,4 +1,4 @@
-"""A space as an acyclic automaton: every path through it is a filling that fits together, and its letters the network.
+"""Turns a space into an acyclic automaton: each path is a filling that fits together, its letters are the network.
 
 A node is all that matters for what is still to come: the place in the spec, the shape that flows, what the stage still
 has to do, and the decisions of holes that will be met again. An edge decides holes, or places one block.

@@ -1,4 +1,4 @@
-"""Whether a space has a feasible member; if not, why, with what can be reached instead."""
+"""Checks that a space has a feasible member; if not, says why, with what can be reached instead."""
 
 from __future__ import annotations
 

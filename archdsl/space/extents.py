@@ -1,4 +1,4 @@
-"""How large a space is: exactly where it can be counted, else estimated with an interval."""
+"""Measures how large a space is: exactly where it can be counted, else estimated with an interval."""
 
 from __future__ import annotations
 

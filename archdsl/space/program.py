@@ -1,4 +1,4 @@
-"""A spec as a program of steps, and the places in it: what is still to come, and which holes that speaks of."""
+"""Lays a spec out as a program of steps, and knows for each place in it which holes are still spoken of."""
 
 from __future__ import annotations
 
