@@ -162,7 +162,8 @@ class Deciding:
                     arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
                     inner = None if item.items is None else self.filled(item.items)
                     found.append(_closed(Same(item), _Arguments(arguments), Same(inner)))
-        return _together(tuple(map(Same, found)))
+        together: ir.Items = _together(tuple(map(Same, found)))
+        return together
 
     def _filled_value(self, value: ir.Value) -> ir.Value:
         match value:
@@ -193,19 +194,20 @@ class _Arguments(dict[str, ir.Value]):
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
-def _one_of_equals(items: Same) -> Any:
+def _one_of_equals(items: Same) -> ir.Items:
     """The first of items that say the same at the same places: the copies of a repeat are expanded once."""
-    written = "".join(item.model_dump_json() for item in items.thing)
-    return _first_of(written, tuple(node.at for node in ir.walk(items.thing)), items)
+    held: Any = items.thing
+    written = "".join(item.model_dump_json() for item in held)
+    return _first_of(written, tuple(node.at for node in ir.walk(held)), held)
 
 
-_FIRST: dict[tuple[str, tuple[Span | None, ...]], Same] = {}
+_FIRST: dict[tuple[str, tuple[Span | None, ...]], ir.Items] = {}
 
 
-def _first_of(written: str, places: tuple[Span | None, ...], items: Same) -> Any:
+def _first_of(written: str, places: tuple[Span | None, ...], items: ir.Items) -> ir.Items:
     if len(_FIRST) >= MOST_KEPT:
         _FIRST.clear()
-    return _FIRST.setdefault((written, places), items).thing
+    return _FIRST.setdefault((written, places), items)
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
