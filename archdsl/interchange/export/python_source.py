@@ -23,7 +23,7 @@ def content(network: Network) -> bytes:
     """A `.py` file; its class takes the weights of the network by `load_state_dict`.
 
     Raises:
-        RunError: a block is made of modules that are neither PyTorch's nor archdsl's.
+        RunError: a block builds its module itself, or with more than PyTorch.
     """
     return source(network.architecture).encode()
 
