@@ -12,7 +12,7 @@ import typer.core
 
 ORDER = (
     "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
-    "report", "bench", "reproduce", "lsp",
+    "report", "reproduce", "lsp",
 )  # fmt: skip
 
 
@@ -37,9 +37,6 @@ app = typer.Typer(
     "A FILE is a path, the name of a shipped spec (alternet_50), or - for standard input.\n\n"
     "Begin with:  `archdsl compile alternet_50`  and  `archdsl search --budget 50`",
 )
-
-bench = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What search methods are worth, on tables.")
-app.add_typer(bench, name="bench")
 
 File: TypeAlias = Annotated[str, typer.Argument(metavar="FILE", help="Path, shipped name, or - for standard input.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -1,4 +1,4 @@
-"""A spec in, a picture of its network or space out: a matplotlib figure, a file, or HTML for a notebook.
+"""Draws the network or the space of a spec: as a matplotlib figure, a file, or HTML for a notebook.
 
     from archdsl.drawing import draw, draw_file, html
 
@@ -42,7 +42,8 @@ def draw_file(spec: ir.Spec, path: str | Path) -> Path:
         SpecError: as `draw`.
         RunError: the file cannot be written.
     """
-    from archdsl.drawing.save import require_format, write
+    from archdsl.base.pictures import require_format
+    from archdsl.drawing.save import write
 
     require_format(Path(path))  # before any work
     return write(sheet(look(spec)), Path(path))

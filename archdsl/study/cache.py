@@ -1,4 +1,4 @@
-"""What a training came to and what was measured of it, kept as JSON files under what makes two trainings the same.
+"""Keeps trainings as JSON files, under what makes two trainings the same.
 
 A file holds one training: its curve, its test metrics, the scores of each analysis. It is found again by a search that
 is resumed, by the finals, or, in a folder that several searches share, by another search: a training with the same key
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from archdsl import __version__, ir
+from archdsl import ir
 from archdsl.base.device import computes_bf16
 from archdsl.base.errors import RunError, UsageError
 from archdsl.base.files import write_atomically
+from archdsl.base.version import VERSION
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
 from archdsl.network import Architecture, digest
@@ -98,7 +99,7 @@ def key_for(architecture: Architecture, recipe: Recipe, data: Dataset, seed: int
     return Key(
         language=ir.LANGUAGE_VERSION, hash=architecture.hash, recipe=said, data=data.digest, seed=seed,
         device=device.type, threads=torch.get_num_threads() if device.type == "cpu" else None,
-        archdsl=__version__, torch=str(torch.__version__),
+        archdsl=VERSION, torch=str(torch.__version__),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Who trains what, when many processes on many machines search together: a table in their database, claimed atomically.
+"""Claims networks for workers in a table of their database, so that none is trained twice.
 
 A claim is one network up to one rung. The database itself sees to it that no network is claimed twice and that there
 are never more networks than the budget allows.
@@ -12,8 +12,6 @@ import sqlalchemy
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-
-RETRIES = 2  # a network whose worker died is trained again so often
 
 _metadata = MetaData()
 _studies = Table(
@@ -42,7 +40,7 @@ class Claim:
     Attributes:
         number: of the network in the study, from 0.
         rung: 0 for its first training, then how often it was promoted.
-        key: `candidate.key_of` it.
+        key: `record.key_of` it.
         trial: number of the Optuna trial that trains it.
         tries: how many workers had it.
         worker: who has it.

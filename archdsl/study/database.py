@@ -1,4 +1,4 @@
-"""A PostgreSQL that several machines search with: opening it, Optuna's storage in it, and what went wrong in words."""
+"""Opens the PostgreSQL that several machines search with, and says in words what went wrong."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.interrupts import ask
 from archdsl.base.passwords import masked
 
 HEARTBEAT = "ARCHDSL_HEARTBEAT"  # environment variable: seconds between signs of life; the same for all workers
@@ -122,19 +123,9 @@ def patiently(work: Callable[[], T], patience: float = PATIENCE) -> T:
                     "what was finished before is kept; the same command goes on",
                 ) from None
             _log.warning("the storage does not answer (%s); trying again", _first_line(error))
+            ask()
             time.sleep(pause)
             pause = min(30.0, 2 * pause)
-
-
-@contextmanager
-def muted() -> Iterator[None]:
-    """Without Optuna's own messages about trials that end without being trained."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a search is about: everything that must be the same for a run to be resumed, and what follows from it."""
+"""Describes a study: everything that must be the same for a run to be resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from archdsl import ir
 from archdsl.base.errors import RunError, UsageError, did_you_mean
@@ -30,7 +30,6 @@ class Plan(BaseModel):
         objectives: (score, direction) pairs.
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
-        screen: which members are let through to training, None for all.
         warm_start_from: the runs whose best networks are tried first, after the baselines; warm_start: those networks,
             as Optuna's parameters.
     """
@@ -51,10 +50,17 @@ class Plan(BaseModel):
     halving: bool
     finalist_seeds: int
     workers: int
-    screen: str | None = None
     warm_start_from: tuple[str, ...] = ()
     warm_start: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_screen(cls, said: Any) -> Any:
+        """Studies that were begun when there were screens say that they have none."""
+        if isinstance(said, dict) and said.get("screen", "") is None:
+            return {name: value for name, value in said.items() if name != "screen"}
+        return said
 
     def settled(self, begun: Plan, *, auto: bool) -> Plan:
         """This plan, with what a study that was begun has settled already.
@@ -127,7 +133,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
-    seed: int, halving: bool, finalist_seeds: int, workers: int, epochs: int | None = None, screen: str | None = None,
+    seed: int, halving: bool, finalist_seeds: int, workers: int, epochs: int | None = None,
     warm_start_from: tuple[str, ...] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
@@ -136,6 +142,6 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, epochs=epochs, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start_from=warm_start_from,
+        finalist_seeds=finalist_seeds, workers=workers, warm_start_from=warm_start_from,
         versions=versions(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What samplers of our own share: they think in whole members of the space, and propose none the study has already."""
+"""Shares what samplers of our own do: think in whole members, and propose none that the study has already."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archdsl import ir
 from archdsl.network import Architecture
-from archdsl.study.candidate import key_of
 from archdsl.study.parameters import distribution, member, parameters
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD, key_of
 from archdsl.study.samplers import Setting
 
 TRIES = 1_000  # candidates looked at for one proposal
