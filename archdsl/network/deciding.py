@@ -161,7 +161,7 @@ class Deciding:
                 case ir.BlockSpec():
                     arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
                     inner = None if item.items is None else self.filled(item.items)
-                    found.append(_closed(Same(item), _Arguments(arguments), Same(inner)))
+                    found.append(_closed(Same(item), typed(arguments), Same(inner)))
         together: ir.Items = _together(tuple(map(Same, found)))
         return together
 
@@ -181,16 +181,6 @@ class Deciding:
 
 
 MOST_KEPT = 65_536  # items and sequences of them
-
-
-class _Arguments(dict[str, ir.Value]):
-    """Arguments as a key, which tells 1 from true and 1.0."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Arguments) and typed(dict(self)) == typed(dict(other))
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
@@ -217,10 +207,11 @@ def _is_open(item: Same) -> bool:
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
-def _closed(item: Same, arguments: _Arguments, items: Same) -> ir.BlockSpec:
+def _closed(item: Same, arguments: tuple[tuple[str, type, ir.Value], ...], items: Same) -> ir.BlockSpec:
     """A block with other arguments and items."""
     block: Any = item.thing
-    closed: ir.BlockSpec = block.model_copy(update={"arguments": dict(arguments), "items": items.thing})
+    said = {name: value for name, _, value in arguments}
+    closed: ir.BlockSpec = block.model_copy(update={"arguments": said, "items": items.thing})
     return closed
 
 
