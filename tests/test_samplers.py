@@ -86,10 +86,10 @@ def test_the_contract_of_a_sampler(name: str, space_name: str, objectives: tuple
 
 @pytest.mark.parametrize("name", ["random", "evolution", "buildup", pytest.param("bayes", marks=pytest.mark.slow)])
 def test_samplers_of_our_own_propose_nothing_twice(name: str):
-    """All 256 members but the last few come without one proposal in vain."""
-    found, _, history = search("stage[{C|M}*4] stage(32)[{C|M}*4]", name, 200)
-    assert len(found) == 200
-    assert history.asked == 200
+    """All 128 members but the last few come without one proposal in vain."""
+    found, _, history = search("stage[{C|M}*3] stage(32)[{C|M}*4]", name, 100)
+    assert len(found) == 100
+    assert history.asked == 100
 
 
 @pytest.mark.parametrize("name", ["random", "evolution", "buildup", "bayes"])
