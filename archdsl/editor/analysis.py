@@ -152,7 +152,7 @@ class Analysis:
 
 def forget() -> None:
     """Let go of the block classes of texts that are no more; the caches of the library would keep them all."""
-    for cache in (fit, arguments.adapter, arguments.misfit):
+    for cache in (fit, arguments.misfit):
         cache.cache_clear()
     gc.collect()
 
