@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 
+from archdsl.base.version import VERSION
+
 TYPE_CHECKING = False  # `typing` takes longer to import than all that is needed until the command can meet a Ctrl-C
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,14 +18,14 @@ if TYPE_CHECKING:
     from archdsl.api.analyze import analyze
     from archdsl.api.compare import compare
     from archdsl.api.compile import compile
+    from archdsl.api.search import search
     from archdsl.api.train import train
     from archdsl.base.errors import ArchdslError, SpecError
     from archdsl.interchange.export.weights import load
     from archdsl.interchange.pretrained import load_timm
     from archdsl.language import parse
-    from archdsl.study import search
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "ArchdslError",
     "SpecError",
@@ -49,7 +51,7 @@ _HOMES = {
     "load": "archdsl.interchange.export.weights",
     "load_timm": "archdsl.interchange.pretrained",
     "parse": "archdsl.language",
-    "search": "archdsl.study",
+    "search": "archdsl.api.search",
     "train": "archdsl.api.train",
 }
 

@@ -27,4 +27,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Python looks for modules in the current folder first, where a stranger's files may lie; `archdsl` does not.
+    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()] and not __file__.startswith(sys.path[0] + os.sep):
+        del sys.path[0]
     main()

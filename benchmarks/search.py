@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import optuna
 from machine import describe
+from table import shipped
 
 from archdsl import space
-from archdsl.bench.table import shipped
 from archdsl.interchange.export.python_source import source
 from archdsl.language.sources import read_spec
 from archdsl.network import Architecture

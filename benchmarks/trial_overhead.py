@@ -25,7 +25,7 @@ from machine import describe
 
 import archdsl
 from archdsl.data import load
-from archdsl.study import Watch
+from archdsl.study.watch import Watch
 
 
 class Clock(Watch):

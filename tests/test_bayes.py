@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -10,15 +12,18 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from archdsl import ir, space
-from archdsl.bench import shipped
-from archdsl.bench.halving import halve
 from archdsl.language import parse
 from archdsl.network import Architecture
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
+from archdsl.study.record import key_of
 from archdsl.study.rungs import Rungs
 from archdsl.study.samplers.bayes import MODELLED, Bayes, Model, distances, encode, modelled
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from halving import halve
+from table import shipped
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 RNG = np.random.default_rng(0)

@@ -14,18 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
 from archdsl.base.errors import StudyError
-from archdsl.language.sources import Source
-from archdsl.study import join
-from archdsl.study.baselines import baselines
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, patiently
-from archdsl.study.screens import SCREENS
-from archdsl.training.experiment import set_up
 
 
 def restart(server: Any, url: str) -> None:
@@ -122,38 +116,11 @@ def test_workers_train_as_long_as_the_user_asks(url: str, little: Path, tmp_path
     assert all("train.epochs" not in t["decisions"] and "train(epochs=2" in t["spec"] for t in results["trials"])
 
 
-def test_a_screen_holds_for_all_workers(url: str, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    results = search(url, "screened", tmp_path / "a", little, budget=9, screen="params", halving=False)
-    spec, _, _ = set_up(Source(TINY, "tiny"), f"npz:{little}", None, False, None)
-    kept = json.loads((tmp_path / "a" / "screen.json").read_text(encoding="utf-8"))
-    exempt = {member.hash for member in baselines(spec).values()}
-    assert len(results["trials"]) == 9
-    assert sum(trial["hash"] not in exempt for trial in results["trials"]) == 6
-    assert all(t["params"] >= kept["threshold"] for t in results["trials"] if t["hash"] not in exempt)
-    # Of 16 members 8 are in the better half; a machine that joins has no file, and finds the same threshold.
-    score, threads = SCREENS["params"].score, set()
-    before = torch.get_num_threads()
-
-    def noted(self: Any, architecture: Any) -> float:
-        threads.add(torch.get_num_threads())
-        return score(self, architecture)
-
-    monkeypatch.setattr(SCREENS["params"], "score", noted)
-    torch.set_num_threads(2)
-    try:
-        assert join(url, "screened", run=tmp_path / "b", data=f"npz:{little}", device="cpu") == 9
-        assert (threads, torch.get_num_threads()) == ({1}, 2)  # all score with one, so that all decide alike
-    finally:
-        torch.set_num_threads(before)
-    there = json.loads((tmp_path / "b" / "screen.json").read_text(encoding="utf-8"))
-    assert there["threshold"] == kept["threshold"]
-
-
 # Joins a study as soon as there is one; what takes long is imported before.
 HELPER = """
 import sys, time
 from pathlib import Path
-from archdsl.study import join
+from archdsl.study.distributed import join
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
+import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 import typing
 from pathlib import Path
 
 import pytest
+from commands import Command, run_here  # noqa: F401
 from pydantic.fields import FieldInfo
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 
 import archdsl
 from archdsl import ir, space
@@ -261,6 +266,7 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("rough_analyses")
 @pytest.mark.parametrize(
     ("page", "least", "written"),
     [
@@ -279,30 +285,61 @@ def test_colours_of_the_site_follow_the_grammar(monkeypatch: pytest.MonkeyPatch)
         ),
     ],
 )
-def test_every_command_of_a_page_runs(page: str, least: int, written: tuple[str, ...], tmp_path: Path):
+def test_every_command_of_a_page_runs(
+    page: str, least: int, written: tuple[str, ...], tmp_path: Path, archdsl: Command, monkeypatch: pytest.MonkeyPatch
+):
     source = ROOT / f"docs/{page}.md"
     for name, text in fences(source, "arch"):
         (tmp_path / name).write_text(text)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    monkeypatch.chdir(tmp_path)
+    on_one_core(monkeypatch)
     pieces = re.findall(r"^```(sh|python)\n(.*?)^```$", source.read_text(encoding="utf-8"), re.M | re.S)
     assert len(pieces) >= least
     for kind, text in pieces:
-        program = ["bash", "-euc", text] if kind == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=1800)
-        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        if kind == "python":
+            exec(compile(text, page, "exec"), {"__name__": "__main__"})
+        else:
+            carry_out(text, archdsl)
     for name in written:
         assert (tmp_path / name).stat().st_size > 0, name
 
 
+def on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search trains in this process, which has imported what it takes."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+
+def carry_out(text: str, archdsl: Command) -> str:
+    """What lines of a shell print, here; a line is done by a shell where it is more than one of our commands.
+
+    Each is one line of a page. A process of its own takes most of its time to import PyTorch, so this one does it.
+    """
+    out = ""
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[0] == "archdsl" and not re.search(r"[|&;<>$`(]", line):
+            places = [sorted(glob.glob(word)) if "*" in word else [word] for word in words[1:]]
+            done = archdsl(*itertools.chain.from_iterable(places))
+            assert done.code == 0, f"{line}\n{done.err}"
+            out += done.out
+        else:
+            environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+            shell = subprocess.run(["bash", "-euc", line], capture_output=True, text=True, env=environment)
+            assert shell.returncode == 0, f"{line}\n{shell.stderr}"
+            out += shell.stdout
+    return out
+
+
 @pytest.mark.slow
-def test_the_search_of_the_report_page_runs(tmp_path: Path):
-    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_report_live.py` run those."""
+@pytest.mark.usefixtures("rough_analyses")
+def test_the_search_of_the_report_page_runs(tmp_path: Path, archdsl: Command, monkeypatch: pytest.MonkeyPatch):
+    """Its other commands need programs of their own; `tests/test_tracking.py` and `test_snapshot.py` run those."""
     (_, text), *others = fences(ROOT / "docs/report.md", "sh")
     assert [other.startswith("pip install 'archdsl[") for _, other in others] == [True, True]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-euc", text], cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "found/report.html"
+    monkeypatch.chdir(tmp_path)
+    on_one_core(monkeypatch)
+    assert carry_out(text, archdsl).splitlines()[-1] == "found/report.html"
     page = (tmp_path / "found/report.html").read_text(encoding="utf-8")
     for title in re.findall(r"^\| ([A-Z]\w+) \|", (ROOT / "docs/report.md").read_text(encoding="utf-8"), re.M):
         assert f">{title}</a>" in page, title

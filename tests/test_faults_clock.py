@@ -39,7 +39,7 @@ JUMPS = """
 import sys
 from pathlib import Path
 from faulty_searches import search
-from archdsl.study import Watch
+from archdsl.study.watch import Watch
 
 class Jumps(Watch):
     recorded = 0

@@ -86,7 +86,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from faulty_searches import search
 from archdsl.base.errors import ArchdslError
-from archdsl.study import Watch
+from archdsl.study.watch import Watch
 
 class Wait(Watch):  # in the folder, nothing trained yet
     def opened(self, folder, plan):
@@ -125,11 +125,14 @@ SLOW_REPORT = """
 import time
 from archdsl import report
 from archdsl.__main__ import main
+from archdsl.base.interrupts import ask
 from archdsl.cli.progress import SearchView
 
 def wait(text):
     print(text, flush=True)
-    time.sleep(600)
+    for _ in range(6_000):
+        time.sleep(0.1)
+        ask()
 
 result = SearchView.result
 SearchView.result = lambda *given: (result(*given), wait("searching") if given[1]["number"] == 1 else None)

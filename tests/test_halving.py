@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from archdsl.bench import shipped
-from archdsl.bench.halving import Halved, compare_rungs, halve
-from archdsl.bench.simulation import simulate
 from archdsl.study.rungs import Rungs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from halving import Halved, compare_rungs, halve
+from simulation import simulate
+from table import shipped
 
 NLL = (("nll", "minimize"),)
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from faulty_searches import check_same, command, search
 
-from archdsl.base.interrupts import as_interrupt, uninterrupted
+from archdsl.base.interrupts import answered, as_interrupt, ask, uninterrupted
 
-# A command in whose midst Ctrl-C comes to {here}, and that does not end by itself.
+# A command in whose midst Ctrl-C comes to {here}, and that goes on for ten minutes, step by step.
 COMMAND = """
 import signal, sys, time
 import archdsl.__main__, archdsl.cli.main, archdsl.base.interrupts
@@ -41,27 +41,32 @@ def made_another_and_dropped():
     except Exception:
         pass
 
-def imported():
-    with archdsl.base.interrupts.whole_imports():
+def waited():
+    with archdsl.base.interrupts.uninterrupted():
         import half
-        time.sleep(600)
+        go_on()
+
+def go_on():
+    for _ in range(6_000):
+        time.sleep(0.1)
+        archdsl.base.interrupts.ask()
 
 def tidied_up():
     try:
         signal.raise_signal(signal.SIGINT)
     finally:
-        time.sleep(0.5)  # longer than it takes to come again
+        archdsl.base.interrupts.ask()
         print("tidy")
 
 def command():
     {here}()
-    time.sleep(600)
+    go_on()
 
 sys.modules["archdsl.cli.main"].main = command
 archdsl.__main__.main()
 """
 
-# A command that drops Ctrl-C and ends; Python takes longer to end than it takes to come again, and there it comes anew.
+# A command that drops Ctrl-C and ends; while Python ends, it comes anew.
 ENDS = """
 import atexit, signal, sys, time
 import archdsl.__main__, archdsl.cli.main
@@ -70,15 +75,15 @@ class Late:
     def __del__(self, raise_signal=signal.raise_signal, interrupt=signal.SIGINT):
         raise_signal(interrupt)
 
-def run(given):
+def command(given):
     try:
         signal.raise_signal(signal.SIGINT)
     except KeyboardInterrupt:
         return 0
 
 late = Late()
-atexit.register(lambda: (time.sleep(0.5), print("whole")))
-sys.modules["archdsl.cli.main"].run = run
+atexit.register(lambda: print("whole"))
+sys.modules["archdsl.cli.main"]._run = command
 archdsl.__main__.main()
 """
 
@@ -120,12 +125,10 @@ def test_a_command_that_ends_in_spite_of_it_keeps_its_code() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
 
 
-def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "half.py").write_text(
-        "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(0.5)\nprint('whole')\n"
-    )
+def test_ctrl_c_waits_for_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nprint('whole')\n")
     monkeypatch.chdir(tmp_path)
-    done = python(COMMAND.replace("{here}", "imported"))
+    done = python(COMMAND.replace("{here}", "waited"))
     assert (done.returncode, done.stdout, done.stderr) == (3, "whole\n", "interrupted\n")
 
 
@@ -157,40 +160,71 @@ def test_a_network_is_not_to_blame_for_ctrl_c(without_fault: dict[str, Any], lit
 
 def test_only_what_came_of_ctrl_c_is_one() -> None:
     def made_another() -> None:
-        try:
-            raise KeyboardInterrupt
-        finally:
-            raise RuntimeError("while that was handled")
+        signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("of a library that was interrupted")
 
-    def answered() -> None:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            raise RuntimeError("instead") from None
+    def answered_then_failed() -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert answered() == 1
+        raise RuntimeError("it has been answered")
 
-    with pytest.raises(KeyboardInterrupt), as_interrupt():
+    with pytest.raises(KeyboardInterrupt), uninterrupted(), as_interrupt():
         made_another()
-    with pytest.raises(RuntimeError, match="instead"), as_interrupt():
-        answered()
-    with pytest.raises(ValueError, match="a defect"), as_interrupt():
+    assert answered() == 1
+    with pytest.raises(RuntimeError, match="it has been answered"), uninterrupted(), as_interrupt():
+        answered_then_failed()
+    with pytest.raises(ValueError, match="a defect"), uninterrupted(), as_interrupt():
         raise ValueError("a defect") from KeyError()
+    with pytest.raises(ValueError, match="nobody listens"), as_interrupt():
+        raise ValueError("nobody listens")
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step() -> None:
     done: list[str] = []
 
-    def interrupted_twice() -> None:
+    def interrupted() -> None:
         with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
             with uninterrupted():
                 signal.raise_signal(signal.SIGINT)
                 done.append("inner")
             done.append("outer")
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted_twice()
-    assert done == ["inner", "outer"]
+        interrupted()
+    assert (done, answered()) == (["inner", "outer"], 1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(ValueError, match="a defect"), uninterrupted():
         raise ValueError("a defect")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_it_is_asked_for_between_steps_and_a_second_does_not_wait() -> None:
+    done: list[int] = []
+
+    def steps() -> None:
+        for step in range(3):
+            ask()
+            signal.raise_signal(signal.SIGINT)
+            done.append(step)
+
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        done.append(99)
+
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        steps()
+    assert (done, answered()) == ([0], 1)
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        twice()
+    assert (done, answered()) == ([0], 2)
+    ask()  # nothing came
+
+
+def test_one_that_nobody_answered_disturbs_no_later_work() -> None:
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+    ask()
+    with uninterrupted():
+        ask()
+    assert answered() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from archdsl import ir, space
 from archdsl.language import parse
 from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
-from archdsl.study.proposer import Proposer, both
-from archdsl.study.records import RECORD
+from archdsl.study.proposer import Proposer
+from archdsl.study.record import RECORD, key_of
 
 SPACE = "input 1x8x8 classes 2 stem patch(4, k=4) stage(4, heads=1)[{C|M}*2] stage(8, heads=2)[{C|M}*2]"
 
@@ -195,14 +193,6 @@ def test_ctrl_c_while_a_member_is_measured_closes_its_trial_without_a_record(tmp
     assert first.user_attrs[RECORD]["reason"] == "too slow"
     assert (second.state, RECORD in second.user_attrs) == (TrialState.FAIL, False)
     assert search.history.asked == 1
-
-
-def test_of_two_filters_the_first_that_objects_gives_the_reason():
-    no: Callable[[Architecture], str | None] = lambda architecture: "no"  # noqa: E731
-    never: Callable[[Architecture], str | None] = lambda architecture: "never"  # noqa: E731
-    yes: Callable[[Architecture], str | None] = lambda architecture: None  # noqa: E731
-    member = next(space.members(parse(SPACE)))
-    assert (both(no, never)(member), both(yes, never)(member), both(yes, yes)(member)) == ("no", "never", None)
 
 
 def test_a_promoted_network_is_a_further_trial_of_the_same_decisions():

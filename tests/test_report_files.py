@@ -16,6 +16,7 @@ from report_results import results
 
 from archdsl import report
 from archdsl.base.errors import RunError, StudyError
+from archdsl.study.trials_csv import write_csv
 
 
 def test_write_reads_the_folder_and_leaves_no_scraps(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_absent_folders(tmp_path: Path) -> None:
     with pytest.raises(StudyError):
         report.write(tmp_path / "file")
     with pytest.raises(RunError, match="cannot write"):
-        report.write_csv(results(trials=1), tmp_path / "nowhere" / "trials.csv")
+        write_csv(results(trials=1), tmp_path / "nowhere" / "trials.csv")
 
 
 def test_an_empty_document_still_makes_a_page() -> None:
@@ -74,7 +75,7 @@ def test_an_empty_document_still_makes_a_page() -> None:
 
 def test_trials_csv_comes_back_as_it_was(tmp_path: Path) -> None:
     document = results()
-    with report.write_csv(document, tmp_path / "trials.csv").open(newline="") as file:
+    with write_csv(document, tmp_path / "trials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(document["trials"])
     names = [d["name"] for d in document["decisions"]]
@@ -96,7 +97,7 @@ def test_trials_csv_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_trials_csv_takes_commas_and_defuses_formulas(tmp_path: Path) -> None:
     document = results(trials=1)
     document["trials"][0].update(reason='=cmd(),"a"\nb', decisions={"x": "-1.5", "y": "-x"})
-    with report.write_csv(document, tmp_path / "trials.csv").open(newline="") as file:
+    with write_csv(document, tmp_path / "trials.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
     assert row["reason"] == '\'=cmd(),"a"\nb'
     assert (row["x"], row["y"]) == ("-1.5", "'-x")

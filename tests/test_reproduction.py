@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rough_analyses import rough_analyses_here_and_in_workers, roughly  # noqa: F401
 
 from archdsl.analyses.fourier import FourierResult, UnitCurve
 from archdsl.analyses.hessian import HessianResult
@@ -218,6 +219,7 @@ def tiny(tmp_path: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("rough_analyses")
 def test_the_command_trains_goes_on_and_draws(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     command = ["reproduce", "--quick", "--data", tiny, "--run", str(folder), "--workers", "1", "--device", "cpu"]
@@ -270,7 +272,7 @@ def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: P
     task = job(training, Folder(tmp_path, Plan.of(replace(QUICK, batches=1, size=4), data)))
     first = carry_out(task, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
-    from archdsl.study.candidate import seeded
+    from archdsl.training.experiment import seeded
     from archdsl.training.loop import train
 
     train(
@@ -317,6 +319,7 @@ def test_bad_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["vit", "alternet_front", "local_vit"])
 def test_the_full_networks_train_on_colour_images(network: str, tmp_path: Path) -> None:
+    """Their eigenvalues are left where a dozen products brings them; those of every block have tests of their own."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (24, 32, 32, 3)).astype(np.uint8)
     labels = np.arange(24) % 2
@@ -325,7 +328,8 @@ def test_the_full_networks_train_on_colour_images(network: str, tmp_path: Path) 
     scale = replace(FULL, batches=1, size=2).with_(seeds=1, epochs=1)
     folder = Folder(tmp_path / "run", Plan.of(scale, data))
     (training,) = [t for t in trainings(scale, data) if t.network == network and t.share == 1]
-    found = carry_out(job(training, folder), data, torch.device("cpu"))
+    with roughly():
+        found = carry_out(job(training, folder), data, torch.device("cpu"))
     assert found["epochs"] == 1
     assert math.isfinite(found["test"]["nll"])
     assert {name.removesuffix("_early") for name in found["analyses"]} == set(training.analyses)

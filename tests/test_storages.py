@@ -12,8 +12,9 @@ from shared_searches import TINY, check, command, search, server_of_a_file, star
 
 import archdsl
 from archdsl.base.errors import DataError, RunError, StudyError
-from archdsl.study import Watch, join
 from archdsl.study.database import open_engine, open_storage, patiently
+from archdsl.study.distributed import join
+from archdsl.study.watch import Watch
 
 
 def test_a_database_is_opened_by_many_at_once(server: Any):

@@ -9,10 +9,10 @@ from small_networks import one_thread  # noqa: F401
 from torch import nn
 from toy_training import RECIPE, Residual, net, toy
 
+from archdsl.base.metrics import Metrics, Tally
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import set_drop_path
 from archdsl.training.loop import evaluate
-from archdsl.training.metrics import Metrics, Tally
 from archdsl.training.optimizer import Average, adamw, learning_rate
 
 # ------------------------------------------------------------------------------------------------ the optimizer

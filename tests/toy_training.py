@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
+from archdsl.base.metrics import Metrics
 from archdsl.data import Dataset, Split
 from archdsl.data.dataset import build
 from archdsl.ir.recipe import Recipe
 from archdsl.training.loop import Epoch
-from archdsl.training.metrics import Metrics
 
 RECIPE = Recipe(epochs=4, batch=16, shift=1, precision="float32")
 

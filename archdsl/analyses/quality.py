@@ -16,7 +16,7 @@ from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guar
 from archdsl.analyses.result import Floats, Result
 from archdsl.base import colours
 from archdsl.base.errors import RunError
-from archdsl.training.metrics import Tally, bin_of
+from archdsl.base.metrics import Tally, bin_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ class QualityResult(Result):
     Attributes:
         accuracy: fraction.
         nll: nats.
-        ece: expected calibration error, as `archdsl.training.metrics` defines it.
+        ece: expected calibration error, as `archdsl.base.metrics` defines it.
         nll_error: standard error of nll over images.
         images: how many.
         count: (bins,) images whose confidence, the probability of the top class, fell into each bin of equal width.

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from archdsl import __version__, analyses
+from archdsl import analyses
 from archdsl.analyses import ANALYSES, Result
 from archdsl.analyses.contract import Analysis, Sample
 from archdsl.analyses.exact import device_of, dtype_of
 from archdsl.analyses.folder import Folder, Identity, network_digest
 from archdsl.base.device import pick_device
 from archdsl.base.errors import ArchdslError, DataError, UsageError
+from archdsl.base.version import VERSION
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import Network
@@ -269,7 +270,7 @@ def identity(subject: Subject, options: Options, names: Sequence[str]) -> dict[s
     """For each analysis, what a stored result must agree in, to be this one."""
     data = subject.data
     common = {
-        "archdsl": __version__,
+        "archdsl": VERSION,
         "torch": str(torch.__version__),
         "network": network_digest(subject.network, subject.structure),
         "frozen": [name for name, p in subject.network.named_parameters() if not p.requires_grad],  # no Hessian in them
@@ -304,6 +305,6 @@ def about(data: Dataset, options: Options, results: Mapping[str, Result]) -> dic
         "Batches": "; ".join(f"{count} ({', '.join(names)})" for count, names in sorted(counts.items())),
         "Measured as": "" if options.compat is None else f"the public code of {options.compat} does",
         "Data digest": data.digest[:12],
-        "archdsl": __version__,
+        "archdsl": VERSION,
         "PyTorch": str(torch.__version__),
     }

@@ -1,4 +1,4 @@
-"""Named tensors and text go into one safetensors file and come out again; the old file survives whatever goes wrong."""
+"""Writes and reads checkpoints: named tensors and text in one safetensors file that is never half-written."""
 
 from __future__ import annotations
 

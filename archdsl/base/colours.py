@@ -1,4 +1,4 @@
-"""The colours and markers of every figure, in one place: per block kind, per network, per depth.
+"""Holds the colours and markers of every figure: per kind of block, per network, per depth.
 
 From Okabe and Ito's set, told apart under the common colour deficiencies; the block kinds differ in lightness as well
 (L* about 35, 71 and 57), so that they survive a grey printer, and each has its own marker.

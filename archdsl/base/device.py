@@ -1,4 +1,4 @@
-"""What the machine offers: the device a text names, what it computes fast, how its time is taken, when it is full."""
+"""Knows the device: picks it by name, times it, says what it computes fast and when its memory is full."""
 
 from __future__ import annotations
 

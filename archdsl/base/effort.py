@@ -1,4 +1,4 @@
-"""How much work may still be done: what a small text asks for can be endless, and a command is to answer in a second.
+"""Limits the work of a command: a small text can ask for endless work, and a command is to answer in a second.
 
 Work is counted in steps of about a microsecond, not in time, so that a text gets the same answer on every machine.
 """

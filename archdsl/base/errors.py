@@ -1,4 +1,4 @@
-"""Places in a file and what is wrong there: the error types, and the only renderer of errors."""
+"""Defines all errors, and renders them: place, underlined text, remedy."""
 
 from __future__ import annotations
 

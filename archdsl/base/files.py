@@ -1,4 +1,4 @@
-"""Text or bytes to a file that is either the old one or the new one, never half of it, whatever happens meanwhile."""
+"""Writes files so that either the old one or the new one is there, never half of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from archdsl.base.errors import DiskFullError, RunError
@@ -43,30 +42,6 @@ def unwritable(path: Path, error: OSError) -> RunError:
     """What to tell of a file or folder that cannot be written."""
     kind = DiskFullError if is_full(error) else RunError
     return kind(f"cannot write '{path}': {error.strerror}", "check the folder, its permissions and the free space")
-
-
-@contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Wait until no other process is in here with the same file, on this machine or others that share its folder.
-
-    Where a system has no such locks, nobody waits.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise unwritable(path, error) from None
-    with file:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def is_full(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""A text that may hold a URL goes in; the same text without the URL's password comes out."""
+"""Masks passwords in URLs."""
 
 from __future__ import annotations
 

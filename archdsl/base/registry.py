@@ -1,4 +1,4 @@
-"""Names to things: a new file in a registry's folder registers itself, and a typo gets a did-you-mean."""
+"""Finds things by name: a new file in the folder of a registry enters itself, a typo gets a did-you-mean."""
 
 from __future__ import annotations
 

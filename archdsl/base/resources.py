@@ -1,4 +1,4 @@
-"""Where the shipped grammar and specs lie: inside the installed package, or beside it in a checkout."""
+"""Finds the shipped grammar and specs: inside the installed package, or beside it in a checkout."""
 
 from __future__ import annotations
 

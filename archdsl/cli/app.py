@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeAlias
 import typer
 import typer.core
 
-# Every command, in the order in which one meets them, and the modules that add it: one alone is imported to run it.
+# Every command, in the order in which one meets them, and the module that adds it: it alone is imported to run it.
 COMMANDS = {
     "check": "specs", "fmt": "formatting", "show": "specs", "space": "specs", "draw": "pictures", "diff": "pictures",
     "compile": "networks", "train": "networks", "analyze": "networks", "compare": "comparing", "search": "searching",
-    "worker": "searching", "report": "searching", "bench": "bench_samplers bench_screens", "reproduce": "reproducing",
+    "worker": "searching", "report": "searching", "reproduce": "reproducing",
     "lsp": "editor",
 }  # fmt: skip
 
@@ -40,9 +40,6 @@ app = typer.Typer(
     "A FILE is a path, the name of a shipped spec (alternet_50), or - for standard input.\n\n"
     "Begin with:  `archdsl compile alternet_50`  and  `archdsl search --budget 50`",
 )
-
-bench = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What search methods are worth, on tables.")
-app.add_typer(bench, name="bench")
 
 File: TypeAlias = Annotated[str, typer.Argument(metavar="FILE", help="Path, shipped name, or - for standard input.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

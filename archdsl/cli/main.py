@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections import namedtuple
 from typing import Any
 
 import typer
@@ -25,11 +24,35 @@ GOES_ON = ("train", "analyze", "compare", "reproduce")
 def main(arguments: list[str] | None = None) -> None:
     """The `archdsl` command; its exit code is 0 fine, 1 spec, data or study wrong, 2 command line wrong, 3 failed."""
     given = sys.argv[1:] if arguments is None else arguments
-    sys.exit(run(given))
+    try:
+        code = _run(given)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _interrupted(given)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Where Ctrl-C came while a text was run as code, as when an import makes a data class, CPython remembers it as
+        # unhandled, whoever handles it, and would end by the signal.
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
+    try:
+        return _run(arguments)
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted(arguments)
+
+
+def _interrupted(arguments: list[str]) -> int:
+    """Say that the command was interrupted, and what is left of it; its exit code."""
+    answered()
+    goes_on = arguments[:1] and arguments[0] in GOES_ON
+    sys.stderr.write("interrupted" + ("; the same command goes on from what is finished" if goes_on else "") + "\n")
+    return 3
+
+
+def _run(arguments: list[str]) -> int:
     try:
         with as_interrupt():
             command = _command_line(arguments)
@@ -43,12 +66,6 @@ def run(arguments: list[str]) -> int:
     except WrongCommandLine as error:
         error.show()  # type: ignore[attr-defined]
         return 2
-    except (typer.Abort, KeyboardInterrupt):
-        answered()
-        goes_on = arguments[:1] and arguments[0] in GOES_ON
-        sys.stderr.write("interrupted" + ("; the same command goes on from what is finished" if goes_on else "") + "\n")
-        _forget_interrupt()
-        return 3
     except (BrokenPipeError, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
@@ -73,19 +90,10 @@ def run(arguments: list[str]) -> int:
 
 def _command_line(arguments: list[str]) -> Any:
     """The application as far as these arguments need it: with all commands where they do not begin with one."""
-    named = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS] or COMMANDS.values()
-    for module in dict.fromkeys(" ".join(named).split()):
+    named = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS]
+    for module in dict.fromkeys(named or COMMANDS.values()):
         importlib.import_module(f"archdsl.cli.{module}")
     return typer.main.get_group(app)
-
-
-def _forget_interrupt() -> None:
-    """Have Python end with our exit code.
-
-    Where Ctrl-C came while a text was run as code, as when an import makes a data class, CPython remembers it as
-    unhandled, whoever handles it, and ends by the signal; the next text that is run makes it forget.
-    """
-    namedtuple("Forgotten", ())
 
 
 def report(error: ArchdslError) -> None:

@@ -68,15 +68,6 @@ def search(
         list[str] | None,
         typer.Option("--log", metavar="NAME", help="Log the search to tensorboard or mlflow as well; may be repeated."),
     ] = None,
-    screen: Annotated[
-        str | None,
-        typer.Option(
-            "--screen",
-            metavar="NAME",
-            help="Train only what scores in the better half before any training: supernet, synflow, snip, grad_norm, "
-            "naswot, params or macs. None is recommended: see 'archdsl bench screens'.",
-        ),
-    ] = None,
     warm_start: Annotated[
         list[Path] | None,
         typer.Option(
@@ -99,17 +90,17 @@ def search(
     Running the same command again goes on where it stopped. The run's folder holds best.arch, trials.csv, report.html
     and an Optuna journal.
     """
+    from archdsl.api.search import search as search_space
     from archdsl.cli.networks import _text_or_path
     from archdsl.cli.progress import SearchView
-    from archdsl.study import search as search_space
     from archdsl.study.tracking import Watches, make
 
     results = search_space(
         _text_or_path(file), budget=budget, data=data, data_root=data_root, download=download,
         objectives=objective or [], sampler=sampler, epochs=epochs, seed=seed, halving=halving,
         final_seeds=final_seeds, workers=workers, device=device, run=run, timeout=timeout,
-        trial_timeout=trial_timeout, storage=storage, study=study, screen=screen,
-        warm_start=warm_start or [], cache=cache,
+        trial_timeout=trial_timeout, storage=storage, study=study, warm_start=warm_start or [],
+        cache=cache,
         watch=Watches(SearchView(), make(log or [])),
         command=shlex.join(["archdsl", *map(masked, sys.argv[1:])]),
     )  # fmt: skip
@@ -137,24 +128,21 @@ def search(
     print(f"\n{folder / 'best.arch'}\n{folder / 'trials.csv'}\n{folder / 'report.html'}")
 
 
-@app.command(epilog="Example:  archdsl report runs/placement-fashion-1a2b3c4d --live")
+@app.command(epilog="Example:  archdsl report runs/placement-fashion-1a2b3c4d")
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")],
-    live: Annotated[
-        bool, typer.Option("--live", help="Show the page in a browser and follow the search, until Ctrl-C.")
-    ] = False,
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, help="Of the live page; 0 takes a free one.")
-    ] = 8060,
     json: Json = False,
 ) -> None:
-    """Write or refresh report.html of a search, finished or not, or follow it while it runs."""
-    from archdsl.cli.reports import follow, refresh
+    """Write or refresh report.html of a search, finished, killed or still at work."""
+    from archdsl.report import write
+    from archdsl.study.results import is_outdated
 
-    if live:
-        follow(run, port)
-        return
-    page = refresh(run)
+    if is_outdated(run):
+        from archdsl.study.snapshot import snapshot  # brings PyTorch along
+
+        page = write(run, snapshot(run))
+    else:
+        page = write(run)
     print_json({"report": str(page)}) if json else print(page)
 
 
@@ -186,7 +174,7 @@ def worker(
 
     Ctrl-C leaves it at any time; what was in training here goes to others.
     """
-    from archdsl.study import join
+    from archdsl.study.distributed import join
 
     say = None if json else lambda text: print(text, file=sys.stderr)
     trained = join(

@@ -1,4 +1,4 @@
-"""The name of a data set goes in, its images and labels come out as tensors in memory: `load`.
+"""Loads data sets by name, as tensors in memory.
 
 A file in this folder that enters a function in `DATASETS` adds a kind of data set; nothing else lists it.
 """

@@ -1,4 +1,4 @@
-"""A batch of uint8 images goes in, randomly shifted and mirrored, or normalised for the network, it comes out."""
+"""Shifts, mirrors and normalises batches of images on their device."""
 
 from __future__ import annotations
 

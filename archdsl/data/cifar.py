@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from the local folder that torchvision keeps them in."""
+"""Reads CIFAR-10 and CIFAR-100 from the local folder that torchvision keeps them in."""
 
 from __future__ import annotations
 

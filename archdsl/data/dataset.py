@@ -1,4 +1,4 @@
-"""Splits of labelled images go in, a checked `Dataset` comes out: its statistics, its identity, its held-out parts."""
+"""Defines a data set: checked splits of labelled images, their statistics, identity and held-out parts."""
 
 from __future__ import annotations
 

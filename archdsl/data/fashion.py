@@ -1,4 +1,4 @@
-"""Fashion-MNIST: its 10,000 embedded test images as `fashion`, all 70,000 from a local folder as `fashion-mnist`."""
+"""Reads Fashion-MNIST: its 10,000 embedded test images as `fashion`, all 70,000 from a folder as `fashion-mnist`."""
 
 from __future__ import annotations
 

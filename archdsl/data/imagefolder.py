@@ -1,4 +1,4 @@
-"""`imagefolder:PATH`: a folder of pictures, one subfolder per class, as torchvision's ImageFolder reads it."""
+"""Reads `imagefolder:PATH`: a folder of pictures, one subfolder per class, as torchvision does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`npz:PATH`: a Keras-style archive with x_train, y_train, x_test and y_test."""
+"""Reads `npz:PATH`: a Keras-style archive with x_train, y_train, x_test and y_test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of any size and mode go in, arrays of one shape come out: shared by the kinds that read image files."""
+"""Decodes pictures of any size and mode into arrays of one shape."""
 
 from __future__ import annotations
 

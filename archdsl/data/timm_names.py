@@ -1,4 +1,4 @@
-"""Every data set that `timm.data.create_dataset` names (`torch/kmnist`, `hfds/…`, `wds/…`), decoded into memory."""
+"""Reads every data set that `timm.data.create_dataset` names (`torch/kmnist`, `hfds/…`, `wds/…`)."""
 
 from __future__ import annotations
 

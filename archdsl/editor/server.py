@@ -15,8 +15,8 @@ from lsprotocol import types
 from pygls.exceptions import FeatureRequestError, JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 
-import archdsl
 from archdsl.base.errors import Diagnostic
+from archdsl.base.version import VERSION
 from archdsl.editor import protocol
 from archdsl.editor.analysis import Analysis
 from archdsl.editor.documents import Document, Documents
@@ -37,7 +37,7 @@ class ArchServer(LanguageServer):
 
     def __init__(self) -> None:
         # Specs are short: whole texts are exchanged, so that there is no way for the two sides to differ.
-        super().__init__("archdsl", archdsl.__version__, types.TextDocumentSyncKind.Full)
+        super().__init__("archdsl", VERSION, types.TextDocumentSyncKind.Full)
         self.documents = Documents(self._show)
         self.was_shut_down = False
 

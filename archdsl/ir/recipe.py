@@ -1,4 +1,4 @@
-"""How a network is trained: the typed form of a file's `train(...)`, with the defaults of every field."""
+"""Defines a training recipe: the typed form of `train(…)`, with the default of every field."""
 
 from __future__ import annotations
 

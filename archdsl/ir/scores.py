@@ -1,4 +1,4 @@
-"""Every score a network can have, by name: what it is, its unit, which way is better; known without importing torch.
+"""Lists every score a network can have: what it is, its unit, which way is better; known without importing torch.
 
 `maximize` and `minimize` of a spec name these, and `archdsl check` has to know them at once: that is why an analysis's
 scores stand here and not in its own file (registering one whose names are missing here is an error).

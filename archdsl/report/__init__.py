@@ -1,9 +1,8 @@
-"""A search's `results.json` to what a person reads: `report.html`, a table for the terminal, and `trials.csv`.
+"""Draws what a person reads of a search's `results.json`: `report.html`, and a table for the terminal.
 
     write(run)            reads run/results.json, writes run/report.html, returns its path
     render(document)      the same page as text
     summary(document)     the headline and the finalists, for a `rich` console
-    write_csv(document, path)
 
 Everything here starts from the JSON alone and runs without torch, unless there are spectra to draw.
 """
@@ -19,7 +18,7 @@ from archdsl.study.results import load, read
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["load", "render", "summary", "write", "write_csv"]
+__all__ = ["load", "render", "summary", "write"]
 
 PAGE = "report.html"
 
@@ -55,10 +54,3 @@ def summary(results: dict[str, Any]) -> RenderableType:
     from archdsl.report.table import summary as table
 
     return table(read(results))
-
-
-def write_csv(results: dict[str, Any], path: Path) -> Path:
-    """Write all trials as a table: number, state, hash, layout, costs, scores, decisions, reason."""
-    from archdsl.report.trials import write_csv as write_table
-
-    return write_table(read(results), Path(path))

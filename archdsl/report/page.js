@@ -218,6 +218,5 @@
   };
   addEventListener("resize", stops);
   document.addEventListener("toggle", stops, true);
-  document.addEventListener("renewed", () => { hide(); begin(); }); // the live view puts new parts into the page
   begin();
 })();

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from archdsl import __version__, ir
+from archdsl import ir
 from archdsl.base.device import computes_bf16
 from archdsl.base.errors import RunError, UsageError
 from archdsl.base.files import write_atomically
+from archdsl.base.version import VERSION
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
 from archdsl.network import Architecture, digest
@@ -98,7 +99,7 @@ def key_for(architecture: Architecture, recipe: Recipe, data: Dataset, seed: int
     return Key(
         language=ir.LANGUAGE_VERSION, hash=architecture.hash, recipe=said, data=data.digest, seed=seed,
         device=device.type, threads=torch.get_num_threads() if device.type == "cpu" else None,
-        archdsl=__version__, torch=str(torch.__version__),
+        archdsl=VERSION, torch=str(torch.__version__),
     )  # fmt: skip
 
 

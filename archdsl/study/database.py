@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.interrupts import ask
 from archdsl.base.passwords import masked
 
 HEARTBEAT = "ARCHDSL_HEARTBEAT"  # environment variable: seconds between signs of life; the same for all workers
@@ -122,6 +123,7 @@ def patiently(work: Callable[[], T], patience: float = PATIENCE) -> T:
                     "what was finished before is kept; the same command goes on",
                 ) from None
             _log.warning("the storage does not answer (%s); trying again", _first_line(error))
+            ask()
             time.sleep(pause)
             pause = min(30.0, 2 * pause)
 

@@ -22,22 +22,21 @@ from optuna.study import StudyDirection
 from pydantic import ValidationError
 
 from archdsl import ir
-from archdsl.base.device import one_thread, pick_device
+from archdsl.base.device import pick_device
 from archdsl.base.errors import ArchdslError, DataError, RunError, StudyError
-from archdsl.base.interrupts import answered, unheard, uninterrupted
+from archdsl.base.interrupts import answered, ask
+from archdsl.base.processes import start
 from archdsl.data import Dataset
 from archdsl.language.sources import Source
 from archdsl.network.latency import Latencies
-from archdsl.study.admission import Admission, make_screen
-from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
 from archdsl.study.numbers import check_numbers
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
-from archdsl.study.proposer import Admits, both
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import run_trial
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
@@ -123,10 +122,10 @@ class Shared:
         told = {(number, entry["epochs"]) for number, entry in self.history.by_number.items()}
         try:
             for worker in workers:
-                with uninterrupted(), unheard():
-                    worker.start()
+                start(worker)
             while any(worker.is_alive() for worker in workers):
                 time.sleep(POLL)
+                ask()
                 self._tell(told)
                 self._bury(workers)
         finally:
@@ -143,7 +142,7 @@ class Shared:
                 "the same command goes on from here",
             )
         if not self.late():  # others may be at work still
-            self.folder.remove_checkpoints(self.trials)
+            self.folder.remove_checkpoints(self.history.trials)
         if len(self.history.by_number) < self.budget:
             why = "the time is used up" if self.late() else "no further network that may be trained was found"
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
@@ -176,19 +175,6 @@ class Shared:
         for claim in patiently(self.ledger.claims):
             if claim.worker in dead and not trials[claim.trial].state.is_finished():
                 patiently(functools.partial(settle, self.study, claim.trial))
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The records by number."""
-        return self.history.trials
-
-    def best(self) -> dict[str, Any] | None:
-        """See `History.best`."""
-        return self.history.best()
-
-    def front(self) -> list[int]:
-        """See `History.front`."""
-        return self.history.front()
 
 
 def join(
@@ -230,24 +216,18 @@ def join(
         raise StudyError(f"the study '{study}' was begun by another version of archdsl") from None
     chosen = pick_device(device)
     name = data or plan.data
-    spec, dataset, _ = _set_up(plan, name, data_root)
+    _, dataset, _ = _set_up(plan, name, data_root)
     count = workers or default_workers(chosen)
     folder = run or Path("runs") / study
     place = Place(url, study, name, data_root, device, folder / "checkpoints", None, trial_timeout)
     place.checkpoints.mkdir(parents=True, exist_ok=True)
     if say is not None:
         say(f"{study}: {dataset.name}, {count} process{'es' * (count > 1)}, a budget of {found[1]} networks")
-    if plan.screen is not None:  # once for all processes of this machine, which read what it leaves in the folder
-        if say is not None:
-            say(f"screen {plan.screen}: scoring a sample of the space, unless another process of this folder does")
-        with one_thread(chosen):  # as all others score, or thresholds would differ in their last digits
-            _screen(plan.screen, plan, spec, dataset, place, chosen).prepare()
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_work, args=(place, plan, found[1])) for _ in range(count)]
     try:
         for process in processes:
-            with uninterrupted(), unheard():
-                process.start()
+            start(process)
         for process in processes:
             process.join()
     except KeyboardInterrupt:
@@ -261,11 +241,6 @@ def join(
     if all(process.exitcode for process in processes):
         raise RunError("all worker processes ended before the study did", "see what they printed")
     return sum(claim.rung == 0 for claim in ledger.claims())
-
-
-def _screen(name: str, plan: Plan, spec: ir.Spec, data: Dataset, place: Place, device: torch.device) -> Admission:
-    """The screen of a study, with what it keeps in the run's folder; other machines decide the same."""
-    return make_screen(name, spec, data, plan.recipe, plan.seed, device, place.checkpoints.parent)
 
 
 def _set_up(plan: Plan, data: str, root: Path | None) -> tuple[ir.Spec, Dataset, Any]:
@@ -291,15 +266,12 @@ def _work(place: Place, plan: Plan, budget: int) -> None:
         spec, dataset, _ = _set_up(plan, place.data, place.root)
         study, ledger = place.open(plan)
         device = pick_device(place.device)
-        pool = Pool(evaluate, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
+        pool = Pool(run_trial, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
         deadline = None if place.seconds is None else time.monotonic() + place.seconds
         timing = Timing(spec, plan.objectives, Latencies(device, place.checkpoints / f"latency-{os.getpid()}.json"))
-        admits: Admits = timing.admits
-        if plan.screen is not None:
-            admits = both(admits, _screen(plan.screen, plan, spec, dataset, place, device).reason)
         Worker(
-            spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline, admits=admits,
-            timing=timing, caches=place.caches,
+            spec, plan, budget, study, ledger, pool, place.checkpoints, deadline=deadline, timing=timing,
+            caches=place.caches,
         ).run()  # fmt: skip
     except ArchdslError as error:
         print(f"worker: {error}", file=sys.stderr, flush=True)

@@ -30,7 +30,6 @@ class Plan(BaseModel):
         objectives: (score, direction) pairs.
         finalist_seeds: how often the winner and the baselines are trained again.
         workers: processes that train; a proposal knows of all candidates but those still in training.
-        screen: which members are let through to training, None for all.
         warm_start_from: the runs whose best networks are tried first, after the baselines; warm_start: those networks,
             as Optuna's parameters.
     """
@@ -51,7 +50,6 @@ class Plan(BaseModel):
     halving: bool
     finalist_seeds: int
     workers: int
-    screen: str | None = None
     warm_start_from: tuple[str, ...] = ()
     warm_start: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str]
@@ -127,7 +125,7 @@ def objectives_of(spec: ir.Spec, flags: tuple[str, ...]) -> tuple[tuple[str, str
 
 def plan_search(
     spec: ir.Spec, text: str, data: Dataset, *, recipe: Recipe, objectives: tuple[tuple[str, str], ...], sampler: str,
-    seed: int, halving: bool, finalist_seeds: int, workers: int, epochs: int | None = None, screen: str | None = None,
+    seed: int, halving: bool, finalist_seeds: int, workers: int, epochs: int | None = None,
     warm_start_from: tuple[str, ...] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a search over a spec already fitted to its data."""
@@ -136,6 +134,6 @@ def plan_search(
     return Plan(
         spec_name=spec.name, spec_text=text, spec_hash=spec_hash(spec), data=data.name, data_digest=data.digest,
         recipe=recipe, epochs=epochs, objectives=objectives, sampler=sampler, seed=seed, halving=halving,
-        finalist_seeds=finalist_seeds, workers=workers, screen=screen, warm_start_from=warm_start_from,
+        finalist_seeds=finalist_seeds, workers=workers, warm_start_from=warm_start_from,
         versions=versions(),
     )  # fmt: skip

@@ -22,39 +22,12 @@ from typing import Any, Protocol
 import torch
 
 from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
-from archdsl.base.interrupts import unheard, uninterrupted
+from archdsl.base.interrupts import ask
+from archdsl.base.processes import start
 from archdsl.data import Dataset, load
-from archdsl.ir.recipe import Recipe
-from archdsl.network import Architecture
+from archdsl.study.deaths import WORKER, given_up
 
-LONGEST_WAIT = 86_400.0  # seconds at a time; the system's own call takes no more than 24 days
-RETRIES = 1  # a candidate whose worker was killed is tried once more
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training and what to measure after it.
-
-    Attributes:
-        wanted: scores that need an analysis, for the search.
-        until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
-        trained: epochs that are done already, and that `checkpoint` should hold; cached: unless they were taken from a
-            cache, which keeps no weights.
-        final: whether to test it too; analyse: whether to keep whole analyses.
-        caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
-    """
-
-    architecture: Architecture
-    recipe: Recipe
-    seed: int
-    checkpoint: Path
-    wanted: tuple[str, ...] = ()
-    until: int | None = None
-    trained: int = 0
-    cached: bool = False
-    final: bool = False
-    analyse: bool = False
-    caches: tuple[Path, ...] = ()
+LONGEST_WAIT = 0.5  # seconds until it is asked again whether Ctrl-C came
 
 
 class Work(Protocol):
@@ -69,7 +42,7 @@ class Work(Protocol):
 @dataclass
 class _Job:
     task: Any
-    tries: int = 0
+    deaths: int = 0
     outcome: dict[str, Any] | BaseException | None = None
 
 
@@ -181,14 +154,19 @@ class Pool:
             target=_serve, args=(theirs, self.work, self.source, str(device)), daemon=True, name=f"trainer {number}"
         )
         worker = _Worker(process, ours, number)
-        with uninterrupted(), unheard():
-            process.start()
+        self._workers.append(worker)
+        try:
+            start(process)
+        except BaseException:
+            self._workers.remove(worker)
+            raise
+        finally:
             theirs.close()
-            self._workers.append(worker)
         return worker
 
     def _attend(self) -> None:
         """Wait until a worker has something to say, dies, or takes too long."""
+        ask()
         self._feed()
         until = (
             min((w.since + self.limit for w in self._workers if w.job is not None and w.ready), default=None)
@@ -196,7 +174,7 @@ class Pool:
             else None
         )
         watched = {w.connection: w for w in self._workers} | {w.process.sentinel: w for w in self._workers}
-        timeout = None if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
+        timeout = LONGEST_WAIT if until is None else min(LONGEST_WAIT, max(0.0, until - time.monotonic()))
         for worker in {id(watched[r]): watched[r] for r in wait(list(watched), timeout)}.values():  # type: ignore[index]
             try:
                 if worker.connection.poll():
@@ -209,17 +187,17 @@ class Pool:
                     continue
             except (EOFError, OSError):
                 pass
-            self._bury(worker, "its process was killed twice, perhaps for want of memory", RETRIES)
+            self._bury(worker)
         if self.limit is not None:
             for worker in list(self._workers):
                 late = worker.job is not None and worker.ready and time.monotonic() - worker.since > self.limit
                 if late and not worker.connection.poll():  # what came at the last moment is taken, not given up
                     worker.process.kill()
-                    self._bury(worker, f"took longer than {self.limit:g} s", 0)
+                    self._bury(worker, f"took longer than {self.limit:g} s")
         self._feed()
 
-    def _bury(self, worker: _Worker, reason: str, retries: int) -> None:
-        """Take a dead worker out; its task is tried again, or given up for that reason."""
+    def _bury(self, worker: _Worker, reason: str | None = None) -> None:
+        """Take a dead worker out; its task is tried again, or given up for this reason or as it died too often."""
         worker.process.join(5)
         worker.connection.close()
         self._workers.remove(worker)
@@ -231,8 +209,8 @@ class Pool:
                     "the worker processes end before they train anything", "see what they printed, or use --workers 1"
                 )
             return
-        job.tries += 1
-        if job.tries > retries:
+        job.deaths += 1
+        if (reason := reason or given_up(WORKER, job.deaths)) is not None:
             job.outcome = {"died": reason}
 
 

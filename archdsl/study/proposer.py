@@ -11,14 +11,13 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.trial import TrialState
 
 from archdsl import ir, space
-from archdsl.base.interrupts import uninterrupted
+from archdsl.base.interrupts import ask
 from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.numbers import SEEDS_OF_NUMPY
 from archdsl.study.parameters import member, parameters, suggest
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD, key_of
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 from archdsl.study.store import settle
 
@@ -39,7 +38,7 @@ class Proposer:
         study: Optuna's study, whose history the sampler sees.
         history: what was tried; `close` adds to it.
         budget: how many networks are to be trained.
-        admits: a filter before training (latency, a screen); what it turns away costs no budget.
+        admits: a filter before training (latency); what it turns away costs no budget.
         first: members to try after the baselines and before the sampler's, as parameters.
 
     Attributes:
@@ -66,8 +65,8 @@ class Proposer:
     ) -> Proposal | None:  # fmt: skip
         """A member that neither was trained nor is in training; None when there is no further one, or it is late.
 
-        Many may be turned away before one is found, each of which may have to be measured: Ctrl-C ends that at any
-        moment but in the middle of an entry, and `late` between two.
+        Many may be turned away before one is found, each of which may have to be measured: Ctrl-C and `late` end that
+        between two.
 
         Args:
             busy: keys of the candidates in training.
@@ -76,6 +75,7 @@ class Proposer:
         """
         repeats = 0  # proposals of what is in training right now
         while not late() and self.aim(busy, repeats):
+            ask()
             found = self._ask(busy)
             if isinstance(found, tuple):
                 return found
@@ -87,22 +87,17 @@ class Proposer:
 
     def _ask(self, busy: Collection[str]) -> Proposal | dict[str, Any] | None:
         """One trial: what it proposes if that is to be trained, else closed, and as in `judge`."""
-        trial = None
+        trial = self.study.ask()
         try:
-            with uninterrupted():
-                trial = self.study.ask()
-                architecture = self.decide(trial)
-            found = self.judge(architecture, busy)
+            found = self.judge(self.decide(trial), busy)
             if isinstance(found, Architecture):
                 return trial, found
             if found is None:
-                with uninterrupted():
-                    self.study.tell(trial, state=TrialState.FAIL)
+                self.study.tell(trial, state=TrialState.FAIL)
             else:
                 self.close(trial, found, found.get("values"))
         except BaseException:
-            if trial is not None:
-                settle(self.study, trial.number)
+            settle(self.study, trial.number)
             raise
         return found
 
@@ -162,13 +157,12 @@ class Proposer:
 
     def close(self, trial: optuna.trial.Trial, entry: dict[str, Any], values: list[float] | None) -> None:
         """End an Optuna trial with its record; without values it counts as failed for the sampler."""
-        with uninterrupted():
-            trial.set_user_attr(RECORD, entry)
-            if values is None:
-                self.study.tell(trial, state=TrialState.FAIL)
-            else:
-                self.study.tell(trial, values)
-            self.history.take_in(entry)
+        trial.set_user_attr(RECORD, entry)
+        if values is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            self.study.tell(trial, values)
+        self.history.take_in(entry)
 
     def _fixed(self, busy: Collection[str], stuck: bool) -> Architecture | None:
         """A member chosen without the sampler: a baseline, the next of all, or at random when the sampler is stuck."""
@@ -199,8 +193,3 @@ class Proposer:
         seen, turned_away = self.history.seen, self.history.turned_away
         self._unseen = [pair for pair in self._unseen if pair[0] not in seen and pair[0] not in turned_away]
         return self._unseen
-
-
-def both(first: Admits, second: Admits) -> Admits:
-    """A filter that lets through what two let through."""
-    return lambda architecture: first(architecture) or second(architecture)

@@ -10,23 +10,21 @@ from typing import Any
 import optuna
 
 from archdsl import ir
-from archdsl.base.interrupts import uninterrupted
 from archdsl.network import Architecture, digest
-from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
-from archdsl.study.pool import Pool, Task
-from archdsl.study.proposer import Admits, Proposer
-from archdsl.study.rungs import Rungs
+from archdsl.study.pool import Pool
+from archdsl.study.proposer import Proposer
+from archdsl.study.record import key_of, member_of, record
+from archdsl.study.rungs import YARDSTICKS, Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import task_of
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.training.experiment import recipe_of
-
-YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
 
 
 @dataclass(frozen=True)
@@ -56,15 +54,13 @@ class Runner:
         budget: how many different networks to train.
         watch: who is told.
         deadline: `time.monotonic()` after which no further training starts, None for never.
-        admits: a filter before training.
-        timing: gives trained networks their latency.
+        timing: turns away what breaks a bound on latency, and gives trained networks theirs.
         caches: folders of trainings that are not done again.
     """
 
     def __init__(
         self, spec: ir.Spec, plan: Plan, folder: RunFolder, pool: Pool, *, budget: int, watch: Watch,
-        deadline: float | None = None, admits: Admits | None = None, timing: Timing | None = None,
-        caches: tuple[Path, ...] = (),
+        deadline: float | None = None, timing: Timing | None = None, caches: tuple[Path, ...] = (),
     ) -> None:  # fmt: skip
         self.spec, self.plan, self.folder, self.pool = spec, plan, folder, pool
         self.budget, self.watch, self.deadline = budget, watch, deadline
@@ -74,14 +70,21 @@ class Runner:
             self.history.take_in(entry)
         self.rungs = Rungs(plan.objectives, plan.halving)
         self.proposer = Proposer(
-            spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
+            spec,
+            plan.sampler,
+            plan.seed,
+            self.study,
+            self.history,
+            budget,
+            None if timing is None else timing.admits,
+            plan.warm_start,
         )
         self.timing, self.caches = timing, caches
         self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))
         self.deaths = Deaths(folder.path / "deaths.json")
         for values in folder.orphans if pool.here else ():
             if (architecture := member(spec, values)) is not None:
-                self.deaths.add(candidate.key_of(architecture), self._checkpoint(architecture))
+                self.deaths.add(key_of(architecture), self._checkpoint(architecture))
 
     def run(self) -> None:
         """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
@@ -112,7 +115,7 @@ class Runner:
         if turned_away := len(self.history.turned_away):
             self.watch.say(summary(self.study, turned_away))
         if not self.late():  # where the space has no further network, no larger budget will promote one
-            self.folder.remove_checkpoints(() if self.proposer.ended else self.trials)
+            self.folder.remove_checkpoints(() if self.proposer.ended else self.history.trials)
 
     def late(self) -> bool:
         """Whether the time is used up."""
@@ -122,16 +125,15 @@ class Runner:
         """What to train next: a promoted network if there is one, else a new one while the budget lasts."""
         if self.late():
             return None
-        with uninterrupted():
-            promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
-            if promoted is not None:
-                architecture = candidate.member_of(promoted, self.spec)
-                trial = self.proposer.again(architecture)
-                return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
+        promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
+        if promoted is not None:
+            architecture = member_of(promoted, self.spec)
+            trial = self.proposer.again(architecture)
+            return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
         started = len(self.history.by_number) + sum(job.before is None for job in running)
         if started >= self.budget:
             return None
-        busy = {candidate.key_of(job.architecture) for job in running}
+        busy = {key_of(job.architecture) for job in running}
         proposal = self.proposer.propose(busy, self.late, self._turned_away)
         return None if proposal is None else Running(*proposal, started, doomed=self._doom(proposal[1]))
 
@@ -139,10 +141,10 @@ class Runner:
         self.turned_away.tell(len(self.history.turned_away), reason)
 
     def _doom(self, architecture: Architecture) -> str | None:
-        return self.deaths.reason(candidate.key_of(architecture))
+        return self.deaths.reason(key_of(architecture))
 
     def _checkpoint(self, architecture: Architecture) -> Path:
-        return self.folder.checkpoint(digest(candidate.key_of(architecture))[:20])
+        return self.folder.checkpoint(digest(key_of(architecture))[:20])
 
     def _submit(self, job: Running) -> None:
         architecture = job.architecture
@@ -150,41 +152,22 @@ class Runner:
             self.watch.candidate(job.number, layout_text(architecture.layout), architecture.params)
         if job.doomed is not None:
             return
-        trained = 0 if job.before is None else job.before["epochs"]
-        recipe = recipe_of(architecture)
-        until = self.rungs.next(trained, recipe.epochs)
-        self.pool.submit(
-            Task(
-                architecture, recipe, self.plan.seed, self._checkpoint(architecture),
-                tuple(name for name, _ in self.plan.objectives),
-                until=None if job.number < YARDSTICKS else until, trained=trained, caches=self.caches,
-                cached=job.before is not None and "cached" in job.before,
-            )
+        until = self.rungs.next(0 if job.before is None else job.before["epochs"], recipe_of(architecture).epochs)
+        task = task_of(
+            architecture, self.plan.seed, self._checkpoint(architecture), job.before,
+            wanted=tuple(name for name, _ in self.plan.objectives), caches=self.caches,
+            until=None if job.number < YARDSTICKS else until,
         )  # fmt: skip
+        self.pool.submit(task)
 
     def _record(self, job: Running, outcome: dict[str, Any]) -> None:
         self.folder.log_defect(outcome.pop("traceback", None), job.number)
         if self.timing is not None and "scores" in outcome:
             outcome["scores"] |= self.timing.scores(job.architecture)
-        entry = candidate.record(job.number, job.architecture, outcome, job.before)
+        entry = record(job.number, job.architecture, outcome, job.before)
         entry |= {"optuna": job.trial.number}
         entry["values"] = self.history.values(entry)
         self.proposer.close(job.trial, entry, entry["values"])
         if "anew" in outcome:
             self.watch.say(f"{outcome['anew']}: network {job.number} was trained from the beginning")
         self.watch.result(entry, self.history.best())
-
-    # ---- what was found ----
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The records by number."""
-        return self.history.trials
-
-    def best(self) -> dict[str, Any] | None:
-        """See `History.best`."""
-        return self.history.best()
-
-    def front(self) -> list[int]:
-        """See `History.front`."""
-        return self.history.front()

@@ -1,4 +1,4 @@
-"""A plan and its folder in; the search carried out there, from the first word to the last file, and its results out."""
+"""Carries a search out in its folder, from the first word to the last file."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ import torch
 from archdsl import ir
 from archdsl.base.errors import DiskFullError, RunError
 from archdsl.base.files import is_full
-from archdsl.base.interrupts import answered, as_interrupt, whole_imports
+from archdsl.base.interrupts import answered, as_interrupt, uninterrupted
 from archdsl.data import Dataset
 from archdsl.ir.conditions import open_measures
 from archdsl.network.latency import Latencies
-from archdsl.study.admission import Admission, make_screen
-from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
-from archdsl.study.proposer import Admits, both
 from archdsl.study.runner import Runner
 from archdsl.study.store import RunFolder
 from archdsl.study.timing import Timing
+from archdsl.study.trial import run_trial
 from archdsl.study.turned_away import reasons
 from archdsl.study.watch import Watch
-from archdsl.study.writing import Facts, device_text, write_results
+from archdsl.study.writing import Call, device_text, write_results
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,13 @@ class Session:
         spec: the space, fitted to the data.
         data: what is trained on; source: its name and where it lies, for the workers.
         plan, folder: what the search is about, and where its files are.
-        facts: of this call, for the report.
+        call: what this call is, for the report.
         device: that trains; device_name: as the user named it, for other machines.
         timeout, trial_timeout: seconds for all and for one training, None for no limit.
         storage, study: the database of a shared search, None for a search of this machine, and the name in it.
         cache: a further folder of trainings.
         watch: is told.
+        draw: draws the page of the results that lie in a folder.
     """
 
     spec: ir.Spec
@@ -54,7 +53,7 @@ class Session:
     source: tuple[str, Path | None]
     plan: Plan
     folder: RunFolder
-    facts: Facts
+    call: Call
     device: torch.device
     device_name: str
     timeout: float | None
@@ -63,6 +62,7 @@ class Session:
     study: str | None
     cache: Path | None
     watch: Watch
+    draw: Callable[[Path], object]
 
     def run(self, reason: str) -> dict[str, Any]:
         """Search until budget, time or space are used up, and write all files.
@@ -79,16 +79,16 @@ class Session:
         self._introduce(reason)
         timing = self._timing()
         with _told_when_full(lambda: f"the disk is full: the study in '{self.folder.path}' cannot be opened"):
-            runner, admission = self._runner(timing)
+            runner = self._runner(timing)
         with _told_when_full(lambda: f"the disk is full: {self._progress(runner)} are trained, all of them are kept"):
-            results = self._carry_out(runner, admission)
+            results = self._carry_out(runner)
         _check_found(results, runner)
         return results
 
     def _introduce(self, reason: str) -> None:
         """Say what is searched, how and where."""
         self.watch.opened(self.folder.path, self.plan.model_dump(mode="json"))
-        extent = self.facts.extent
+        extent = self.call.extent
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         self.watch.say(
             f"{extent.size:,} fillings{networks}; sampler {self.plan.sampler}{reason and f' ({reason})'}; "
@@ -105,25 +105,17 @@ class Session:
         timing.prepare()
         return timing
 
-    def _runner(self, timing: Timing) -> tuple[Runner | Shared, Admission | None]:
-        """What will search, and the screen it asks, which is not prepared yet."""
-        plan, folder, watch, budget = self.plan, self.folder, self.watch, self.facts.budget
+    def _runner(self, timing: Timing) -> Runner | Shared:
+        """What will search."""
+        plan, folder, watch, budget = self.plan, self.folder, self.watch, self.call.budget
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        pool = Pool(evaluate, plan.workers, self.data, self.source, self.device, watch.step, self.trial_timeout)
+        pool = Pool(run_trial, plan.workers, self.data, self.source, self.device, watch.step, self.trial_timeout)
         caches = (folder.path / "cache", *(() if self.cache is None else (self.cache,)))
-        admits: Admits = timing.admits
-        admission = None
-        if plan.screen is not None:
-            admission = make_screen(
-                plan.screen, self.spec, self.data, plan.recipe, plan.seed, self.device, folder.path, watch
-            )
-            admits = both(timing.admits, admission.reason)
         if self.storage is None:
-            runner = Runner(
-                self.spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, admits=admits,
-                timing=timing, caches=caches,
+            return Runner(
+                self.spec, plan, folder, pool, budget=budget, watch=watch, deadline=deadline, timing=timing,
+                caches=caches,
             )  # fmt: skip
-            return runner, admission
         name = self.study or folder.path.name
         place = Place(
             self.storage, name, *self.source, self.device_name, folder.path / "checkpoints", self.timeout,
@@ -131,35 +123,32 @@ class Session:
         )  # fmt: skip
         shared = Shared(self.spec, plan, folder, pool, place, budget=budget, watch=watch, timing=timing)
         watch.say(f"other machines join with: archdsl worker --storage … --study {name}")
-        return shared, admission
+        return shared
 
-    def _carry_out(self, runner: Runner | Shared, admission: Admission | None) -> dict[str, Any]:
+    def _carry_out(self, runner: Runner | Shared) -> dict[str, Any]:
         """Search, train the finalists, and write the files; those of an interrupted search, too."""
         finalists: list[dict[str, Any]] = []
         left_out = 0
         try:
-            with as_interrupt(), whole_imports():
-                if admission is not None:
-                    admission.prepare()
+            with uninterrupted(), as_interrupt():
                 runner.run()
-                if self.plan.finalist_seeds and runner.best():
+                if self.plan.finalist_seeds and runner.history.best():
                     finals = Finals(runner)
                     finalists, left_out = finals.run(), finals.left_out
-        except KeyboardInterrupt as interrupt:
-            answered()
-            if isinstance(interrupt.__context__, KeyboardInterrupt):  # the second: no waiting for the report
+        except KeyboardInterrupt:
+            if answered() > 1:  # no waiting for the report
                 raise
-            write_results(runner, self.folder, self.facts, finalists, finished=False)
+            write_results(runner, self.folder, self.call, finalists, self.draw, finished=False)
             raise RunError(
                 f"stopped after {self._progress(runner)}; all of them are kept", "the same command goes on from here"
             ) from None
         finally:
             runner.pool.close()
             self.watch.end()
-        return write_results(runner, self.folder, self.facts, finalists, finished=True, left_out=left_out)
+        return write_results(runner, self.folder, self.call, finalists, self.draw, finished=True, left_out=left_out)
 
     def _progress(self, runner: Runner | Shared) -> str:
-        return f"{len(runner.trials)} of {self.facts.budget} networks"
+        return f"{len(runner.history.trials)} of {self.call.budget} networks"
 
 
 @contextlib.contextmanager

@@ -10,15 +10,15 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from pydantic import ValidationError
 
-from archdsl import ir, report, space
+from archdsl import space
 from archdsl.base.errors import StudyError
-from archdsl.blocks.composites.definition import attends
 from archdsl.language import parse
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
-from archdsl.study.records import records
-from archdsl.study.results import FILE, JOURNAL, is_outdated
-from archdsl.study.store import OWN, PLAN, SHARED
+from archdsl.study.record import records
+from archdsl.study.results import FILE, JOURNAL, is_outdated, load
+from archdsl.study.store import PLAN, SHARED
+from archdsl.study.writing import document
 from archdsl.training.experiment import with_epochs
 
 
@@ -40,13 +40,13 @@ def snapshot(run: Path) -> dict[str, Any]:
             if not (run / SHARED).exists():
                 raise StudyError(
                     f"the search in '{run}' has only begun: no network is recorded yet",
-                    "try again in a moment, or give --live, which waits",
+                    "try again in a moment",
                 )
             raise StudyError(
                 f"'{run}' holds no records of its search yet",
                 "one with --storage keeps them in its database until it ends; optuna-dashboard shows them there",
             )
-        return report.load(run)
+        return load(run)
     try:
         plan = Plan.model_validate_json((run / PLAN).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
@@ -55,38 +55,12 @@ def snapshot(run: Path) -> dict[str, Any]:
     history = History(plan.objectives)
     for entry in records(trial for trial in trials if trial.state.is_finished()):
         history.take_in(entry)
-    return _document(plan, history, trials)
-
-
-def awaited(run: Path) -> bool:
-    """Whether a search may still begin in a folder, or has begun and recorded nothing: no reader can say more yet."""
-    if any((run / name).exists() for name in (JOURNAL, FILE, SHARED)):
-        return False
-    try:
-        names = [file.name for file in run.iterdir()]
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return PLAN in names or all(name in OWN or name.startswith(f".{PLAN}.") for name in names)
-
-
-def stamp(run: Path) -> tuple[int, ...]:
-    """Something that differs when the run's files have changed."""
-    found: list[int] = []
-    for name in (JOURNAL, FILE):
-        try:
-            status = (run / name).stat()
-        except OSError:
-            continue
-        found += [status.st_mtime_ns, status.st_size]
-    return tuple(found)
-
-
-def kinds(spec: ir.Spec) -> dict[str, str]:
-    """What each label of a spec does, so that the report colours a space's own letters too."""
-    blocks = [node for node in ir.walk(spec.stages) if isinstance(node, ir.BlockSpec)]
-    return {b.names[0]: "msa" if attends(b, spec.blocks) else "conv" for b in blocks}
+    searched = with_epochs(parse(plan.spec_text), plan.epochs)
+    found = document(plan, searched, history)
+    # Not between two dates: the clock that gives them may have been set meanwhile.
+    seconds = sum(trial["seconds"] for trial in history.trials) / plan.workers
+    spec = found["spec"] | {"size": space.size(searched)}
+    return found | {"started": _started(trials), "seconds": round(seconds, 1) or None, "spec": spec}
 
 
 def _trials(run: Path, plan: Plan) -> list[optuna.trial.FrozenTrial]:
@@ -107,28 +81,6 @@ def _trials(run: Path, plan: Plan) -> list[optuna.trial.FrozenTrial]:
         optuna.logging.set_verbosity(level)
 
 
-def _document(plan: Plan, history: History, trials: list[optuna.trial.FrozenTrial]) -> dict[str, Any]:
-    spec = with_epochs(parse(plan.spec_text), plan.epochs)
+def _started(trials: list[optuna.trial.FrozenTrial]) -> str:
     began = [trial.datetime_start for trial in trials if trial.datetime_start]
-    # Not between two dates: the clock that gives them may have been set meanwhile.
-    trained = sum(trial["seconds"] for trial in history.trials) / plan.workers
-    return {
-        "archdsl": plan.versions.get("archdsl"),
-        "language": plan.language,
-        "versions": plan.versions,
-        "started": min(began).astimezone().isoformat(timespec="seconds") if began else "",
-        "seconds": round(trained, 1) or None,
-        "seed": plan.seed,
-        "sampler": plan.sampler,
-        "spec": {"name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": space.size(spec)},
-        "data": {"name": plan.data, "digest": plan.data_digest},
-        "recipe": plan.recipe.model_dump(),
-        "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
-        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(spec)],
-        "kinds": kinds(spec),
-        "trials": history.trials,
-        "best": history.best(),
-        "pareto": history.front(),
-        "finalists": [],
-        "finished": False,
-    }
+    return min(began).astimezone().isoformat(timespec="seconds") if began else ""

@@ -18,10 +18,9 @@ from pydantic import ValidationError
 
 from archdsl.base.errors import ArchdslError, RunError, StudyError
 from archdsl.base.files import unwritable, write_atomically
-from archdsl.base.interrupts import uninterrupted
 from archdsl.network import digest
 from archdsl.study.plan import Plan
-from archdsl.study.records import RECORD, records
+from archdsl.study.record import RECORD, records
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +163,7 @@ class RunFolder:
         return study
 
     def records(self, study: optuna.Study) -> list[dict[str, Any]]:
-        """The entries of all trials that ended on their own; see `archdsl.study.records`."""
+        """The entries of all trials that ended on their own; see `archdsl.study.record`."""
         return records(trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished())
 
     def checkpoint(self, key: str) -> Path:
@@ -265,12 +264,11 @@ def _is_json(line: bytes) -> bool:
 
 def settle(study: optuna.Study, number: int) -> None:
     """Close a trial whose process ended: with its values if its record was written already, else as failed."""
-    with uninterrupted():
-        values = study.trials[number].user_attrs.get(RECORD, {}).get("values")
-        if values is None:
-            study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
-        else:
-            study.tell(number, values, skip_if_finished=True)
+    values = study.trials[number].user_attrs.get(RECORD, {}).get("values")
+    if values is None:
+        study.tell(number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+    else:
+        study.tell(number, values, skip_if_finished=True)
 
 
 def _plain(value: Any) -> Any:

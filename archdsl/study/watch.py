@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Watch:
         """The files of the run are written, `results.json` with these results; the last that comes."""
 
 
-def layout_text(layout: list[list[str]]) -> str:
+def layout_text(layout: Iterable[Iterable[str]]) -> str:
     """`C C M | C M`.
 
     >>> layout_text([["C", "M"], ["M"]])

@@ -1,30 +1,32 @@
-"""What a search has come to goes in; `results.json`, `trials.csv`, `best.arch`, `pareto/` and the report come out."""
+"""Writes the files of a run: `results.json`, `trials.csv`, `best.arch`, `pareto/`."""
 
 from __future__ import annotations
 
 import datetime
-import logging
 import math
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from archdsl import report, space
-from archdsl.base.errors import DiskFullError, StudyError
-from archdsl.base.files import is_full
+from archdsl import ir, space
+from archdsl.base.errors import StudyError
+from archdsl.blocks.composites.definition import attends
 from archdsl.study.distributed import Shared
+from archdsl.study.history import History
+from archdsl.study.plan import Plan
+from archdsl.study.results import load
 from archdsl.study.runner import Runner
-from archdsl.study.snapshot import kinds
 from archdsl.study.store import RunFolder
-
-log = logging.getLogger(__name__)
+from archdsl.study.trials_csv import write_csv
 
 
 @dataclass(frozen=True)
-class Facts:
+class Call:
     """What a run's files say of the call that made them.
 
     Attributes:
@@ -69,73 +71,99 @@ def device_text(device: torch.device, workers: int) -> str:
 def write_results(
     runner: Runner | Shared,
     folder: RunFolder,
-    facts: Facts,
+    call: Call,
     finalists: list[dict[str, Any]],
+    draw: Callable[[Path], object],
     *,
     finished: bool,
     left_out: int = 0,
 ) -> dict[str, Any]:
-    """All files of the run, from what the runner has; `left_out` final trainings were not begun for want of time."""
-    results = _document(runner, facts, _earlier_seconds(folder)) | {
+    """All files of the run, from what the runner has, and then its page.
+
+    Args:
+        runner: has searched.
+        folder: of the run.
+        call: that searched.
+        finalists: what was trained again.
+        draw: draws the page of the results that lie in a folder.
+        finished: False for a search that was interrupted.
+        left_out: final trainings that were not begun for want of time.
+    """
+    results = _of_this_call(runner, call, _earlier_seconds(folder)) | {
         "finalists": finalists, "finals_left_out": left_out, "finished": finished,
     }  # fmt: skip
     front = results["pareto"] if len(runner.plan.objectives) > 1 else []
     folder.write_json("results.json", results)
-    report.write_csv(results, folder.path / "trials.csv")
+    write_csv(results, folder.path / "trials.csv")
     folder.write_architectures(
         _best_text(runner, finalists, results["best"]),
-        {f"trial-{number:03d}": _annotated(runner.trials[number]) for number in front},
+        {f"trial-{number:03d}": _annotated(runner.history.trials[number]) for number in front},
     )
-    try:
-        report.write(folder.path)
-    except Exception as error:  # the results are safe on disk; a page that cannot be drawn must not lose them
-        if is_full(error):
-            raise DiskFullError(
-                f"the disk is full: the report in '{folder.path}' is not written, the results are",
-                "free some space; the same command writes it",
-            ) from None
-        log.exception("the report could not be drawn; 'archdsl report %s' tries again", folder.path)
+    draw(folder.path)
     runner.watch.written(results)
     return results
 
 
-def _document(runner: Runner | Shared, facts: Facts, earlier: float) -> dict[str, Any]:
-    """What `results.json` says of the search but for its finals; `earlier` seconds were spent by earlier calls."""
-    plan, data = runner.plan, runner.pool.data
-    budget = max(facts.budget, len(runner.trials))  # of an earlier call, where it was larger
+def document(plan: Plan, spec: ir.Spec, history: History) -> dict[str, Any]:
+    """What `results.json` says of a search that its plan and its records tell: all but this call and the finals.
+
+    Args:
+        plan: of the study.
+        spec: the space.
+        history: what was trained.
+    """
     return {
         "archdsl": plan.versions.get("archdsl"),
         "language": plan.language,
-        "command": repeating(facts.command, budget, plan.workers),
+        "command": "",
         "versions": plan.versions,
-        "started": datetime.datetime.fromtimestamp(facts.started, datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - facts.began + earlier, 1),
-        "device": device_text(runner.pool.device, plan.workers),
+        "started": "",
+        "seconds": None,
+        "device": "",
         "seed": plan.seed,
         "sampler": plan.sampler,
-        "budget": budget,
-        "spec": {
-            "name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash, "size": facts.extent.size,
-            "feasible": facts.extent.feasible,
-        },
-        "data": {
-            "name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes,
-            "train": len(data.train), "validation": len(data.validation), "test": len(data.test),
-        },
+        "budget": None,
+        "spec": {"name": plan.spec_name, "text": plan.spec_text, "hash": plan.spec_hash},
+        "data": {"name": plan.data, "digest": plan.data_digest},
         "recipe": plan.recipe.model_dump(),
         "objectives": [{"name": name, "direction": direction} for name, direction in plan.objectives],
-        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(runner.spec)],
-        "kinds": kinds(runner.spec),
-        "trials": runner.trials,
-        "best": runner.best(),
-        "pareto": runner.front(),
-    }  # fmt: skip
+        "decisions": [{"name": d.name, "choices": list(d.choices)} for d in space.decisions(spec)],
+        "kinds": _kinds(spec),
+        "trials": history.trials,
+        "best": history.best(),
+        "pareto": history.front(),
+        "finalists": [],
+        "finished": False,
+    }
+
+
+def _kinds(spec: ir.Spec) -> dict[str, str]:
+    """What each label of a spec does, so that the report colours a space's own letters too."""
+    blocks = [node for node in ir.walk(spec.stages) if isinstance(node, ir.BlockSpec)]
+    return {b.names[0]: "msa" if attends(b, spec.blocks) else "conv" for b in blocks}
+
+
+def _of_this_call(runner: Runner | Shared, call: Call, earlier: float) -> dict[str, Any]:
+    """What this call adds to the document; `earlier` seconds were spent by earlier ones."""
+    plan, data = runner.plan, runner.pool.data
+    budget = max(call.budget, len(runner.history.trials))  # of an earlier call, where it was larger
+    found = document(plan, runner.spec, runner.history)
+    sizes = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    return found | {
+        "command": repeating(call.command, budget, plan.workers),
+        "started": datetime.datetime.fromtimestamp(call.started, datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - call.began + earlier, 1),
+        "device": device_text(runner.pool.device, plan.workers),
+        "budget": budget,
+        "spec": found["spec"] | {"size": call.extent.size, "feasible": call.extent.feasible},
+        "data": {"name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes, **sizes},
+    }
 
 
 def _earlier_seconds(folder: RunFolder) -> float:
     """Time already spent in earlier sessions of this run; none where no file says so, or a damaged one."""
     try:
-        seconds = float(report.load(folder.path)["seconds"])
+        seconds = float(load(folder.path)["seconds"])
     except (StudyError, KeyError, TypeError, ValueError, OverflowError):
         return 0.0
     return seconds if math.isfinite(seconds) else 0.0

@@ -1,4 +1,4 @@
-"""A network, a data set and a recipe go in; the network comes out trained, with its metrics after every epoch."""
+"""Trains a network on a data set by a recipe, and scores it after every epoch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from archdsl.base.device import Clock, computes_bf16, failures, out_of_memory, pick_device, with_index
 from archdsl.base.errors import DataError, RunError
+from archdsl.base.interrupts import ask
+from archdsl.base.metrics import Metrics, Tally
 from archdsl.data import Dataset, Split
 from archdsl.data.augment import Normalise, augment, normalise, take
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import set_drop_path
-from archdsl.training.metrics import Metrics, Tally
 from archdsl.training.optimizer import Average, adamw, learning_rate
 from archdsl.training.resume import Epoch, Resumable, identity
 
@@ -56,7 +57,6 @@ def train(
     device: torch.device | str = "cpu",
     on_epoch: Callable[[Epoch], bool] | None = None,
     on_step: Callable[[int, int], None] | None = None,
-    before_step: Callable[[int], None] | None = None,
     checkpoint: Path | None = None,
     metadata: Mapping[str, str] | None = None,
     keep_every: int | None = None,
@@ -74,7 +74,6 @@ def train(
         device: where.
         on_epoch: called after each epoch; False ends the training.
         on_step: called with (steps done, steps in all) for a progress bar; must not wait for the device.
-        before_step: called with the number of each step (from 0) before it, for a network that changes between steps.
         checkpoint: file that keeps the state after every epoch, and from which an interrupted or stopped training of
             the same network, data, recipe, seed and metadata goes on.
         metadata: text to keep in the checkpoint.
@@ -102,7 +101,7 @@ def train(
             curve = state.restore()
         going = True
         while going and len(curve) < recipe.epochs:
-            epoch = run.epoch(len(curve) + 1, on_step, before_step)
+            epoch = run.epoch(len(curve) + 1, on_step)
             curve.append(epoch)
             last = epoch.number == recipe.epochs
             if state is not None:
@@ -156,9 +155,7 @@ class _Run:
         self.average = Average(model, recipe.ema) if recipe.ema else None
         self.generator = torch.Generator(device)
 
-    def epoch(
-        self, number: int, on_step: Callable[[int, int], None] | None, before_step: Callable[[int], None] | None
-    ) -> Epoch:
+    def epoch(self, number: int, on_step: Callable[[int, int], None] | None) -> Epoch:
         """One pass over the training split and one over the validation split; waits for the device once, at the end."""
         start = time.perf_counter()
         self._reseed(number)
@@ -168,8 +165,7 @@ class _Run:
         losses = torch.zeros((), dtype=torch.float64, device=self.device)
         done, total = (number - 1) * self.steps, self.recipe.epochs * self.steps
         for index in order[: self.steps * self.batch].view(self.steps, self.batch):
-            if before_step is not None:
-                before_step(done)
+            ask()
             losses += self._step(index, done, total)
             done += 1
             if on_step is not None:

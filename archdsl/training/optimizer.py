@@ -1,4 +1,4 @@
-"""How weights move: AdamW's groups, the learning-rate schedule and the moving average."""
+"""Moves weights: AdamW's groups, the learning-rate schedule and the moving average."""
 
 from __future__ import annotations
 

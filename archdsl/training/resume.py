@@ -1,4 +1,4 @@
-"""The state of an interrupted training goes into a checkpoint and comes back, provided it is the same training."""
+"""Saves the state of a training in a checkpoint, and puts it back where it is the same training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from archdsl.base import checkpoint
 from archdsl.base.errors import StudyError
+from archdsl.base.metrics import Metrics
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
-from archdsl.training.metrics import Metrics
 from archdsl.training.optimizer import Average
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The holes of `train(…)` in, decisions as near to the default recipe as they allow out: how baselines are trained."""
+"""Decides the holes of `train(…)` as near to the default recipe as they allow: how baselines are trained."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from archdsl.cli.app import app
 # The order in which a reader meets them; what is new and not named here follows at the end.
 ORDER = (
     "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
-    "report", "bench", "reproduce", "lsp",
+    "report", "reproduce", "lsp",
 )  # fmt: skip
 
 

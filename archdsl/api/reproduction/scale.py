@@ -92,4 +92,4 @@ def warmed_up(recipe: Recipe) -> int:
 _PLAIN = {"label_smoothing": 0.0, "warmup": 1 / 6}
 SMALL: Final = Scale("small", Recipe(epochs=12, batch=64, precision="float32", **_PLAIN), seeds=5)  # type: ignore[arg-type]
 FULL: Final = Scale("full", Recipe(epochs=60, batch=128, lr=1e-3, drop_path=0.1, **_PLAIN), seeds=3)  # type: ignore[arg-type]
-QUICK: Final = replace(SMALL, recipe=SMALL.recipe.model_copy(update={"epochs": 1}), seeds=1, batches=2, size=16)
+QUICK: Final = replace(SMALL, recipe=SMALL.recipe.model_copy(update={"epochs": 1}), seeds=1, batches=2, size=4)

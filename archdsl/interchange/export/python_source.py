@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-import archdsl
 from archdsl import ir
 from archdsl.base.errors import RunError
+from archdsl.base.version import VERSION
 from archdsl.interchange.arch_text import write
 from archdsl.interchange.export import FORMATS, Format
 from archdsl.interchange.export.expressions import (
@@ -184,7 +184,7 @@ def _loop(entries: list[tuple[str, Expression]]) -> Atom | None:
 def _header(architecture: Architecture, title: str) -> str:
     name, size = architecture.name, ", ".join(map(str, architecture.input))
     said = [
-        f"Written by archdsl {archdsl.__version__} from the spec below, version {ir.LANGUAGE_VERSION} of its language.",
+        f"Written by archdsl {VERSION} from the spec below, version {ir.LANGUAGE_VERSION} of its language.",
         f"Hash: {architecture.hash}",
         "",
         *(f"    {row}" for row in write(architecture, train=False).splitlines()),

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-import archdsl
 from archdsl import ir
 from archdsl.base import checkpoint
 from archdsl.base.checkpoint import FORMAT_KEY, SPEC_KEY, numbers_digest
 from archdsl.base.errors import StudyError
+from archdsl.base.version import VERSION
 from archdsl.interchange.arch_text import write
 from archdsl.interchange.export import FORMATS, Format
 from archdsl.language import parse
@@ -35,7 +35,7 @@ def metadata(architecture: Architecture) -> dict[str, str]:
         SPEC_KEY: write(architecture, train=False),
         HASH_KEY: architecture.hash,
         LANGUAGE_KEY: str(ir.LANGUAGE_VERSION),
-        VERSION_KEY: archdsl.__version__,
+        VERSION_KEY: VERSION,
         TORCH_KEY: torch.__version__,
         FORMAT_KEY: FORMAT_VERSION,
     }

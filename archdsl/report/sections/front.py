@@ -12,7 +12,7 @@ from archdsl.report.wording import duration, plural
 from archdsl.study.results import Results
 
 
-def front(results: Results, colours: dict[str, str], *, live: bool = False) -> Markup:
+def front(results: Results, colours: dict[str, str]) -> Markup:
     """The header of the page."""
     said, left_out = headline(results), without_finals(results)
     picture = None
@@ -23,7 +23,7 @@ def front(results: Results, colours: dict[str, str], *, live: bool = False) -> M
         "header",
         element("p", _overline(results), class_="overline"),
         element("h1", results.spec.name or "Search"),
-        None if results.finished else _partial(results, live),
+        None if results.finished else _partial(results),
         element("p", left_out, class_="partial") if left_out else None,
         element("p", said.result, class_="headline"),
         comparison,
@@ -37,11 +37,10 @@ def _overline(results: Results) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _partial(results: Results, live: bool) -> Markup:
+def _partial(results: Results) -> Markup:
     done = len(results.trials)
-    then = "This page follows while it runs" if live else "Run its command again to go on"
     trials = f"{done} of {results.budget} trials" if results.budget is not None else plural(done, "trial")
-    text = f"Partial: the search has not finished ({trials} so far). {then}."
+    text = f"Partial: the search has not finished ({trials} so far). Run its command again to go on."
     return element("p", text, class_="partial")
 
 

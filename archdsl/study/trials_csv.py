@@ -1,4 +1,4 @@
-"""Results to `trials.csv`: one row per trial, and columns that stay in place from run to run."""
+"""Writes `trials.csv`: one row per trial, and columns that stay in place from run to run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import csv
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 from archdsl.base.files import write_atomically
-from archdsl.report.layout import plain
-from archdsl.study.results import Results, Trial
+from archdsl.study.results import Results, Trial, read
+from archdsl.study.watch import layout_text
 
 FIRST = ("number", "state", "hash", "layout", "params", "macs", "epochs", "seconds")
 
@@ -24,8 +25,13 @@ def columns(results: Results) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys([*objectives, *others])), [*decisions, *unlisted]
 
 
-def write_csv(results: Results, path: Path) -> Path:
-    """Write the table; whoever reads it while it is written sees the old one or the new one."""
+def write_csv(document: dict[str, Any], path: Path) -> Path:
+    """Write the table of a results document; whoever reads it meanwhile sees the old one or the new one.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    results = read(document)
     scores, decisions = columns(results)
     out = io.StringIO(newline="")
     table = csv.writer(out, lineterminator="\n")
@@ -39,7 +45,7 @@ def _row(trial: Trial, scores: list[str], decisions: list[str]) -> list[str]:
         str(trial.number),
         trial.state,
         trial.hash,
-        _text(plain(trial.layout)),
+        _text(layout_text(trial.layout)),
         _number(trial.params),
         _number(trial.macs),
         _number(trial.epochs),

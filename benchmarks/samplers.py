@@ -1,18 +1,33 @@
-"""Simulated searches of a table in, what each sampler is worth out: trainings until a best network, and regret."""
+"""What samplers are worth on a space trained whole: trainings until a best network is found, and regret.
+
+    python benchmarks/samplers.py [--seeds 50] [--budget 100] [--sampler tpe --sampler random] [--out FOLDER]
+
+A simulated search goes through the code that proposes in a real one; only the trainings are looked up in a table. It sees
+one noisy training of a network; what counts is the mean over the table's seeds. `--guide nll` tells samplers another score.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import shlex
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from archdsl.base.errors import UsageError
+from samplers_plot import draw
+from simulation import Simulated, simulate
+from table import Table, shipped
+
+from archdsl.base.errors import ArchdslError, UsageError
 from archdsl.base.statistics import Interval, mean_interval
-from archdsl.bench.simulation import Simulated, simulate
-from archdsl.bench.table import Table
 from archdsl.ir.scores import info
+from archdsl.study.plan import versions
+from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS
 
 BEST = 0.01  # of the networks, by the mean over the table's seeds
 AT = (10, 25, 50, 100)  # trainings after which regret is stated
@@ -143,11 +158,7 @@ def against(entry: Mapping[str, Any], yardstick: Mapping[str, Any]) -> dict[int,
 
 
 def median_of_draws(networks: int, best: int) -> int:
-    """How many draws without repetition hit one of the best in half of all cases.
-
-    >>> median_of_draws(256, 3)
-    53
-    """
+    """How many draws without repetition hit one of the best in half of all cases."""
     missed = 1.0
     for n in range(networks):
         missed *= max(0, networks - n - best) / (networks - n)
@@ -159,3 +170,61 @@ def median_of_draws(networks: int, best: int) -> int:
 def plain(interval: Interval) -> dict[str, float]:
     """An interval as JSON has it."""
     return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def shown(result: dict[str, Any]) -> str:
+    """The result as a table for reading."""
+    name = result["objective"]["name"]
+    unit, points = (100, "points of accuracy") if name == "accuracy" else (1, name)
+    told = f", told {result['guide']}" if result["guide"] != name else ""
+    places = list(next(iter(result["samplers"].values()))["regret_at"])
+    heads = [f"{f'regret at {place}':>18}" for place in places]
+    best = f"trainings to a best {result['best']}"
+    lines = [
+        f"{result['networks']} networks, {result['seeds']} searches of {result['budget']} trainings by {name}{told}",
+        f"{'sampler':12}{best:>24}{''.join(heads)}{'in vain':>10}",
+    ]
+    for sampler, entry in result["samplers"].items():
+        median, at = entry["median_first_best"], entry["regret_at"].values()
+        regret = "".join(f"{unit * r['value']:>10.2f} ± {unit * (r['high'] - r['value']):5.2f}" for r in at)
+        first = f"over {result['budget']}" if median is None else f"{median:g}"
+        lines.append(f"{sampler:12}{first:>24}{regret}{entry['wasted']:>10.1f}")
+    lines += [
+        f"Regret of the network that looks best, in {points}, with 95% intervals of the mean over searches.",
+        f"Draws without repetition take {result['random_in_theory']} trainings (median, exact, without baselines).",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, help="a CSV file of table.py; by default the one that is kept here")
+    parser.add_argument("--seeds", type=int, default=50, help="simulated searches of each sampler")
+    parser.add_argument("--budget", type=int, default=100, help="networks trained in each")
+    parser.add_argument("--sampler", action="append", help="which; by default all but exhaustive")
+    parser.add_argument("--objective", default="accuracy", help="the score that is searched for")
+    parser.add_argument("--guide", help="the score that samplers are told; by default the objective")
+    parser.add_argument("--out", type=Path, help="folder for samplers.json, .svg and .png")
+    options = parser.parse_args()
+    try:
+        trained = shipped() if options.table is None else Table.read(options.table)
+        names = list(dict.fromkeys(options.sampler or [name for name in SAMPLERS if name != EXHAUSTIVE]))
+        for name in names:
+            _ = SAMPLERS[name]  # a typo is found before an hour of simulation
+        result = compare(
+            trained, names, seeds=options.seeds, budget=options.budget, score=options.objective, guide=options.guide
+        )
+    except ArchdslError as error:
+        sys.exit(str(error))
+    facts = {"name": trained.facts.get("name"), "data": trained.facts.get("data"), "seeds": trained.seeds}
+    command = shlex.join(["python", "benchmarks/samplers.py", *sys.argv[1:]])
+    result |= {"table": facts, "versions": versions(), "command": command}
+    print(shown(result))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "samplers.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        draw(result, options.out / "samplers")
+
+
+if __name__ == "__main__":
+    main()

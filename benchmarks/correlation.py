@@ -1,18 +1,26 @@
-"""A table in, what its scores say of accuracy out: rank correlations, and whether the paper's rule holds in it."""
+"""Rank correlation of every score and of early epochs with mean accuracy, and whether the paper's rule holds in a table.
+
+python benchmarks/correlation.py [--table CSV] [--target accuracy] [--json]
+"""
 
 from __future__ import annotations
 
+import argparse
 import functools
+import json
 import math
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from table import COSTS, MEASURED, QUALITY, Row, Table, shipped
 
-from archdsl.base.errors import UsageError
+from archdsl import space
+from archdsl.base.errors import ArchdslError, UsageError
 from archdsl.base.statistics import Interval, adjusted, difference
-from archdsl.bench.table import COSTS, MEASURED, QUALITY, Row, Table
 from archdsl.study.baselines import placements
 
 Floats = NDArray[np.float64]
@@ -91,11 +99,7 @@ def spearman(x: Floats, y: Floats) -> float:
 
 
 def ranks(x: Floats) -> Floats:
-    """Ranks from 0; equal values get the mean of theirs.
-
-    >>> ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist()
-    [2.5, 0.0, 2.5, 1.0]
-    """
+    """Ranks from 0; equal values get the mean of theirs."""
     _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     mean: Floats = (ends - (counts + 1) / 2)[inverse]
@@ -126,8 +130,6 @@ def places(table: Table, target: str = "test_accuracy") -> dict[str, Any]:
 
 def _placed(table: Table, names: Sequence[str], msa: dict[str, str]) -> tuple[list[str], Floats]:
     """Networks, and 1 where they have an MSA, by place."""
-    from archdsl import space
-
     members = {m.hash: m for m in space.members(table.spec) if m.hash in table.by_hash}
     rows = [[float(m.decisions.get(name) == msa[name]) for name in names] for m in members.values()]
     return list(members), np.array(rows)
@@ -159,3 +161,41 @@ def _ends(columns: Floats, values: Floats, stages: Sequence[str]) -> dict[str, A
 
 def _plain(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def shown(result: dict[str, Any]) -> str:
+    """The result as tables for reading."""
+    lines = [f"Spearman's rho with the mean {result['target'].replace('_', ' ')} of the other seeds"]
+    for name, rho in sorted(result["scores"].items(), key=lambda item: -abs(item[1]["value"])):
+        label = f"{name} (yardstick)" if name == YARDSTICK else name
+        lines.append(f"{label:28}{rho['value']:+.2f}  {rho['low']:+.2f} to {rho['high']:+.2f}  {rho['n']} networks")
+    found = result["placement"]
+    lines += ["", "Effect of an MSA at each place, the others held still, in points of accuracy"]
+    lines += [f"{name:48}{_points(effect)}" for name, effect in found["msa_at"].items()]
+    for count, effect in found["ends"]["strata"].items():
+        lines.append(f"{f'at stage ends, not beginnings; {count} MSAs':48}{_points(effect)}")
+    if found["ends"]["all"] is not None:
+        lines.append(f"{'the same over all these':48}{_points(found['ends']['all'])}")
+    return "\n".join(lines)
+
+
+def _points(effect: dict[str, float]) -> str:
+    return f"{100 * effect['value']:+.2f}  {100 * effect['low']:+.2f} to {100 * effect['high']:+.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", type=Path, help="a CSV file of table.py; by default the one that is kept here")
+    parser.add_argument("--target", default="test_accuracy", help="or accuracy, on the validation split")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        trained = shipped() if options.table is None else Table.read(options.table)
+        result = correlations(trained, options.target) | {"placement": places(trained, options.target)}
+    except ArchdslError as error:
+        sys.exit(str(error))
+    print(json.dumps(result, indent=1) if options.json else shown(result))
+
+
+if __name__ == "__main__":
+    main()

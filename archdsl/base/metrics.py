@@ -1,4 +1,4 @@
-"""Logits and labels go in, accuracy, NLL and calibration come out, added up on the device without waiting for it."""
+"""Adds up accuracy, NLL and calibration on the device, without waiting for it."""
 
 from __future__ import annotations
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from archdsl.base.errors import ArchdslError, UsageError
-from archdsl.bench import Row, Table, shipped
-from archdsl.bench.correlation import correlations, places, spearman
-from archdsl.bench.regret import compare, first_best, median_of_draws, objective_of, regrets, truth_of
-from archdsl.bench.simulation import Simulated, simulate
-from archdsl.cli.main import run
 from archdsl.space import members
 from archdsl.study.baselines import baselines
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import correlation
+import samplers
+import table as tables
+from correlation import correlations, places, spearman
+from samplers import compare, first_best, median_of_draws, objective_of, regrets, truth_of
+from simulation import Simulated, simulate
+from table import Row, Table, shipped
 
 ACCURACY = ("accuracy", "maximize")
 
@@ -161,52 +169,57 @@ def test_wrong_requests_are_refused(table: Table):
         compare(table, ["random"], seeds=0)
 
 
-# ---- commands ------------------------------------------------------------------------------------------------
+# ---- scripts ------------------------------------------------------------------------------------------------
 
 
-def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    options = ["--sampler", "random", "--sampler", "evolution", "--seeds", "2", "--budget", "12", "--json"]
-    assert run(["bench", "samplers", *options, "-o", str(tmp_path / "found")]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert json.loads((tmp_path / "found/samplers.json").read_text()) == document
+def call(module: ModuleType, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What a script prints when it is called with these arguments; what it refuses is raised as SystemExit."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+        module.main()
+    return capsys.readouterr().out
+
+
+def test_the_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    options = ["--sampler", "random", "--sampler", "evolution", "--seeds", "2", "--budget", "12"]
+    shown = call(samplers, capsys, *options, "--out", tmp_path / "found")
+    document = json.loads((tmp_path / "found/samplers.json").read_text())
     assert list(document["samplers"]) == ["random", "evolution"]
+    assert all(re.search(rf"^{name} ", shown, re.M) for name in document["samplers"])
     for kind in ("svg", "png"):
         assert (tmp_path / f"found/samplers.{kind}").stat().st_size > 1_000
-    assert run(["bench", "samplers", "--sampler", "evolutoin"]) == 1
-    assert "did you mean 'evolution'?" in capsys.readouterr().err
-    assert run(["bench", "correlation", "--table", str(tmp_path / "none.csv")]) == 1
-    assert "there is no table" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="did you mean 'evolution'"):
+        call(samplers, capsys, "--sampler", "evolutoin")
+    with pytest.raises(SystemExit, match="there is no table"):
+        call(correlation, capsys, "--table", tmp_path / "none.csv")
 
 
 @pytest.mark.slow
-def test_a_table_is_trained_from_the_command_line(little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_table_is_trained(little: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     spec = tmp_path / "two.arch"
     spec.write_text("stem patch(4, k=4) stage(4)[{C|M}] train(epochs=1, batch=32)")
-    command = ["bench", "table", str(spec), "-o", str(tmp_path / "two.csv"), "--seeds", "1", "--device", "cpu"]
-    for _ in range(2):  # the second time all is there already
-        assert run([*command, "--data", f"npz:{little}", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["rows"] == 2
-    assert {row.layout for row in Table.read(tmp_path / "two.csv").rows} == {"C", "M"}
-    # A row that was cut off is trained again, wherever the cut is; what lies damaged otherwise is named.
     table, facts = tmp_path / "two.csv", tmp_path / "two.json"
+
+    def train() -> str:
+        return call(tables, capsys, spec, "--out", table, "--seeds", "1", "--device", "cpu", "--data", f"npz:{little}")
+
+    for _ in range(2):  # the second time all is there already
+        assert train().endswith("2 networks, 2 trainings\n")
+    assert {row.layout for row in Table.read(table).rows} == {"C", "M"}
+    # A row that was cut off is trained again, wherever the cut is; what lies damaged otherwise is named.
     whole = table.read_bytes()
     first, last = whole.index(b"\n") + 1, whole.rindex(b"\n", 0, -1) + 1
     for cut in (len(whole) - 1, last + 20, first + 20, first, 10):
         table.write_bytes(whole[:cut])
-        assert run([*command, "--data", f"npz:{little}"]) == 0
+        train()
         assert [row.layout for row in Table.read(table).rows] == ["C", "M"]
-    capsys.readouterr()
     table.write_bytes(whole[: last - 30] + whole[last - 1 :])
-    assert run([*command, "--data", f"npz:{little}"]) == 1
-    said = capsys.readouterr().err
-    assert f"'{table}' is damaged in line 2" in said
-    assert "delete that line" in said
+    with pytest.raises(SystemExit, match=rf"'{table}' is damaged in line 2[\s\S]*delete that line"):
+        train()
     for damaged in ("{", "[]"):
         facts.write_text(damaged)
-        assert run([*command, "--data", f"npz:{little}"]) == 1
-        said = capsys.readouterr().err
-        assert f"'{facts}' is damaged" in said
-        assert f"delete it and '{table}'" in said
+        with pytest.raises(SystemExit, match=rf"'{facts}' is damaged[\s\S]*delete it and '{table}'"):
+            train()
     facts.unlink()
     table.unlink()
-    assert run([*command, "--data", f"npz:{little}"]) == 0
+    train()

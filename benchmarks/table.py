@@ -1,15 +1,21 @@
-"""A small space in, every member of it trained on several seeds out: a table to compare search methods on.
+"""Trains every member of a small space on several seeds, and measures it: a table to compare search methods on.
 
-A table is a CSV file with one row per network and seed, and a JSON file beside it that says how it was made.
+    python benchmarks/table.py placement --out placement.csv [--seeds 3] [--workers 2] [--data fashion] [--epochs 3]
+
+A table is a CSV file with one row per network and seed, and a JSON file beside it that says how it was made. Running it
+again goes on where it stopped.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import logging
 import math
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +27,16 @@ import torch
 
 from archdsl import analyses, ir, space
 from archdsl.base.device import pick_device
-from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.errors import ArchdslError, RunError, StudyError, UsageError
 from archdsl.base.files import write_atomically
 from archdsl.data import DEFAULT_DATA, Dataset
 from archdsl.language import parse
 from archdsl.language.sources import read_spec
 from archdsl.network import Architecture
-from archdsl.study.candidate import seeded
 from archdsl.study.plan import versions
-from archdsl.study.pool import Pool, Task
-from archdsl.training.experiment import set_up
+from archdsl.study.pool import Pool
+from archdsl.study.trial import Task
+from archdsl.training.experiment import seeded, set_up
 from archdsl.training.loop import evaluate, train
 
 _log = logging.getLogger(__name__)
@@ -112,16 +118,12 @@ class Table:
         """
         facts, rows = _read_facts(path), _read_rows(path)
         if not rows:
-            raise StudyError(f"the table '{path}' has no rows", "'archdsl bench table' goes on with it")
+            raise StudyError(f"the table '{path}' has no rows", "'python benchmarks/table.py' goes on with it")
         return cls(rows, facts)
 
 
 def shipped(name: str = "placement-fashion") -> Table:
-    """A table that comes with the package.
-
-    >>> len(shipped().by_hash)
-    256
-    """
+    """A table that is kept here."""
     return Table.read(FOLDER / f"{name}.csv")
 
 
@@ -162,7 +164,11 @@ def make(
     }  # fmt: skip
     done = _begun(path, facts)
     if not path.with_suffix(".json").exists():
-        whole = facts | {"command": command or "archdsl bench table", "versions": versions(), "device": str(where)}
+        whole = facts | {
+            "command": command or "python benchmarks/table.py",
+            "versions": versions(),
+            "device": str(where),
+        }
         write_atomically(path.with_suffix(".json"), json.dumps(whole, indent=1) + "\n")
     todo = [(m, seed) for seed in range(seeds) for m in members.values() if (m.hash, seed) not in done]
     pool = Pool(measure, workers, dataset, (data or spec.data or DEFAULT_DATA, data_root), where)
@@ -279,7 +285,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StudyError(f"there is no table '{file}'", "'archdsl bench table' makes one") from None
+        raise StudyError(f"there is no table '{file}'", "'python benchmarks/table.py' makes one") from None
     except (ValueError, OSError) as error:
         raise StudyError(f"'{file}' is damaged: {error}", _both(path)) from None
     if not isinstance(found, dict):
@@ -288,7 +294,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _both(path: Path) -> str:
-    return f"put a copy of it back, or delete it and '{path}': 'archdsl bench table' makes both anew"
+    return f"put a copy of it back, or delete it and '{path}': 'python benchmarks/table.py' makes both anew"
 
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
@@ -302,11 +308,11 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             rows.extend(_row(entry) for entry in csv.DictReader(file))  # those before the damage, to count its line
     except FileNotFoundError:
-        raise StudyError(f"there is no table '{path}'", "'archdsl bench table' makes one") from None
+        raise StudyError(f"there is no table '{path}'", "'python benchmarks/table.py' makes one") from None
     except (ValueError, KeyError, TypeError, OSError, csv.Error) as error:
         raise StudyError(
             f"the table '{path}' is damaged in line {len(rows) + 2}: {error}",
-            "delete that line: 'archdsl bench table' trains what is missing",
+            "delete that line: 'python benchmarks/table.py' trains what is missing",
         ) from None
     return tuple(rows)
 
@@ -326,3 +332,33 @@ def _row(entry: dict[str, Any]) -> Row:
         nll=curve("nll"), scores={name: value for name, value in scores.items() if not math.isnan(value)},
         seconds=float(entry["seconds"]),
     )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", help="the space")
+    parser.add_argument("--out", type=Path, required=True, help="the CSV file")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--data")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+
+    def told(done: int, total: int, row: Row) -> None:
+        print(f"{done}/{total}  {row.layout}  seed {row.seed}  accuracy {row.scores['accuracy']:.4f}", file=sys.stderr)
+
+    try:
+        trained = make(
+            options.file, options.out, data=options.data, data_root=options.data_root, seeds=options.seeds,
+            epochs=options.epochs, workers=options.workers, device=options.device,
+            command=shlex.join(["python", "benchmarks/table.py", *sys.argv[1:]]), on_row=told,
+        )  # fmt: skip
+    except ArchdslError as error:
+        sys.exit(str(error))
+    print(f"{options.out}: {len(trained.by_hash)} networks, {len(trained.rows)} trainings")
+
+
+if __name__ == "__main__":
+    main()

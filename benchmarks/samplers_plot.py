@@ -1,4 +1,4 @@
-"""What samplers are worth, drawn: mean regret against trainings, and how many searches have met a best network."""
+"""Draws what samplers are worth: mean regret against trainings, and how many searches have met a best network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained table and a sampler in, a search over it out: what would have been trained, in order, and what it was told.
+"""Simulates a search on a trained table: what would have been trained, in order, and what the sampler was told.
 
 The search goes through the code that proposes in a real one, baselines first; only the training is looked up.
 """
@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import optuna
 from optuna.study import StudyDirection
+from table import Table
 
-from archdsl.bench.table import Table
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
 from archdsl.study.quiet import quiet
+from archdsl.study.record import key_of
 
 Objective: TypeAlias = tuple[str, str]  # a score and its direction
 
