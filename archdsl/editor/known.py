@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from archdsl import ir
 from archdsl.base import resources
 from archdsl.blocks import Block
 from archdsl.blocks.structures import STRUCTURES
@@ -18,6 +17,7 @@ from archdsl.editor.meanings import ARGUMENTS
 from archdsl.editor.scanner import Scan, Statement, Token
 from archdsl.ir.arguments import choices, show
 from archdsl.ir.recipe import Recipe
+from archdsl.language import prelude
 
 Origin: TypeAlias = Literal["primitive", "prelude", "structure", "letter", "file"]
 
@@ -109,8 +109,6 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 @functools.cache
 def shipped() -> dict[str, BlockInfo]:
     """Blocks, structures and letters that every file knows, by name."""
-    from archdsl.language import prelude
-
     sources = _prelude_sources()
     found = {
         name: BlockInfo(
@@ -122,7 +120,7 @@ def shipped() -> dict[str, BlockInfo]:
     for name, structure in STRUCTURES.items():
         if name != "sequence":
             found[name] = BlockInfo(name, "structure", structure.summary, arguments_of(structure))
-    for letter, stands in ir.LETTERS.items():
+    for letter, stands in prelude.letters().items():
         found[letter] = overridden(
             replace(found[stands.kind], name=letter, origin="letter"),
             {name: show(value) for name, value in stands.arguments.items()},

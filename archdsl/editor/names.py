@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from archdsl import ir
 from archdsl.blocks import Block
 from archdsl.editor import known
 from archdsl.editor.known import Argument, BlockInfo
 from archdsl.editor.meanings import ARGUMENTS
 from archdsl.editor.scanner import Scan, Statement, Token
+from archdsl.language import prelude
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Names:
         statements = self.scan.statements
         near = statements[call.statement : call.statement + 1] if call.text == "stage" else statements
         names = dict.fromkeys(t.text for s in near if s.keyword.text != "block" for t in s.tokens if t.role == "block")
-        pending, seen = list(names or ir.LETTERS), set[str]()  # before blocks are written, any may come
+        pending, seen = list(names or prelude.letters()), set[str]()  # before blocks are written, any may come
         while pending:
             name = pending.pop(0)
             if name in seen:

@@ -1,4 +1,4 @@
-"""A text in whatever state into tokens, each with what it is there (`role`) and what is open around it.
+"""Reads a text in whatever state into tokens, each with its role there and with what is open around it.
 
 No parse is needed: a file is broken most of the time it is being written. The test of this module holds the roles
 against the syntax tree of every spec that parses.
@@ -14,20 +14,14 @@ from typing import Literal, TypeAlias
 
 from archdsl.editor.positions import Stretch
 from archdsl.editor.terminals import patterns
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.conditions import MEASURES
+from archdsl.language.statements import STATEMENTS
 
 Kind: TypeAlias = Literal["name", "number", "string", "sign"]
 
 # What a place takes: blocks, a value, arguments of a call, parameters of a definition, a condition, arguments of a
 # measure; `name` and `score` after keywords that want one; `either` after `let X =`, where the next token decides.
 Mode: TypeAlias = Literal["items", "value", "arguments", "parameters", "condition", "measure", "name", "either", "none"]
-
-_AFTER: dict[str, Mode] = {
-    "model": "name", "input": "value", "classes": "value", "let": "name", "block": "name", "stem": "items",
-    "head": "items", "require": "condition", "maximize": "name", "minimize": "name", "data": "name",
-}  # fmt: skip
-_NAMED = {"model": "model", "let": "let", "block": "definition", "maximize": "score", "minimize": "score"}
-MEASURES = ("params", "macs", "depth", "latency_ms")
 
 
 @dataclass(slots=True)
@@ -76,6 +70,11 @@ class Statement:
     def stretch(self) -> Stretch:
         """From the keyword to the last token."""
         return Stretch(self.keyword.start, self.tokens[-1].end)
+
+
+def _after(keyword: str) -> Mode:
+    follows = STATEMENTS[keyword].follows
+    return "none" if follows == "arguments" else follows  # which begin with their parenthesis
 
 
 @functools.cache
@@ -152,7 +151,7 @@ class Scan:
             self._test = False
             token.role = "keyword"
             self.statements.append(Statement(token))
-            self.outer = _AFTER.get(token.text, "none")
+            self.outer = _after(token.text)
         elif token.kind == "name":
             self._name(token, following)
         elif token.text in "([{":
@@ -187,7 +186,7 @@ class Scan:
         token.call = frame.call if frame else None
         if mode == "name":
             keyword = self.statements[-1].keyword.text
-            token.role = _NAMED.get(keyword, keyword)
+            token.role = STATEMENTS[keyword].naming
             self.statements[-1].name = token
             self.outer = "none"
         elif mode in ("arguments", "measure", "parameters") and frame is not None:

@@ -14,6 +14,7 @@ from archdsl.blocks.composites.scope import FROM_OUTSIDE, FROM_STAGE, kind
 from archdsl.interchange.naming import Naming
 from archdsl.ir.arguments import show
 from archdsl.ir.wording import write_items
+from archdsl.language import prelude
 from archdsl.network import Architecture, PlacedBlock, PlacedStage
 
 
@@ -134,7 +135,7 @@ def _letters(architecture: Architecture) -> dict[str, ir.Letter]:
 
 
 def _letter(block: PlacedBlock, architecture: Architecture) -> ir.Letter:
-    known = _letters(architecture).get(block.label) or ir.LETTERS.get(block.label)
+    known = _letters(architecture).get(block.label) or prelude.letters().get(block.label)
     return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
 
 
@@ -146,7 +147,7 @@ def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Arch
     if block.kind in ir.STRUCTURES and isinstance(block.block, Defined):
         return _items(block.block.block_content[0], architecture)
     letter = _letter(block, architecture)
-    named = block.label in _letters(architecture) or block.label in ir.LETTERS
+    named = block.label in _letters(architecture) or block.label in prelude.letters()
     arguments: dict[str, ir.Scalar] = {}
     positional: list[str] = []
     for name, field in type(block.block).model_fields.items():

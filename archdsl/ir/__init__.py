@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from archdsl.ir.nodes import (
     LANGUAGE_VERSION,
-    LETTERS,
     SIDE_BY_SIDE,
     STRUCTURES,
     AnyHole,
@@ -47,7 +46,6 @@ from archdsl.ir.nodes import (
 
 __all__ = [
     "LANGUAGE_VERSION",
-    "LETTERS",
     "SIDE_BY_SIDE",
     "STRUCTURES",
     "AnyHole",

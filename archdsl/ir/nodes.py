@@ -263,14 +263,6 @@ class Letter(Node):
     arguments: dict[str, Scalar] = {}
 
 
-# The letters every file knows, free to be redefined by `let`.
-LETTERS: dict[str, Letter] = {
-    "C": Letter(kind="basic", arguments={"order": "pre"}),
-    "M": Letter(kind="msa"),
-    "T": Letter(kind="transformer"),
-}
-
-
 class Spec(Node):
     """A whole file.
 
