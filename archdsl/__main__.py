@@ -1,4 +1,4 @@
-"""The `archdsl` command, `python -m archdsl` too: Ctrl-C is met from here on, also while the rest is imported."""
+"""Starts the `archdsl` command; Ctrl-C is met from here on, also while the rest is imported."""
 
 from __future__ import annotations
 

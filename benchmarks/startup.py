@@ -1,4 +1,4 @@
-"""Wall time of commands that need no PyTorch against `python -c "import torch"`, A/B interleaved; JSON comes out.
+"""Times commands that need no PyTorch against `python -c "import torch"`, A/B interleaved, as JSON.
 
     python benchmarks/startup.py [--rounds 7] [--out benchmarks/results/startup.json]
 

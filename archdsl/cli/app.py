@@ -1,4 +1,4 @@
-"""The Typer application every command file adds to, and the options several commands share."""
+"""Sets up the Typer application that every command file adds to, and the options several commands share."""
 
 from __future__ import annotations
 

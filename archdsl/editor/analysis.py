@@ -1,4 +1,4 @@
-"""One version of a text, looked at as far as an editor can wait for: its mistakes, its spec, members of its space."""
+"""Analyses one version of a text as far as an editor can wait for: mistakes, spec, members of its space."""
 
 from __future__ import annotations
 

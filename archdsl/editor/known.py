@@ -1,4 +1,4 @@
-"""What an editor can say about blocks, shipped or of the file: arguments, types, defaults, summary, source."""
+"""Describes blocks, shipped or of the file: arguments, types, defaults, summary, source."""
 
 from __future__ import annotations
 

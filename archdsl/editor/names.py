@@ -1,4 +1,4 @@
-"""The names a file defines: where each is defined and used, what a block name stands for, what it takes."""
+"""Finds the names a file defines: where each is defined and used, what a block name stands for and takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is being written around the cursor: which call, which of its arguments, in which statement."""
+"""Tells what is being written around the cursor: which call, which of its arguments, in which statement."""
 
 from __future__ import annotations
 

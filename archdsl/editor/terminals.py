@@ -1,4 +1,4 @@
-"""The words and characters of the language, taken from `grammars/arch.lark`: what editors see cannot drift from it."""
+"""Reads the words and signs of the language off its grammar, so that what editors see cannot drift from it."""
 
 from __future__ import annotations
 

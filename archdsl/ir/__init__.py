@@ -1,4 +1,4 @@
-"""The intermediate representation: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out."""
+"""Defines the intermediate representation: a spec as frozen, typed data with its holes; JSON in and out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of the IR: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out.
+"""Defines the nodes of the IR: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out.
 
 `Spec` is what the text means once names are looked up: `let`s and repeats written out, every block with the arguments
 that reach it from its stage and the defaults. A spec whose holes are all filled becomes an `Architecture`

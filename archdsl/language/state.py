@@ -1,4 +1,4 @@
-"""What is known while a file is lowered: its names, the mistakes found so far, and how much was written out."""
+"""Holds what is known while a file is lowered: its names, the mistakes so far, how much was written out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists the statements of the language: one entry each, from which errors, completion, hovers, outlines and pages read.
+"""Lists the statements: errors, completion, hovers, the editor's scanner and the pages read one entry of each.
 
 What a statement looks like, the grammar says; what it means, `lower` does.
 """

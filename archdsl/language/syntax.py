@@ -1,4 +1,4 @@
-"""The syntax tree: what the text says, word by word, each piece with its place; nothing is looked up yet."""
+"""Defines the syntax tree: what the text says, each piece with its place, before anything is looked up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The syntax tree, built piece by piece while Lark parses: the parts of a rule to a piece of syntax with its place."""
+"""Builds the syntax tree while Lark parses: each rule and its parts become a piece of syntax with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of a text as the grammar reads them, none left out, and the comments and line ends between them."""
+"""Splits a text into all its words as the grammar reads them, and the comments and line ends between them."""
 
 from __future__ import annotations
 
