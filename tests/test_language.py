@@ -61,7 +61,7 @@ def test_statements_stand_in_any_order(part: str) -> None:
 def heads(text: str) -> list[int]:
     """The `heads` of all attention blocks of a model."""
     blocks = space.check(parse(text)).blocks()
-    return [block.block.heads for block in blocks if block.kind == "msa"]  # type: ignore[attr-defined]
+    return [block.values["heads"] for block in blocks if block.kind == "msa"]
 
 
 def test_an_argument_is_looked_up_on_block_stage_defaults_and_block_kind() -> None:
@@ -72,8 +72,8 @@ def test_an_argument_is_looked_up_on_block_stage_defaults_and_block_kind() -> No
 
 def test_a_let_takes_arguments_and_those_given_further_out_win() -> None:
     text = "let A = msa(heads=2) let B = A(heads=3, window=4) stage[A B B(heads=5) A(window=8)]"
-    blocks = [b.block for b in space.check(parse(text)).stages[0].blocks]
-    assert [(b.heads, b.window) for b in blocks] == [(2, None), (3, 4), (5, 4), (2, 8)]  # type: ignore[attr-defined]
+    values = [block.values for block in space.check(parse(text)).stages[0].blocks]
+    assert [(v["heads"], v["window"]) for v in values] == [(2, None), (3, 4), (5, 4), (2, 8)]
 
 
 @pytest.mark.parametrize("call", ["S(32)", "S(width=32)"])

@@ -1,4 +1,4 @@
-"""Samples to estimates with intervals: spread over seeds, differences of means, rank correlation, adjusted effects."""
+"""Estimates with intervals: spread over seeds, differences of means, rank correlation, adjusted effects."""
 
 from __future__ import annotations
 

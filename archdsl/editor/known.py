@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel
 
 from archdsl.base import resources
-from archdsl.blocks import Block
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.editor.meanings import ARGUMENTS
-from archdsl.editor.scanner import Scan, Statement, Token
+from archdsl.editor.scanner import Scan, Statement, Token, parts
 from archdsl.ir.arguments import choices, show
 from archdsl.ir.recipe import Recipe
 from archdsl.language import prelude
@@ -72,7 +72,7 @@ class BlockInfo:
         return next((argument for argument in self.arguments if argument.name == name), None)
 
 
-def arguments_of(model: type[BaseModel], meanings: dict[str, str] = ARGUMENTS) -> tuple[Argument, ...]:
+def arguments_of(model: type[BaseModel] | Kind, meanings: dict[str, str] = ARGUMENTS) -> tuple[Argument, ...]:
     """The fields of a block or recipe as arguments."""
     found = []
     for name, field_info in model.model_fields.items():
@@ -157,36 +157,24 @@ STAGE: tuple[Argument, ...] = (
 )
 
 
-def defined(scan: Scan, statement: Statement, block: type[Block] | None = None) -> BlockInfo:
+def defined(scan: Scan, statement: Statement, block: Kind | None = None) -> BlockInfo:
     """A block that the file defines, from its text; types come from its class, where there is one."""
     name = statement.name.text if statement.name else ""
     typed = {a.name: a for a in arguments_of(block)} if block else {}
     found = []
-    for index, token in enumerate(statement.tokens):
-        if token.role == "parameter":
-            default = _default(scan.text, statement.tokens[index + 1 :])
-            known = typed.get(token.text) or Argument(token.text, words=words_by_name(token.text))
-            meaning = known.meaning or ARGUMENTS.get(token.text, "")
-            found.append(replace(known, default=default, meaning=meaning))
+    opening = next((i for i, token in enumerate(statement.tokens) if token.text == "("), len(statement.tokens))
+    for part in parts(statement.tokens[opening + 1 :]):
+        if part[0].role == "parameter":
+            said = scan.text[part[1].end : part[-1].end].strip() if len(part) > 1 and part[1].text == "=" else ""
+            known = typed.get(part[0].text) or Argument(part[0].text, words=words_by_name(part[0].text))
+            meaning = known.meaning or ARGUMENTS.get(part[0].text, "")
+            found.append(replace(known, default=said or None, meaning=meaning))
     named = {argument.name for argument in found}
     found += [a for a in typed.values() if a.name not in named]  # width and stride come from the stage unsaid
     source = scan.text[slice(*statement.stretch)]
     return BlockInfo(
         name, "file", comment_above(scan, statement.keyword), tuple(found), tuple(a.name for a in found), source
     )
-
-
-def _default(text: str, rest: list[Token]) -> str | None:
-    """What stands after the `=` of a parameter, up to the comma or the bracket that ends it."""
-    if not rest or rest[0].text != "=":
-        return None
-    depth, end = 0, rest[0].end
-    for token in rest[1:]:
-        depth += (token.text in "([{") - (token.text in ")]}")
-        if depth < 0 or (depth == 0 and token.text == ","):
-            break
-        end = token.end
-    return text[rest[0].end : end].strip() or None
 
 
 def comment_above(scan: Scan, token: Token) -> str:

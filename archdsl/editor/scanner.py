@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,9 @@ Kind: TypeAlias = Literal["name", "number", "string", "sign"]
 # What a place takes: blocks, a value, arguments of a call, parameters of a definition, a condition, arguments of a
 # measure; `name` and `score` after keywords that want one; `either` after `let X =`, where the next token decides.
 Mode: TypeAlias = Literal["items", "value", "arguments", "parameters", "condition", "measure", "name", "either", "none"]
+
+
+_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
 @dataclass(slots=True)
@@ -100,6 +103,26 @@ def tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
             kind, word, (start, position) = "name", named.group(1), named.span(1)
         last = word if kind != "comment" else last
         yield kind, word, start, position
+
+
+def depth(token: Token) -> int:
+    """How much deeper in brackets what follows a token stands."""
+    return (token.text in _OPENING) - (token.text in _CLOSING)
+
+
+def parts(tokens: Iterable[Token]) -> list[list[Token]]:
+    """What commas separate between brackets, from behind the opening one up to what closes it, or the end."""
+    found: list[list[Token]] = [[]]
+    level = 0
+    for token in tokens:
+        level += depth(token)
+        if level < 0:
+            break
+        if token.text == "," and level == 0:
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [part for part in found if part]
 
 
 class Scan:

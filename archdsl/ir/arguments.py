@@ -10,8 +10,6 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
-
 from archdsl.base.errors import did_you_mean
 from archdsl.ir import Scalar
 
@@ -19,14 +17,14 @@ LARGEST = 10**18
 
 
 @functools.lru_cache(maxsize=4096)
-def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
+def misfit(model: Any, name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
     """None when `value` fits the field, else what is wrong and a help line.
 
     Read off the field's annotation, and not asked of pydantic: its validators take longer to make than all else that
     `archdsl check` does to a text.
 
     Args:
-        model: the block or recipe class.
+        model: the kind of a block, or the recipe.
         name: the argument.
         value: a constant.
         kind: the name of its type, so that the cache tells 1 from True and 1.0.
@@ -46,6 +44,12 @@ def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple
                     limit = f"{limit:g}" if float in kinds else limit
                     return f"'{name}' must be {said} {limit}, not {show(value)}", None
     return None
+
+
+def fitted(model: Any, name: str, value: Scalar) -> Scalar:
+    """A value as the field holds it: an integer becomes a real number where only those are taken."""
+    kinds = _alternatives(model.model_fields[name].annotation)
+    return float(value) if type(value) is int and float in kinds and int not in kinds else value
 
 
 # What pydantic's constraints demand, by their attribute.

@@ -7,8 +7,9 @@ import re
 
 from archdsl import ir
 from archdsl.base import resources
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import define
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.language.parser import parse_syntax
 from archdsl.language.values import Scope, lower_value
 
@@ -44,9 +45,9 @@ def letters() -> dict[str, ir.Letter]:
     return found
 
 
-def blocks() -> dict[str, type[Block]]:
+def blocks() -> dict[str, Kind]:
     """Every block that a file knows without defining it: the prelude's and the primitives."""
-    known = {name: definition(name)._block for name in names()}
+    known: dict[str, Kind] = {name: definition(name)._block for name in names()}
     return dict(sorted((known | {name: BLOCKS[name] for name in BLOCKS if not name.startswith("down_")}).items()))
 
 
