@@ -17,8 +17,7 @@ import torch
 
 from archdsl.analyses import ANALYSES
 from archdsl.data import Dataset
-from archdsl.study.pool import Task
-from archdsl.study.trial import run_trial
+from archdsl.study.trial import Task, run_trial
 
 
 @contextlib.contextmanager
