@@ -14,10 +14,10 @@ import pytest
 import torch
 from rough_analyses import rough_analyses_here_and_in_workers, roughly  # noqa: F401
 
-from archdsl.analyses.fourier import FourierResult, UnitCurve
-from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.lesion import LesionResult, UnitLesion
 from archdsl.analyses.noise import NoiseResult
+from archdsl.analyses.results.fourier import FourierResult, UnitCurve
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
 from archdsl.api.reproduction.claims import claims, judged
 from archdsl.api.reproduction.evidence import Record, Records, end_against_middle, kept_at_high_frequencies

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from archdsl.analyses.folder import Folder
-from archdsl.analyses.hessian import HessianResult
-from archdsl.analyses.hessian_along_plot import plot
+from archdsl.analyses.results.hessian import HessianResult
+from archdsl.analyses.results.hessian_epochs import plot
+from archdsl.analyses.subjects.folder import Folder
 from archdsl.api.analyze import analyze
 from archdsl.base import checkpoint
 from archdsl.base.errors import ArchdslError, DataError, UsageError

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from archdsl.analyses import ANALYSES, Result
-from archdsl.analyses.fourier import UnitCurve
 from archdsl.analyses.noise import SPLIT
+from archdsl.analyses.results.fourier import UnitCurve
 from archdsl.analyses.variance import UnitVariance
 from archdsl.base.errors import DataError
 

@@ -80,7 +80,7 @@ def _figure(
     width = 6.6 if columns == 1 else min(_COLUMN, 12.4 / columns) * columns
 
     def draw(drawn: Figure) -> None:
-        from archdsl.analyses.depth_plot import common_legend
+        from archdsl.analyses.results.depth import common_legend
 
         grid = drawn.subplots(
             1, columns, squeeze=False, subplot_kw={"projection": "3d"} if surface else None,

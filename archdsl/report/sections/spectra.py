@@ -86,7 +86,7 @@ def _fourier(results: Results) -> Markup:
         return fragment()
 
     def draw(figure_: Figure) -> None:
-        from archdsl.analyses.depth_plot import common_legend
+        from archdsl.analyses.results.depth import common_legend
 
         grid = figure_.subplots(2, len(found), sharey="row", squeeze=False)
         drawn = [_result("fourier", finalist.fourier) for finalist in found]
