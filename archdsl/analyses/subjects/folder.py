@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,9 +20,14 @@ from torch import nn
 
 from archdsl.analyses import ANALYSES, Result
 from archdsl.analyses.measuring.parts import Parts, apart
+from archdsl.base import pictures
 from archdsl.base.errors import DataError, RunError
 from archdsl.base.files import write_atomically
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE = (6.4, 4.2)  # inches of a figure in a file of its own
 Identity = Mapping[str, Any]  # plain data, equal exactly where a stored result still holds
 
 
@@ -111,9 +116,7 @@ class Folder:
         return [f"{name}.npz", *(f"{stem}.{end}" for stem, _ in stems(name) for end in ("svg", "png"))]
 
     def _write_beside(self, name: str, result: Result) -> None:
-        out = io.BytesIO()
-        np.savez(out, allow_pickle=False, **arrays(result.to_json()))
-        write_atomically(self.path / f"{name}.npz", out.getvalue())
+        save_arrays(self.path / f"{name}.npz", arrays(result.to_json()))
         draw_files(name, result, self.path)
 
 
@@ -157,13 +160,20 @@ def stems(name: str) -> list[tuple[str, str | None]]:
 
 def draw_files(name: str, result: Result, folder: Path) -> None:
     """Draw a result into files of its own, one per view, as SVG and PNG."""
-    from matplotlib.figure import Figure
-
     for stem, view in stems(name):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        figure = pictures.blank(SIZE)
         axes = figure.add_subplot(projection="3d" if view == "surface" else None)
         ANALYSES[name].plot(result, axes, **({} if view is None else {"view": view}))
-        for format in ("svg", "png"):
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format=format, dpi=160)
-            write_atomically(folder / f"{stem}.{format}", drawn.getvalue())
+        save_both(figure, folder / stem)
+
+
+def save_both(figure: Figure, stem: Path) -> list[str]:
+    """A figure as SVG and as PNG; returns the files' names."""
+    return [pictures.save(figure, stem.with_name(f"{stem.name}.{end}")).name for end in ("svg", "png")]
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """Arrays as an `.npz` file; returns its name."""
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # a name of an array may be anything
+    return write_atomically(path, out.getvalue()).name

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from archdsl.api.reproduction.claims import PARTS
+from archdsl.api.reproduction.claims import PARTS, RULE
 from archdsl.api.reproduction.evidence import Records
 from archdsl.api.reproduction.figures import Plot, figures
-from archdsl.api.reproduction.verdict import RULE
 from archdsl.report.wording import MINUS, duration, listing, plural, short
 
 _PICTURED = ("resnet", "vit", "alternet")

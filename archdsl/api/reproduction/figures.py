@@ -12,8 +12,8 @@ from archdsl.analyses import ANALYSES
 from archdsl.api.reproduction.evidence import Record, Records
 from archdsl.api.reproduction.pooling import pooled
 from archdsl.api.reproduction.scale import NETWORKS
-from archdsl.api.reproduction.verdict import estimate
 from archdsl.base import colours
+from archdsl.base.statistics import mean_interval
 from archdsl.report.wording import listing
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _regimes(records: Records) -> Plot | None:
         axes = figure.subplots()
         for name in shown:
             shares = records.shares(name)
-            found = [estimate([100 * r.content["test"]["accuracy"] for r in records.of(name, s)]) for s in shares]
+            found = [mean_interval([100 * r.content["test"]["accuracy"] for r in records.of(name, s)]) for s in shares]
             half = [f.high - f.value if np.isfinite(f.high) else 0.0 for f in found]
             x = [100 * share for share in shares]
             axes.errorbar(
