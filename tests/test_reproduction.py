@@ -272,7 +272,7 @@ def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: P
     task = job(training, Folder(tmp_path, Plan.of(replace(QUICK, batches=1, size=4), data)))
     first = carry_out(task, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
-    from archdsl.study.candidate import seeded
+    from archdsl.training.experiment import seeded
     from archdsl.training.loop import train
 
     train(

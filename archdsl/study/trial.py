@@ -1,62 +1,77 @@
-"""One candidate: built, trained, scored; what went wrong is a reason, not a crash."""
+"""Runs a trial, one training of a network in a search, and measures it; what goes wrong is a reason, not a crash."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from archdsl import analyses, ir, space
+from archdsl import analyses
 from archdsl.base.device import out_of_memory
-from archdsl.base.errors import DiskFullError, RunError, StudyError
+from archdsl.base.errors import DiskFullError, RunError
 from archdsl.base.interrupts import as_interrupt
 from archdsl.base.metrics import Metrics
 from archdsl.data import Dataset
-from archdsl.interchange.arch_text import write
-from archdsl.ir.arguments import show
+from archdsl.ir.recipe import Recipe
 from archdsl.ir.scores import SCORES
 from archdsl.network import Architecture
-from archdsl.network.model import Network, build
+from archdsl.network.model import Network
 from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
-from archdsl.study.pool import Task
-from archdsl.training.experiment import recipe_of
-from archdsl.training.loop import Epoch, train
-from archdsl.training.loop import evaluate as test
+from archdsl.training.experiment import recipe_of, seeded
+from archdsl.training.loop import Epoch, evaluate, train
 
 
-def key_of(architecture: Architecture) -> str:
-    """What makes two candidates the same: the network, and what holes decided of its recipe."""
-    decided = [f"train.{name}={show(architecture.train[name])}" for name in architecture.tuned]
-    return " ".join([architecture.hash, *decided])
+@dataclass(frozen=True)
+class Task:
+    """One training and what to measure after it.
 
-
-def recipe_facts(architecture: Architecture) -> dict[str, Any]:
-    """What records and finalists say of how a candidate is trained.
-
-    Returns:
-        `key`, what it is known by; `recipe`, whole; `tuned`, what holes decided of it.
+    Attributes:
+        wanted: scores that need an analysis, for the search.
+        until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
+        trained: epochs that are done already, and that `checkpoint` should hold; cached: unless they were taken from a
+            cache, which keeps no weights.
+        final: whether to test it too; analyse: whether to keep whole analyses.
+        caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
     """
-    return {
-        "key": key_of(architecture),
-        "recipe": recipe_of(architecture).model_dump(),
-        "tuned": {name: architecture.train[name] for name in architecture.tuned},
-    }
+
+    architecture: Architecture
+    recipe: Recipe
+    seed: int
+    checkpoint: Path
+    wanted: tuple[str, ...] = ()
+    until: int | None = None
+    trained: int = 0
+    cached: bool = False
+    final: bool = False
+    analyse: bool = False
+    caches: tuple[Path, ...] = ()
 
 
-def seeded(architecture: Architecture, seed: int) -> Network:
-    """The network with weights drawn from a seed, whatever the caller's random state."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build(architecture)
+def task_of(
+    architecture: Architecture, seed: int, checkpoint: Path, before: Mapping[str, Any] | None = None, **more: Any
+) -> Task:
+    """The task of training a network by its own recipe.
+
+    Args:
+        architecture: the network.
+        seed: of its training.
+        checkpoint: keeps its state.
+        before: the record so far, of a network that was promoted.
+        more: see `Task`.
+    """
+    trained, cached = (0, False) if before is None else (before["epochs"], "cached" in before)
+    return Task(architecture, recipe_of(architecture), seed, checkpoint, trained=trained, cached=cached, **more)
 
 
-def evaluate(
+def run_trial(
     task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Train a candidate, and measure what the task asks for; failures are reasons in the result.
+    """Train a network, and measure what the task asks for; failures are reasons in the result.
 
     Returns:
         `state`, `reason`, `scores` (accuracy, NLL, ECE, costs, and those wanted), `curve`, `seconds`; for a final also
@@ -135,7 +150,7 @@ def _measured(network: Network, entry: Entry, task: Task, data: Dataset, device:
     """
     found: dict[str, Any] = {"scores": entry.scores | _wanted(network, task, data, device, entry.scores)}
     if task.final and entry.test is None:
-        found["test"] = _point(test(network, data.test, data, device=device))
+        found["test"] = _point(evaluate(network, data.test, data, device=device))
     if task.analyse and entry.analysed is None:
         found["analysed"] = _analyse(network, task, data, device)
     return entry.model_copy(update=found)
@@ -237,58 +252,3 @@ def _measure(network: Network, task: Task, data: Dataset, device: torch.device, 
         network, data, units=task.architecture.units, only=names, device=device,
         options={name: options for name in names if (options := _options(name, task))},
     )  # fmt: skip
-
-
-def member_of(entry: dict[str, Any], spec: ir.Spec) -> Architecture:
-    """The member of a space that a record is about.
-
-    Raises:
-        StudyError: the record's decisions mean nothing in this space.
-    """
-    choices = entry["choices"]
-    found = (
-        None
-        if set(choices) - {hole.name for hole in ir.holes(spec)}
-        else space.attempt(spec, lambda hole: choices[hole.name])
-    )
-    if found is None:
-        raise StudyError(f"trial {entry['number']} is no member of this space", "choose another folder with --run")
-    return found
-
-
-def record(
-    number: int, architecture: Architecture, outcome: dict[str, Any], before: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """A trial's entry in `results.json`, and in the study.
-
-    Args:
-        number: of the trial.
-        architecture: what was trained.
-        outcome: of `evaluate`, or `{"died": reason}`.
-        before: the entry so far, of a network that was promoted.
-    """
-    if "died" in outcome:
-        outcome = {"state": "failed", "reason": outcome["died"], "curve": [], "seconds": 0.0, "scores": {}}
-    story = outcome | {key: before[key] for key in ("anew",) if before is not None and key in before}
-    return (
-        {
-            "kind": "trained" if before is None else "continued",
-            "number": number,
-            "state": outcome["state"],
-            "hash": architecture.hash,
-            "spec": write(architecture),
-            "layout": architecture.layout,
-            "decisions": dict(architecture.decisions),
-            "choices": dict(architecture.choices),
-            "params": architecture.params,
-            "macs": architecture.macs,
-            "epochs": len(outcome["curve"]),
-            "seconds": round(outcome["seconds"] + (0.0 if before is None else before["seconds"]), 3),
-            "reason": outcome["reason"],
-            "scores": outcome["scores"],
-            "curve": [point["accuracy"] for point in outcome["curve"]],
-            "curve_nll": [point["nll"] for point in outcome["curve"]],
-        }
-        | recipe_facts(architecture)
-        | {key: story[key] for key in ("cached", "anew") if key in story}
-    )
