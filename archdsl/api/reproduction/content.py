@@ -1,4 +1,4 @@
-"""Results of a rerun in, its page as plain pieces out: headings, paragraphs, tables and figures, for any output."""
+"""Puts the page of a rerun together from plain pieces: headings, paragraphs, tables and figures, for any output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of trainings in, the figures out: drawn by the analyses themselves, all seeds of a network as one."""
+"""Draws the figures of a rerun, by the analyses themselves: all seeds of a network as one."""
 
 from __future__ import annotations
 
