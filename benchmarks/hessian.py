@@ -1,4 +1,4 @@
-"""Top-5 Hessian eigenvalues to 1e-3: Lanczos on a retained graph against power iteration; A/B interleaved, JSON out.
+"""Compares two ways to the top five Hessian eigenvalues: Lanczos on a retained graph, and power iteration.
 
     python benchmarks/hessian.py [--batches 3] [--rounds 3] [--out benchmarks/results/hessian.json]
 
@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archdsl.analyses import batches, hessian
-from archdsl.analyses.curvature import LossHessian
+from archdsl.analyses.curvature.loss_hessian import LossHessian
 from archdsl.data import load
 from archdsl.ir.recipe import Recipe
 from archdsl.training.loop import train

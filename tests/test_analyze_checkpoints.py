@@ -15,7 +15,7 @@ from small_networks import one_thread  # noqa: F401
 
 import archdsl
 from archdsl.analyses import ANALYSES
-from archdsl.analyses.curvature import LossHessian
+from archdsl.analyses.curvature.loss_hessian import LossHessian
 from archdsl.api.analyze_checkpoints import analyze_checkpoints, ordered
 from archdsl.api.train import restore
 from archdsl.base.checkpoint import load_metadata, save
@@ -124,7 +124,7 @@ def test_checkpoints_of_several_trainings_are_not_one(trained: Path, tmp_path: P
         load_metadata(tmp_path / "broken.safetensors")
 
 
-@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].parts])
+@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].takes("parts")])
 def test_finished_batches_outlive_an_interruption(
     name: str, trained: Path, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from scipy.integrate import quad
 from small_networks import one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
-from archdsl.analyses.curvature import LossHessian
-from archdsl.analyses.hessian import HessianResult
-from archdsl.analyses.parts import Parts
-from archdsl.analyses.race import Race, evidence, race, settled, tally
-from archdsl.analyses.subject import Options, Subject
+from archdsl.analyses.curvature.loss_hessian import LossHessian
+from archdsl.analyses.measuring.parts import Parts
+from archdsl.analyses.results.hessian import HessianResult
+from archdsl.analyses.subjects.race import Race, evidence, race, settled, tally
+from archdsl.analyses.subjects.subject import Options, Subject
 from archdsl.api.train import restore
 from archdsl.base.errors import RunError, UsageError
 from archdsl.cli.main import run
@@ -104,7 +105,7 @@ def spectra(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Race]:
             parts.done = list(values)
             return _result(values[:, None].tolist())
 
-        monkeypatch.setattr("archdsl.analyses.race.hessian.measure", measure)
+        monkeypatch.setattr("archdsl.analyses.subjects.race.hessian.measure", measure)
         kept = [Parts() for _ in rows]
         return race(subjects, Options(batches=len(rows[0]), batch_size=1), 0.05, kept, **options)
 
@@ -202,6 +203,7 @@ def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
     assert json.loads(capsys.readouterr().out)["race"] == raced | {"limit": 20}
 
 
+@pytest.mark.usefixtures("rough_analyses")
 def test_one_failed_hessian_does_not_end_a_comparison(
     specs: list[str], little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

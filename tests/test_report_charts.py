@@ -11,8 +11,8 @@ from report_page import changed, check
 from report_results import analysed, results, trial
 
 from archdsl import report
-from archdsl.analyses.fourier import FourierResult
-from archdsl.analyses.hessian import HessianResult
+from archdsl.analyses.results.fourier import FourierResult
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.report import chart, layout, wording
 from archdsl.report.layout import series
 from archdsl.report.sections.differences import ruler

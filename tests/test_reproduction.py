@@ -14,20 +14,20 @@ import pytest
 import torch
 from rough_analyses import rough_analyses_here_and_in_workers, roughly  # noqa: F401
 
-from archdsl.analyses.fourier import FourierResult, UnitCurve
-from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.lesion import LesionResult, UnitLesion
 from archdsl.analyses.noise import NoiseResult
+from archdsl.analyses.results.fourier import FourierResult, UnitCurve
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
-from archdsl.api.reproduction.claims import claims, judged
+from archdsl.api.reproduction.claims import claims, judge, judged
 from archdsl.api.reproduction.evidence import Record, Records, end_against_middle, kept_at_high_frequencies
 from archdsl.api.reproduction.folder import Folder
 from archdsl.api.reproduction.plan import Plan, trainings
 from archdsl.api.reproduction.pooling import pooled
 from archdsl.api.reproduction.scale import FULL, NETWORKS, QUICK, SMALL, warmed_up
 from archdsl.api.reproduction.training import carry_out, job, kept_epochs, subset
-from archdsl.api.reproduction.verdict import estimate, judge
 from archdsl.base.errors import StudyError, UsageError
+from archdsl.base.statistics import mean_interval
 from archdsl.cli.main import run
 from archdsl.data import load
 
@@ -38,7 +38,7 @@ def test_the_interval_is_students() -> None:
     from scipy.stats import ttest_1samp
 
     values = [0.3, -0.1, 0.4, 0.2, 0.25]
-    found = estimate(values)
+    found = mean_interval(values)
     expected = ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
 

@@ -1,4 +1,4 @@
-"""The paper, rerun: Park & Kim 2022 (arXiv 2202.06709) on matched networks, its figures and claims from our numbers.
+"""Reruns the paper, Park & Kim 2022 (arXiv 2202.06709), on matched networks: its figures and claims, measured anew.
 
 reproduce()                                    the embedded data set, an hour of processor time
 reproduce(full=True, data="npz:cifar10.npz")   CIFAR-10, on a GPU

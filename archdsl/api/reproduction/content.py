@@ -1,4 +1,4 @@
-"""Results of a rerun in, its page as plain pieces out: headings, paragraphs, tables and figures, for any output."""
+"""Puts the page of a rerun together from plain pieces: headings, paragraphs, tables and figures, for any output."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from archdsl.api.reproduction.claims import PARTS
+from archdsl.api.reproduction.claims import PARTS, RULE
 from archdsl.api.reproduction.evidence import Records
 from archdsl.api.reproduction.figures import Plot, figures
-from archdsl.api.reproduction.verdict import RULE
 from archdsl.report.wording import MINUS, duration, listing, plural, short
 
 _PICTURED = ("resnet", "vit", "alternet")

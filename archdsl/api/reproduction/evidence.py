@@ -1,8 +1,7 @@
-"""Records of trainings in; for a claim, the number of every seed out, and what stands behind it."""
+"""Reads the numbers that claims are about from the records of trainings."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from archdsl.analyses import ANALYSES, Result
-from archdsl.analyses.fourier import UnitCurve
 from archdsl.analyses.noise import SPLIT
+from archdsl.analyses.results.fourier import UnitCurve
 from archdsl.analyses.variance import UnitVariance
 from archdsl.base.errors import DataError
 
@@ -74,56 +73,6 @@ class Records:
         return [result for result in found if result is not None]
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a claim is judged by.
-
-    Attributes:
-        values: per seed, positive where the paper is right.
-        groups: names, and the numbers that were compared, per seed.
-        counted: how many blocks of how many do what the paper says, over all seeds; None where no blocks are counted.
-    """
-
-    values: tuple[float, ...]
-    groups: tuple[tuple[str, tuple[float, ...]], ...]
-    counted: tuple[int, int] | None = None
-
-
-def contrast(records: Records, more: tuple[str, str, float], less: tuple[str, str, float], number: Number) -> Evidence:
-    """`more` minus `less`, each (title, network, share), over the seeds that both have."""
-    found = []
-    for _, network, share in (more, less):
-        numbers = {record.seed: number(record) for record in records.of(network, share)}
-        found.append({seed: n for seed, n in numbers.items() if n is not None and math.isfinite(n)})
-    seeds = sorted(found[0].keys() & found[1].keys())
-    return Evidence(
-        tuple(found[0][seed] - found[1][seed] for seed in seeds),
-        tuple(
-            (title, tuple(numbers[seed] for seed in seeds))
-            for (title, _, _), numbers in zip((more, less), found, strict=True)
-        ),
-    )
-
-
-def single(records: Records, title: str, network: str, number: Number) -> Evidence:
-    """A number of one network that the paper says is positive."""
-    numbers = [number(record) for record in records.of(network)]
-    values = tuple(n for n in numbers if n is not None and math.isfinite(n))
-    return Evidence(values, ((title, values),))
-
-
-def majority(records: Records, title: str, network: str, changes: Callable[[Record], Sequence[float]]) -> Evidence:
-    """The share of blocks with a positive change, less one half."""
-    shares, right, total = [], 0, 0
-    for record in records.of(network):
-        found = changes(record)
-        if found:
-            positive = sum(change > 0 for change in found)
-            shares.append(positive / len(found))
-            right, total = right + positive, total + len(found)
-    return Evidence(tuple(share - 0.5 for share in shares), ((title, tuple(shares)),), (right, total))
-
-
 # ---------------------------------------------------------------- numbers of one training
 
 
@@ -141,16 +90,6 @@ def score(analysis: str, name: str) -> Number:
 def quality(split: str, name: str) -> Number:
     """`accuracy` or `nll` on a split."""
     return lambda record: float(record.content[split][name])
-
-
-def negative(number: Number) -> Number:
-    """The same with the other sign: less is more."""
-
-    def read(record: Record) -> float | None:
-        value = number(record)
-        return None if value is None else -value
-
-    return read
 
 
 def kept_at_high_frequencies(record: Record) -> float | None:
@@ -178,28 +117,17 @@ def end_against_middle(record: Record) -> float | None:
 # ---------------------------------------------------------------- changes of single blocks
 
 
-def amplitude(kind: str, sign: int) -> Callable[[Record], list[float]]:
-    """Change of relative log amplitude at the highest frequency over each block of a kind, times a sign."""
-
-    def read(record: Record) -> list[float]:
-        result = record.result("fourier")
-        units: Sequence[UnitCurve] = () if result is None else result.units
-        return [
-            sign * float(unit.relative[-1] - (unit.before[-1] - unit.before[0]))
-            for unit in units
-            if unit.kind == kind and unit.before is not None
-        ]
-
-    return read
+def amplitude(record: Record, kind: str) -> list[float]:
+    """Change of relative log amplitude at the highest frequency over each block of a kind."""
+    result = record.result("fourier")
+    units: Sequence[UnitCurve] = () if result is None else result.units
+    known = [(unit, unit.before) for unit in units if unit.kind == kind and unit.before is not None]
+    return [float(unit.relative[-1] - (before[-1] - before[0])) for unit, before in known]
 
 
-def spread(kind: str, sign: int) -> Callable[[Record], list[float]]:
-    """Logarithm of feature-map variance out over in over each block of a kind, times a sign."""
-
-    def read(record: Record) -> list[float]:
-        result = record.result("variance")
-        units: Sequence[UnitVariance] = () if result is None else result.units
-        changes = [unit.change for unit in units if unit.kind == kind]
-        return [sign * float(np.average(c, weights=result.images)) for c in changes if c is not None]
-
-    return read
+def spread(record: Record, kind: str) -> list[float]:
+    """Logarithm of feature-map variance out over in over each block of a kind."""
+    result = record.result("variance")
+    units: Sequence[UnitVariance] = () if result is None else result.units
+    changes = [unit.change for unit in units if unit.kind == kind]
+    return [float(np.average(c, weights=result.images)) for c in changes if c is not None]

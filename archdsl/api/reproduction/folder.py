@@ -1,4 +1,4 @@
-"""A run's folder: its plan, one record per finished training, and what is written when all are there."""
+"""Keeps a rerun's folder: its plan, one record per finished training, and the results when all are there."""
 
 from __future__ import annotations
 

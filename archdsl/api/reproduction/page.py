@@ -1,14 +1,14 @@
-"""The pieces of a rerun's page in; an HTML page that stands alone out, and Markdown with figures beside it."""
+"""Writes the page of a rerun: HTML that stands alone, and Markdown with figures beside it."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from archdsl.api.reproduction.content import Drawing, Drawings, Heading, Lead, Paragraph, Piece, Table, content
 from archdsl.api.reproduction.figures import Plot
+from archdsl.base import pictures
 from archdsl.base.files import write_atomically
 from archdsl.drawing.page import inline as picture_inline
 from archdsl.language import parse
@@ -139,18 +139,11 @@ def _safe(text: str) -> str:
 
 def standalone(plot: Plot) -> bytes:
     """A figure as an SVG file on white, the same bytes on every run."""
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    white: dict[Any, Any] = {"figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": plot.name}
-    with matplotlib.rc_context({**STYLE, **white}):
-        figure = Figure(figsize=plot.size, layout="constrained")
-        FigureCanvasSVG(figure)
+    style = {**STYLE, "figure.facecolor": "white", "savefig.facecolor": "white"}
+    with pictures.settings(style, plot.name):
+        figure = pictures.blank(plot.size)
         plot.draw(figure)
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return out.getvalue()
+        return pictures.content(figure, "svg", dpi=figure.dpi, style=style, salt=plot.name)
 
 
 def _picture(piece: Drawing) -> str:

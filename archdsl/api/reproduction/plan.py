@@ -1,4 +1,4 @@
-"""A scale and a data set in, the list of trainings out, each with what is measured of it; and the identity of a run."""
+"""Plans a rerun: its trainings, what is measured of each, and what makes two runs the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished run in, its results as one plain document out: networks, verdicts, seeds, machine, and all records."""
+"""Assembles the results of a rerun: networks, verdicts, seeds, machine, and all records, as one plain document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scale and a data set in; all trainings carried out, or taken from the run's folder, and their records out."""
+"""Carries out all trainings of a rerun, or takes them from its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small or full in, what is trained and how long out: the matched networks' texts, recipe, seeds and shares of data."""
+"""The scales of a rerun, small, full or quick: the matched networks, recipe, seeds and shares of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training of the plan in, its record out: trained with the weights of some epochs kept, tested, measured."""
+"""Carries out one training of a rerun: trains, keeps the weights of some epochs, tests and measures."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def columns(
     titled: bool,
 ) -> None:
     """A column per network and a row per view, with one legend a row; the first column's labels speak for all."""
-    from archdsl.analyses.depth_plot import common_legend
+    from archdsl.analyses.results.depth import common_legend
 
     shared = all((analysis, view) in _COMPARABLE for view in views)
     grid = figure.subplots(
