@@ -14,9 +14,10 @@ from archdsl.editor.analysis import Analysis
 from archdsl.editor.hover import token_at
 from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
-from archdsl.editor.scanner import MEASURES, Token
+from archdsl.editor.scanner import Token
 from archdsl.editor.terminals import patterns, words
 from archdsl.language import parse
+from archdsl.language.conditions import MEASURES
 from archdsl.language.values import RESERVED
 from archdsl.network import Misfit, resolve
 from archdsl.network.identity import spec_hash
