@@ -18,7 +18,6 @@ from archdsl.editor.scanner import Token
 from archdsl.editor.terminals import patterns, words
 from archdsl.ir.measures import MEASURES
 from archdsl.language import parse
-from archdsl.language.conditions import MEASURES
 from archdsl.language.values import RESERVED
 from archdsl.network import Misfit, resolve
 from archdsl.network.identity import spec_hash
