@@ -9,9 +9,7 @@ import sys
 
 def main() -> None:
     """Run the command that `sys.argv` holds; see `archdsl.cli.main`."""
-    gc.set_threshold(
-        50_000, 20, 50
-    )  # what is imported stays: looking through it again and again takes a tenth of a start
+    gc.set_threshold(200_000)  # what is imported stays: to look through it meanwhile takes a tenth of a start
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for them takes as long as a text
     try:
         from archdsl.base.interrupts import listening

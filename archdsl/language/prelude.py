@@ -40,9 +40,10 @@ def letters() -> dict[str, ir.Letter]:
     """What the lets of the prelude stand for (`C`, `M`, `T`), each one block; a file may redefine them."""
     found: dict[str, ir.Letter] = {}
     for statement in parse_syntax("\n".join(_LET.findall(_text())), "prelude.arch"):
-        (call,) = (item for item in statement.items or () if isinstance(item, syntax.BlockCall))
-        given = {a.name: lower_value(a.value, Scope({}), "") for a in call.arguments}
-        found[statement.name or ""] = ir.Letter(kind=call.name, arguments=given)
+        match statement:
+            case syntax.Statement(name=str(name), items=(syntax.BlockCall(kind, arguments),)):
+                given = {a.name: lower_value(a.value, Scope({}), "") for a in arguments}
+                found[name] = ir.Letter.model_validate({"kind": kind, "arguments": given})
     return found
 
 
