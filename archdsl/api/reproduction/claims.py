@@ -1,186 +1,176 @@
-"""The paper's claims: what each says, by what it is measured here, and on which networks."""
+"""Lists the paper's claims, and judges each by the numbers of several seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from archdsl.api.reproduction import evidence as e
-from archdsl.api.reproduction.evidence import Evidence, Records
-from archdsl.api.reproduction.scale import NETWORKS
-from archdsl.api.reproduction.verdict import estimate, judge
+from archdsl.api.reproduction import numbers as n
+from archdsl.api.reproduction.numbers import Number
+from archdsl.api.reproduction.plan import NETWORKS, SCARCE, SHARES
+from archdsl.api.reproduction.records import Records
+from archdsl.base.statistics import mean_interval
 
-Unit = Literal["percent", "ln", "nats", "blocks"]
+Verdict = Literal["seen", "not seen", "unclear here"]
+
+SEEDS_AT_LEAST: Final = 3
+RULE: Final = (
+    "For every claim there is a number per seed, positive where the paper is right: the difference of two networks "
+    "trained with the same seed, or the share of blocks that do what the paper says, less one half. Student’s 95 % "
+    "interval of its mean over the seeds decides. Seen: the interval lies above 0. Not seen: it lies below 0, the "
+    "opposite was found. Unclear here: it holds 0, or there are fewer than three seeds. Claims are judged one by one, "
+    "so of twenty that were all empty, one would be decided by chance."
+)
+
+
+def judge(values: Sequence[float]) -> Verdict:
+    """The verdict on a claim by `RULE`, from a number per seed, positive where the paper is right.
+
+    >>> judge([0.2, 0.3, 0.25]), judge([-0.2, -0.3, -0.25]), judge([0.2, -0.3, 0.25]), judge([0.2, 0.2])
+    ('seen', 'not seen', 'unclear here', 'unclear here')
+    """
+    found = mean_interval(values)
+    if found.n[0] < SEEDS_AT_LEAST or not found.excludes_zero:
+        return "unclear here"
+    return "seen" if found.low > 0 else "not seen"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim.
+    """One claim: the number is larger in the first network than in the second, or positive where there is no second.
 
     Attributes:
         name: for machines.
         part: of the paper: what it is about.
         says: the claim, in our words.
-        measure: the number that is compared.
-        unit: of that number.
-        evidence: from the records.
+        number: what is compared.
+        first, second: the networks.
+        shares: of the training images, on which they were trained.
+        smaller: the first one's is the smaller.
     """
 
     name: str
     part: str
     says: str
-    measure: str
-    unit: Unit
-    evidence: Callable[[Records], Evidence]
+    number: Number
+    first: str
+    second: str | None = None
+    shares: tuple[float, float] = (1.0, 1.0)
+    smaller: bool = False
+
+    def values(self, sides: Sequence[dict[int, float]], seeds: Sequence[int]) -> list[float]:
+        """A number per seed, positive where the paper is right, from each network's."""
+        if self.second is None:
+            half = 0.5 if self.number.unit == "blocks" else 0.0
+            return [sides[0][seed] - half for seed in seeds]
+        more, less = reversed(sides) if self.smaller else sides
+        return [more[seed] - less[seed] for seed in seeds]
 
 
 def judged(claim: Claim, records: Records) -> dict[str, Any]:
-    """A claim with its numbers and its verdict, as plain data."""
-    found = claim.evidence(records)
-    interval = estimate(found.values)
+    """A claim with its numbers over the seeds that all its networks have, and its verdict, as plain data."""
+    number = claim.number
+    networks = [(name, share) for name, share in zip((claim.first, claim.second), claim.shares, strict=True) if name]
+    sides = [number.by_seed(records.of(name, share)) for name, share in networks]
+    seeds = sorted(set(sides[0]).intersection(*sides))
+    values = claim.values(sides, seeds)
+    interval = mean_interval(values)
+    titles = [NETWORKS[name] + ("" if share == 1 else f" on {share:.0%}") for name, share in networks]
     return {
-        "name": claim.name, "part": claim.part, "says": claim.says, "measure": claim.measure, "unit": claim.unit,
-        "verdict": judge(found.values), "mean": interval.value, "low": interval.low, "high": interval.high,
-        "seeds": len(found.values), "values": list(found.values),
-        "groups": [{"name": name, "values": list(values)} for name, values in found.groups],
-        "blocks": None if found.counted is None else list(found.counted),
+        "name": claim.name, "part": claim.part, "says": claim.says, "measure": number.says, "unit": number.unit,
+        "verdict": judge(values), "mean": interval.value, "low": interval.low, "high": interval.high,
+        "seeds": len(values), "values": values,
+        "groups": [
+            {"name": number.of.format(title), "values": [side[seed] for seed in seeds]}
+            for title, side in zip(titles, sides, strict=True)
+        ],
+        "blocks": _counted(claim, records),
     }  # fmt: skip
 
 
-def _two(
-    more: str, less: str, number: e.Number, share: tuple[float, float] = (1.0, 1.0)
-) -> Callable[[Records], Evidence]:
-    """`more` has the larger number."""
-    sides = [(_title(name, part), name, part) for name, part in zip((more, less), share, strict=True)]
-    return lambda records: e.contrast(records, sides[0], sides[1], number)
-
-
-def _smaller(
-    less: str, more: str, number: e.Number, share: tuple[float, float] = (1.0, 1.0)
-) -> Callable[[Records], Evidence]:
-    """`less` has the smaller number; it is shown with its own sign."""
-
-    def read(records: Records) -> Evidence:
-        found = _two(less, more, e.negative(number), share)(records)
-        return Evidence(found.values, tuple((name, tuple(-v for v in values)) for name, values in found.groups))
-
-    return read
-
-
-def _title(name: str, share: float) -> str:
-    return NETWORKS[name] if share == 1 else f"{NETWORKS[name]} on {share:.0%}"
-
-
-def _blocks(network: str, what: str, changes: Callable[[e.Record], list[float]]) -> Callable[[Records], Evidence]:
-    return lambda records: e.majority(records, f"{what} blocks of {NETWORKS[network]}", network, changes)
+def _counted(claim: Claim, records: Records) -> list[int] | None:
+    """How many blocks of how many do what the paper says, over all seeds; None where no blocks are counted."""
+    if claim.number.changes is None:
+        return None
+    changes = [change for record in records.of(claim.first) for change in claim.number.changes(record)]
+    return [sum(change > 0 for change in changes), len(changes)]
 
 
 _EARLY, _LATE = "after the warm-up", "at the end of the training"
 _NEGATIVE = "share of negative ones among the five largest Hessian eigenvalues of a batch"
 _POSITIVE = "logarithm of the mean positive one of the five largest Hessian eigenvalues of a batch"
-_AMPLITUDE = "blocks that {} the relative log amplitude at the highest frequency"
-_VARIANCE = "blocks that {} the variance of the feature map"
-_ACCURACY = "test accuracy"
+_NEP = {when: n.score(_NEGATIVE, "percent", when, "nep") for when in ("hessian_early", "hessian")}
+_APE = {when: n.score(_POSITIVE, "ln", when, "log_ape") for when in ("hessian_early", "hessian")}
+_RISE = n.score("mean rise of the NLL over the unit disc of the landscape", "nats", "landscape", "landscape_rise")
+_FIT = n.quality("NLL on the training images", "nats", "train", "nll")
+_ACCURACY, _NLL = (
+    n.quality("test accuracy", "percent", "test", "accuracy"),
+    n.quality("test NLL", "nats", "test", "nll"),
+)
+_KEPT = Number("accuracy with noise above 0.5π against accuracy without", "percent", n.kept_at_high_frequencies)
+_TILT = n.score("accuracy with noise above 0.5π less accuracy with noise below", "percent", "noise", "noise_tilt")
+_TILT_BACK = n.score(
+    "accuracy with noise below 0.5π less accuracy with noise above", "percent", "noise", "noise_tilt", sign=-1
+)
+_END = Number("accuracy lost without the one less accuracy lost without the other", "percent", n.end_against_middle)
+
+_LANDSCAPE, _FREQUENCIES, _VARIANCE, _PLACEMENT, _DATA = PARTS = (
+    "Loss landscape", "Frequencies", "Feature-map variance", "Placement", "AlterNet",
+)  # fmt: skip
 
 
-def claims(shares: tuple[float, ...], scarce: float) -> tuple[Claim, ...]:
-    """All claims, for a run that trained on these shares of the data."""
-    return (*_landscape(scarce), *_frequencies(), *_variance(), *_placement(), *_data(shares))
-
-
-def _landscape(scarce: float) -> list[Claim]:
-    part = "Loss landscape"
-    nep, ape = ({when: e.score(when, name) for when in ("hessian", "hessian_early")} for name in ("nep", "log_ape"))
-    rise = e.score("landscape", "landscape_rise")
-    found = [
-        Claim("flat", part, "ViT’s loss landscape is flatter than ResNet’s",
-              "mean rise of the NLL over the unit disc of the landscape", "nats", _smaller("vit", "resnet", rise)),
-    ]  # fmt: skip
-    for when, said in (("hessian_early", _EARLY), ("hessian", _LATE)):
-        tail = when.removeprefix("hessian").replace("_", "-") or "-late"
-        found += [
-            Claim(f"negative{tail}", part, f"ViT has more negative Hessian eigenvalues than ResNet, {said}", _NEGATIVE,
-                  "percent", _two("vit", "resnet", nep[when])),
-            Claim(f"positive{tail}", part, f"ViT’s positive Hessian eigenvalues are smaller than ResNet’s, {said}",
-                  _POSITIVE, "ln", _smaller("vit", "resnet", ape[when])),
-        ]  # fmt: skip
-    early = nep["hessian_early"]
-    found += [
-        Claim("data", part, f"More data suppress ViT’s negative eigenvalues, {_EARLY}", _NEGATIVE, "percent",
-              _two("vit", "vit", early, (scarce, 1.0))),
-        Claim("gap", part, f"Global average pooling in place of the class token suppresses them, {_EARLY}", _NEGATIVE,
-              "percent", _two("vit", "vit_gap", early)),
-        Claim("local", part, f"Locality of attention suppresses them, {_EARLY}", _NEGATIVE, "percent",
-              _two("vit_gap", "local_vit", early)),
-        Claim("local-accuracy", part, "Local attention is more accurate than global attention", _ACCURACY, "percent",
-              _two("local_vit", "vit_gap", e.quality("test", "accuracy"))),
-        Claim("no-overfitting", part, "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet",
-              "NLL on the training images", "nats", _two("vit", "resnet", e.quality("train", "nll"))),
-    ]  # fmt: skip
-    return found
-
-
-def _frequencies() -> list[Claim]:
-    part = "Frequencies"
-    tilt = e.score("noise", "noise_tilt")
-    lowered, raised = (_AMPLITUDE.format(word) for word in ("lower", "raise"))
+def _eigenvalues(tail: str, said: str, when: str) -> list[Claim]:
     return [
-        Claim("msa-low-pass", part, "MSA blocks lower high frequencies (9 of 12 in the paper)", lowered, "blocks",
-              _blocks("vit", "MSA", e.amplitude("msa", -1))),
-        Claim("mlp-high-pass", part, "MLP blocks raise them (8 of 12 in the paper)", raised, "blocks",
-              _blocks("vit", "MLP", e.amplitude("mlp", 1))),
-        Claim("conv-high-pass", part, "Conv blocks raise them", raised, "blocks",
-              _blocks("resnet", "Conv", e.amplitude("conv", 1))),
-        Claim("alternet-msa-low-pass", part, "MSA blocks of AlterNet lower them", lowered, "blocks",
-              _blocks("alternet", "MSA", e.amplitude("msa", -1))),
-        Claim("noise", part, "ViT stands high-frequency noise better than ResNet",
-              "accuracy with noise above 0.5π against accuracy without", "percent",
-              _two("vit", "resnet", e.kept_at_high_frequencies)),
-        Claim("noise-vit", part, "ViT stands high-frequency noise better than low-frequency noise",
-              "accuracy with noise above 0.5π less accuracy with noise below", "percent",
-              lambda records: e.single(records, NETWORKS["vit"], "vit", tilt)),
-        Claim("noise-resnet", part, "ResNet stands low-frequency noise better than high-frequency noise",
-              "accuracy with noise below 0.5π less accuracy with noise above", "percent",
-              lambda records: e.single(records, NETWORKS["resnet"], "resnet", e.negative(tilt))),
+        Claim(f"negative-{tail}", _LANDSCAPE, f"ViT has more negative Hessian eigenvalues than ResNet, {said}",
+              _NEP[when], "vit", "resnet"),
+        Claim(f"positive-{tail}", _LANDSCAPE, f"ViT’s positive Hessian eigenvalues are smaller than ResNet’s, {said}",
+              _APE[when], "vit", "resnet", smaller=True),
     ]  # fmt: skip
 
 
-def _variance() -> list[Claim]:
-    part = "Feature-map variance"
-    lowered, raised = (_VARIANCE.format(word) for word in ("lower", "raise"))
-    return [
-        Claim("msa-variance", part, "MSA blocks lower the variance of feature maps", lowered, "blocks",
-              _blocks("vit", "MSA", e.spread("msa", -1))),
-        Claim("mlp-variance", part, "MLP blocks raise it", raised, "blocks", _blocks("vit", "MLP", e.spread("mlp", 1))),
-        Claim("conv-variance", part, "Conv blocks raise it", raised, "blocks",
-              _blocks("resnet", "Conv", e.spread("conv", 1))),
-    ]  # fmt: skip
+CLAIMS: Final = (
+    Claim("flat", _LANDSCAPE, "ViT’s loss landscape is flatter than ResNet’s", _RISE, "vit", "resnet", smaller=True),
+    *_eigenvalues("early", _EARLY, "hessian_early"),
+    *_eigenvalues("late", _LATE, "hessian"),
+    Claim("data", _LANDSCAPE, f"More data suppress ViT’s negative eigenvalues, {_EARLY}", _NEP["hessian_early"],
+          "vit", "vit", (SCARCE, 1.0)),
+    Claim("gap", _LANDSCAPE, f"Global average pooling in place of the class token suppresses them, {_EARLY}",
+          _NEP["hessian_early"], "vit", "vit_gap"),
+    Claim("local", _LANDSCAPE, f"Locality of attention suppresses them, {_EARLY}", _NEP["hessian_early"],
+          "vit_gap", "local_vit"),
+    Claim("local-accuracy", _LANDSCAPE, "Local attention is more accurate than global attention", _ACCURACY,
+          "local_vit", "vit_gap"),
+    Claim("no-overfitting", _LANDSCAPE,
+          "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet", _FIT, "vit", "resnet"),
 
+    Claim("msa-low-pass", _FREQUENCIES, "MSA blocks lower high frequencies (9 of 12 in the paper)",
+          n.amplitude("msa", -1), "vit"),
+    Claim("mlp-high-pass", _FREQUENCIES, "MLP blocks raise them (8 of 12 in the paper)", n.amplitude("mlp", 1), "vit"),
+    Claim("conv-high-pass", _FREQUENCIES, "Conv blocks raise them", n.amplitude("conv", 1), "resnet"),
+    Claim("alternet-msa-low-pass", _FREQUENCIES, "MSA blocks of AlterNet lower them", n.amplitude("msa", -1),
+          "alternet"),
+    Claim("noise", _FREQUENCIES, "ViT stands high-frequency noise better than ResNet", _KEPT, "vit", "resnet"),
+    Claim("noise-vit", _FREQUENCIES, "ViT stands high-frequency noise better than low-frequency noise", _TILT, "vit"),
+    Claim("noise-resnet", _FREQUENCIES, "ResNet stands low-frequency noise better than high-frequency noise",
+          _TILT_BACK, "resnet"),
 
-def _placement() -> list[Claim]:
-    part = "Placement"
-    return [
-        Claim("end", part, "MSA blocks at the end of a stage beat MSA blocks at its beginning", _ACCURACY, "percent",
-              _two("alternet", "alternet_front", e.quality("test", "accuracy"))),
-        Claim("end-nll", part, "The same by the loss", "test NLL", "nats",
-              _smaller("alternet", "alternet_front", e.quality("test", "nll"))),
-        Claim("lesion", part, "AlterNet’s MSA blocks at a stage’s end matter more than the Conv blocks before them",
-              "accuracy lost without the one less accuracy lost without the other", "percent",
-              lambda records: e.single(records, NETWORKS["alternet"], "alternet", e.end_against_middle)),
-    ]  # fmt: skip
+    Claim("msa-variance", _VARIANCE, "MSA blocks lower the variance of feature maps", n.spread("msa", -1), "vit"),
+    Claim("mlp-variance", _VARIANCE, "MLP blocks raise it", n.spread("mlp", 1), "vit"),
+    Claim("conv-variance", _VARIANCE, "Conv blocks raise it", n.spread("conv", 1), "resnet"),
 
+    Claim("end", _PLACEMENT, "MSA blocks at the end of a stage beat MSA blocks at its beginning", _ACCURACY,
+          "alternet", "alternet_front"),
+    Claim("end-nll", _PLACEMENT, "The same by the loss", _NLL, "alternet", "alternet_front", smaller=True),
+    Claim("lesion", _PLACEMENT, "AlterNet’s MSA blocks at a stage’s end matter more than the Conv blocks before them",
+          _END, "alternet"),
 
-def _data(shares: tuple[float, ...]) -> list[Claim]:
-    part = "AlterNet"
-    found = []
-    for share in (1.0, *shares):
-        images = "all images" if share == 1 else f"{share:.0%} of the images"
-        found.append(
-            Claim(f"alternet-{round(100 * share)}", part, f"AlterNet beats the ResNet it comes from on {images}",
-                  _ACCURACY, "percent", _two("alternet", "resnet", e.quality("test", "accuracy"), (share, share))),
-        )  # fmt: skip
-    return found
-
-
-PARTS: Final = ("Loss landscape", "Frequencies", "Feature-map variance", "Placement", "AlterNet")
+    Claim("alternet-100", _DATA, "AlterNet beats the ResNet it comes from on all images", _ACCURACY, "alternet",
+          "resnet"),
+    *(
+        Claim(f"alternet-{round(100 * share)}", _DATA,
+              f"AlterNet beats the ResNet it comes from on {share:.0%} of the images", _ACCURACY,
+              "alternet", "resnet", (share, share))
+        for share in SHARES
+    ),
+)  # fmt: skip
