@@ -25,10 +25,10 @@ from torch import nn
 
 from archdsl.analyses import ANALYSES, batches, measure_all
 from archdsl.analyses.contract import Observer
-from archdsl.analyses.exact import held_still
-from archdsl.analyses.features import watch
 from archdsl.analyses.fourier import FourierObserver
 from archdsl.analyses.lesion import measure as lesion
+from archdsl.analyses.measuring.exact import held_still
+from archdsl.analyses.measuring.features import watch
 from archdsl.analyses.variance import VarianceObserver
 from archdsl.api.compile import compile
 from archdsl.data import load

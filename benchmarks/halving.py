@@ -24,12 +24,11 @@ from samplers import Truth, plain, truth_of
 from table import Row, Table, shipped
 
 from archdsl.base.statistics import mean_interval
-from archdsl.study.candidate import key_of, member_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
 from archdsl.study.quiet import quiet
-from archdsl.study.rungs import Rungs
-from archdsl.study.runner import YARDSTICKS
+from archdsl.study.record import key_of, member_of
+from archdsl.study.rungs import YARDSTICKS, Rungs
 
 OBJECTIVE = ("accuracy", "maximize")
 GOOD = 0.05  # of the networks, whose survival is counted

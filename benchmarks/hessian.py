@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archdsl.analyses import batches, hessian
-from archdsl.analyses.curvature import LossHessian
+from archdsl.analyses.curvature.loss_hessian import LossHessian
 from archdsl.data import load
 from archdsl.ir.recipe import Recipe
 from archdsl.training.loop import train

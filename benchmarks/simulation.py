@@ -12,10 +12,10 @@ import optuna
 from optuna.study import StudyDirection
 from table import Table
 
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
 from archdsl.study.quiet import quiet
+from archdsl.study.record import key_of
 
 Objective: TypeAlias = tuple[str, str]  # a score and its direction
 

@@ -33,10 +33,10 @@ from archdsl.data import DEFAULT_DATA, Dataset
 from archdsl.language import parse
 from archdsl.language.sources import read_spec
 from archdsl.network import Architecture
-from archdsl.study.candidate import seeded
 from archdsl.study.plan import versions
-from archdsl.study.pool import Pool, Task
-from archdsl.training.experiment import set_up
+from archdsl.study.pool import Pool
+from archdsl.study.trial import Task
+from archdsl.training.experiment import seeded, set_up
 from archdsl.training.loop import evaluate, train
 
 _log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from archdsl import ir
 from archdsl.language import parse
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
 from archdsl.study.quiet import quiet
+from archdsl.study.record import key_of
 
 SPEC = parse("stage[{C|M}*6] stage(32)[{C|M}*6] stage(64)[{C|M}*5]")
 HOLES = [hole.name for hole in ir.holes(SPEC)]

@@ -17,8 +17,7 @@ from tiny_space import tiny
 
 import archdsl
 from archdsl.base.files import write_atomically
-from archdsl.study.candidate import evaluate
-from archdsl.study.pool import Task
+from archdsl.study.trial import Task, run_trial
 from archdsl.study.watch import Watch
 from archdsl.training.resume import Resumable
 
@@ -126,7 +125,7 @@ class Attack(Watch):
 
     def search(self, images: Path, **options: Any) -> dict[str, Any]:
         """The search under attack; what it is told must make its one worker a process of its own."""
-        with mock.patch("archdsl.study.session.evaluate", evaluate_and_wait):
+        with mock.patch("archdsl.study.session.run_trial", run_and_wait):
             return search(self.folder, images, watch=self, **options)
 
     def candidate(self, number: int, layout: str, params: int) -> None:
@@ -156,8 +155,8 @@ def _there(folder: Path) -> Path:
     return folder.with_suffix(".there")
 
 
-def evaluate_and_wait(task: Task, data: Any, device: Any, on_step: Any = None) -> dict[str, Any]:
-    """`evaluate`, which waits between two epochs, the state written, as long as somebody takes aim."""
+def run_and_wait(task: Task, data: Any, device: Any, on_step: Any = None) -> dict[str, Any]:
+    """`run_trial`, which waits between two epochs, the state written, as long as somebody takes aim."""
     folder, save = task.checkpoint.parents[1], Resumable.save
 
     def save_and_wait(self: Resumable, curve: Any, *, last: bool) -> None:
@@ -168,4 +167,4 @@ def evaluate_and_wait(task: Task, data: Any, device: Any, on_step: Any = None) -
             time.sleep(600)
 
     with mock.patch.object(Resumable, "save", save_and_wait):
-        return evaluate(task, data, device, on_step)
+        return run_trial(task, data, device, on_step)

@@ -193,8 +193,8 @@ def _hash(text: str) -> str:
 
 def analysed(document: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
     """The document with Hessian and Fourier results in its finalists, in the form in which they are stored."""
-    from archdsl.analyses.fourier import FourierResult, UnitCurve
-    from archdsl.analyses.hessian import HessianResult
+    from archdsl.analyses.results.fourier import FourierResult, UnitCurve
+    from archdsl.analyses.results.hessian import HessianResult
 
     rng = np.random.default_rng(seed)
     for finalist in document["finalists"]:

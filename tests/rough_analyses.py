@@ -46,8 +46,7 @@ _evaluate = candidate.evaluate
 
 
 @pytest.fixture(name="rough_analyses")
-def rough_analyses_here_and_in_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def rough_analyses_here_and_in_workers() -> Iterator[None]:
     """Here, and in the processes of searches that begin here."""
-    monkeypatch.setattr("archdsl.study.session.evaluate", evaluate)
-    with roughly():
+    with mock.patch("archdsl.study.session.evaluate", evaluate), roughly():
         yield

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from archdsl import analyses
 from archdsl.analyses import ANALYSES, SCORES, Analysis, Result, Sample, batches, measure_all, quality
-from archdsl.analyses.folder import draw_files, stems
+from archdsl.analyses.subjects.folder import draw_files, stems
 from archdsl.base import colours
 from archdsl.base.errors import ArchdslError, DataError, RunError, UnknownNameError, UsageError
 from archdsl.data.dataset import Dataset, Split

@@ -17,8 +17,8 @@ from small_networks import hybrid, one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
-from archdsl.analyses import folder as analysis_folder
-from archdsl.analyses.folder import network_digest
+from archdsl.analyses.subjects import folder as analysis_folder
+from archdsl.analyses.subjects.folder import network_digest
 from archdsl.base import checkpoint
 from archdsl.cli.main import run
 from archdsl.data import load

@@ -15,7 +15,7 @@ from small_networks import one_thread  # noqa: F401
 
 import archdsl
 from archdsl.analyses import ANALYSES
-from archdsl.analyses.curvature import LossHessian
+from archdsl.analyses.curvature.loss_hessian import LossHessian
 from archdsl.api.analyze_checkpoints import analyze_checkpoints, ordered
 from archdsl.api.train import restore
 from archdsl.base.checkpoint import load_metadata, save

@@ -13,7 +13,7 @@ from small_networks import hybrid, one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
-from archdsl.analyses.modules import candidates, find_units, guess_kind
+from archdsl.analyses.subjects.modules import candidates, find_units, guess_kind
 from archdsl.base.errors import DataError, RunError, UnknownNameError, UsageError
 from archdsl.data import load
 

@@ -14,9 +14,9 @@ from scipy.stats import multivariate_normal
 from archdsl import ir, space
 from archdsl.language import parse
 from archdsl.network import Architecture
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
+from archdsl.study.record import key_of
 from archdsl.study.rungs import Rungs
 from archdsl.study.samplers.bayes import MODELLED, Bayes, Model, distances, encode, modelled
 

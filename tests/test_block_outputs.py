@@ -13,8 +13,8 @@ from small_networks import one_thread  # noqa: F401
 from torch import nn
 
 from archdsl.analyses import fourier
-from archdsl.analyses.block_outputs import PROBES, Layout, NoMapError, layout_of
-from archdsl.analyses.modules import NoBlocksError, find_units
+from archdsl.analyses.subjects.block_outputs import PROBES, Layout, NoMapError, layout_of
+from archdsl.analyses.subjects.modules import NoBlocksError, find_units
 from archdsl.base.errors import UsageError
 from archdsl.data.dataset import Dataset, Split
 

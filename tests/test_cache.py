@@ -17,9 +17,9 @@ from archdsl.data import Dataset, load
 from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
 from archdsl.network import resolve
-from archdsl.study import candidate
+from archdsl.study import trial
 from archdsl.study.cache import Cache, Entry, Key, Point, analysis_key, key_for
-from archdsl.study.pool import Task
+from archdsl.study.trial import Task, run_trial
 from archdsl.training.experiment import fit_to_data
 
 SPACE = """
@@ -45,13 +45,13 @@ def data(little: Path) -> Dataset:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hash of every network whose training is begun."""
     begun: list[str] = []
-    train = candidate.train
+    train = trial.train
 
     def counted(network: Any, *arguments: Any, **options: Any) -> Any:
         begun.append(network.architecture.hash)
         return train(network, *arguments, **options)
 
-    monkeypatch.setattr(candidate, "train", counted)
+    monkeypatch.setattr(trial, "train", counted)
     return begun
 
 
@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(tmp_path: Path, caplog: p
     assert Cache([tmp_path / "good"]).find(KEY) is None
 
 
-# ---- one candidate -----------------------------------------------------------------------------------------
+# ---- one training ------------------------------------------------------------------------------------------
 
 
 def task(data: Dataset, folder: Path, **options: Any) -> Task:
@@ -167,17 +167,17 @@ def same(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_training_that_was_done_is_taken_up_to_any_epoch(data: Dataset, tmp_path: Path, trainings: list[str]) -> None:
     """A rung of a training that was carried through is what a training that stops there would have given."""
-    fresh = {until: candidate.evaluate(task(data, tmp_path, until=until, caches=()), data, CPU) for until in (1, 2)}
+    fresh = {until: run_trial(task(data, tmp_path, until=until, caches=()), data, CPU) for until in (1, 2)}
     (tmp_path / "c.safetensors").unlink()
-    whole = candidate.evaluate(task(data, tmp_path), data, CPU)
+    whole = run_trial(task(data, tmp_path), data, CPU)
     assert "cached" not in whole
     begun = len(trainings)
     for until, outcome in fresh.items():
-        found = candidate.evaluate(task(data, tmp_path, until=until), data, CPU)
+        found = run_trial(task(data, tmp_path, until=until), data, CPU)
         assert same(found) == same(outcome)
         assert found["cached"]
         assert found["state"] == "stopped"
-    again = candidate.evaluate(task(data, tmp_path), data, CPU)
+    again = run_trial(task(data, tmp_path), data, CPU)
     assert (same(again), again["cached"]) == (same(whole), True)
     assert len(trainings) == begun
 
@@ -193,25 +193,25 @@ def test_a_further_score_needs_the_weights_and_is_measured_once(
         return measure_all(*arguments, only=only, **options)
 
     monkeypatch.setattr(analyses, "measure_all", counted)
-    first = candidate.evaluate(task(data, tmp_path), data, CPU)
-    with_score = candidate.evaluate(task(data, tmp_path, wanted=("accuracy", "high_freq", "latency_ms")), data, CPU)
+    first = run_trial(task(data, tmp_path), data, CPU)
+    with_score = run_trial(task(data, tmp_path, wanted=("accuracy", "high_freq", "latency_ms")), data, CPU)
     assert (len(trainings), measured) == (2, ["fourier"])
     assert "cached" not in with_score
     assert with_score["scores"]["accuracy"] == first["scores"]["accuracy"]
-    both = candidate.evaluate(task(data, tmp_path, wanted=("high_freq", "noise_auc")), data, CPU)
+    both = run_trial(task(data, tmp_path, wanted=("high_freq", "noise_auc")), data, CPU)
     assert (len(trainings), measured) == (3, ["fourier", "noise"]), "what is known is not measured again"
-    again = candidate.evaluate(task(data, tmp_path, wanted=("noise_auc", "high_freq")), data, CPU)
+    again = run_trial(task(data, tmp_path, wanted=("noise_auc", "high_freq")), data, CPU)
     assert (again["cached"], again["scores"], len(measured)) == (True, both["scores"], 2)
     assert again["scores"]["high_freq"] == with_score["scores"]["high_freq"]
-    tested = candidate.evaluate(task(data, tmp_path, final=True), data, CPU)
+    tested = run_trial(task(data, tmp_path, final=True), data, CPU)
     assert "cached" not in tested
-    assert candidate.evaluate(task(data, tmp_path, final=True), data, CPU)["test"] == tested["test"]
+    assert run_trial(task(data, tmp_path, final=True), data, CPU)["test"] == tested["test"]
     assert len(trainings) == 4
 
 
 def test_what_failed_is_not_kept(data: Dataset, tmp_path: Path) -> None:
     nowhere = tuple(float("nan") for _ in data.mean)
-    outcome = candidate.evaluate(task(data, tmp_path), dataclasses.replace(data, mean=nowhere), CPU)
+    outcome = run_trial(task(data, tmp_path), dataclasses.replace(data, mean=nowhere), CPU)
     assert (outcome["state"], "NaN" in outcome["reason"]) == ("failed", True)
     assert not (tmp_path / "cache").exists()
 

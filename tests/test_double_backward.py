@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from archdsl.analyses import double_attention
-from archdsl.analyses.double_backward import DoubleBackward
+from archdsl.analyses.curvature import double_attention
+from archdsl.analyses.curvature.double_backward import DoubleBackward
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, TOKEN_UNITS, Tokens, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl.analyses.depth_plot import common_legend
-from archdsl.analyses.fourier import FLOOR, FourierResult, diagonal, frequencies, measure, plot
+from archdsl.analyses.fourier import FLOOR, diagonal, frequencies, measure
+from archdsl.analyses.results.depth import common_legend
+from archdsl.analyses.results.fourier import FourierResult, plot
 from archdsl.base.errors import RunError, UsageError
 from archdsl.network.units import Unit
 

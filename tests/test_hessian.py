@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import archdsl
-from archdsl.analyses.curvature import LossHessian
-from archdsl.analyses.hessian import HessianResult, measure
-from archdsl.analyses.parts import Parts
+from archdsl.analyses.curvature.loss_hessian import LossHessian
+from archdsl.analyses.hessian import measure
+from archdsl.analyses.measuring.parts import Parts
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.base.errors import RunError, UsageError
 
 TIGHT = 1e-7

@@ -13,8 +13,8 @@ from test_hessian import dense_hybrid, largest
 from torch import nn
 
 from archdsl.analyses import hessian
-from archdsl.analyses.hessian_blocks import BlocksResult, measure
-from archdsl.analyses.hessian_blocks_plot import plot
+from archdsl.analyses.hessian_blocks import measure
+from archdsl.analyses.results.hessian_blocks import BlocksResult, plot
 from archdsl.base.errors import RunError, UsageError
 from archdsl.network.units import Unit
 

@@ -14,10 +14,10 @@ from small_networks import hybrid, images, one_thread  # noqa: F401
 from test_hessian import dense, dense_hybrid
 from torch import Tensor, nn
 
+from archdsl.analyses.curvature.lanczos import Krylov, lanczos
 from archdsl.analyses.hessian_density import DensityResult, measure
-from archdsl.analyses.lanczos import Krylov, lanczos
-from archdsl.analyses.modules import of_module
-from archdsl.analyses.subject import Options, attempt
+from archdsl.analyses.subjects.modules import of_module
+from archdsl.analyses.subjects.subject import Options, attempt
 from archdsl.base.errors import RunError, UsageError
 from archdsl.cli.main import run
 
@@ -120,7 +120,7 @@ def test_the_figure_shows_a_hill_for_every_group_of_eigenvalues() -> None:
     found_at, heights = found.density()
     peaks = [i for i in range(1, len(heights) - 1) if heights[i - 1] < heights[i] > heights[i + 1]]
     assert found_at[peaks] == pytest.approx([-2, 1, 4], abs=0.01)
-    from archdsl.analyses.hessian_density_plot import plot
+    from archdsl.analyses.hessian_density import plot
 
     plot(found, axes, label="a")
     plot(found, axes, label="b")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 
 import archdsl
 from archdsl import space
@@ -17,7 +18,7 @@ from archdsl.language import parse
 from archdsl.report.headline import headline
 from archdsl.space import attempt
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
+from archdsl.study.record import key_of
 from archdsl.study.results import read
 from archdsl.training.experiment import recipe_of
 from archdsl.training.usual import usual_recipe
@@ -138,6 +139,7 @@ def trained(spec: str, little: Path, folder: Path, seed: int) -> list[float]:
     return curve
 
 
+@pytest.mark.usefixtures("rough_analyses")
 @pytest.mark.parametrize("text", [SEARCHED["one"], SEARCHED["let"]], ids=["one", "let"])
 def test_the_finals_train_network_and_recipe_that_the_search_found(text: str, little: Path, tmp_path: Path):
     """Of every layout there are a good and a hopeless recipe, so that a network alone says nothing."""
@@ -203,6 +205,7 @@ def test_halving_where_the_epochs_are_searched(sampler: str, little: Path, tmp_p
     assert told(archdsl.search(EPOCHS, budget=11, run=tmp_path / "parts", **given)) == told(whole)
 
 
+@pytest.mark.usefixtures("rough_analyses")
 @pytest.mark.parametrize("text", [small("epochs=4, batch=64, lr=0.02"), EPOCHS, SMALL], ids=["said", "hole", "unsaid"])
 def test_files_say_the_epochs_that_were_asked_for(text: str, little: Path, tmp_path: Path):
     run = tmp_path / "run"

@@ -8,7 +8,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
-from archdsl.analyses.lanczos import lanczos, top
+from archdsl.analyses.curvature.lanczos import lanczos, top
 from archdsl.base.errors import RunError
 
 

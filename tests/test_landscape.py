@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from small_networks import hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl.analyses.landscape import direction, measure, plot
+from archdsl.analyses.landscape import direction, measure
+from archdsl.analyses.results.landscape import plot
 from archdsl.base import colours
 from archdsl.base.errors import RunError, UsageError
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl.analyses import prefix
 from archdsl.analyses.lesion import measure, plot, without
+from archdsl.analyses.measuring import prefix
 from archdsl.api.compile import compile
 from archdsl.base import colours
 from archdsl.base.errors import RunError, UsageError

@@ -16,10 +16,9 @@ from archdsl import ir, space
 from archdsl.language import parse
 from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.proposer import Proposer
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD, key_of
 
 SPACE = "input 1x8x8 classes 2 stem patch(4, k=4) stage(4, heads=1)[{C|M}*2] stage(8, heads=2)[{C|M}*2]"
 

@@ -15,11 +15,11 @@ from small_networks import one_thread  # noqa: F401
 from torch import nn
 
 import archdsl
-from archdsl.analyses.curvature import LossHessian
-from archdsl.analyses.hessian import HessianResult
-from archdsl.analyses.parts import Parts
-from archdsl.analyses.race import Race, evidence, race, settled, tally
-from archdsl.analyses.subject import Options, Subject
+from archdsl.analyses.curvature.loss_hessian import LossHessian
+from archdsl.analyses.measuring.parts import Parts
+from archdsl.analyses.results.hessian import HessianResult
+from archdsl.analyses.subjects.race import Race, evidence, race, settled, tally
+from archdsl.analyses.subjects.subject import Options, Subject
 from archdsl.api.train import restore
 from archdsl.base.errors import RunError, UsageError
 from archdsl.cli.main import run
@@ -104,7 +104,7 @@ def spectra(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Race]:
             parts.done = list(values)
             return _result(values[:, None].tolist())
 
-        monkeypatch.setattr("archdsl.analyses.race.hessian.measure", measure)
+        monkeypatch.setattr("archdsl.analyses.subjects.race.hessian.measure", measure)
         kept = [Parts() for _ in rows]
         return race(subjects, Options(batches=len(rows[0]), batch_size=1), 0.05, kept, **options)
 

@@ -11,11 +11,11 @@ from report_page import changed, check
 from report_results import analysed, results, trial
 
 from archdsl import report
-from archdsl.analyses.fourier import FourierResult
-from archdsl.analyses.hessian import HessianResult
+from archdsl.analyses.results.fourier import FourierResult
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.report import chart, layout, wording
 from archdsl.report.sections.differences import ruler
-from archdsl.report.sections.finalists import series
+from archdsl.report.sections.series import series
 from archdsl.study.results import read
 
 

@@ -16,7 +16,7 @@ from report_results import results
 
 from archdsl import report
 from archdsl.base.errors import RunError, StudyError
-from archdsl.study.trials import write_csv
+from archdsl.study.trials_csv import write_csv
 
 
 def test_write_reads_the_folder_and_leaves_no_scraps(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ import pytest
 import torch
 from rough_analyses import rough_analyses_here_and_in_workers, roughly  # noqa: F401
 
-from archdsl.analyses.fourier import FourierResult, UnitCurve
-from archdsl.analyses.hessian import HessianResult
 from archdsl.analyses.lesion import LesionResult, UnitLesion
 from archdsl.analyses.noise import NoiseResult
+from archdsl.analyses.results.fourier import FourierResult, UnitCurve
+from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
 from archdsl.api.reproduction.claims import CLAIMS, judge, judged
 from archdsl.api.reproduction.folder import Plan
@@ -281,7 +281,7 @@ def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: P
     (training,) = [t for t in planned(scale, data, tmp_path) if t.network == "vit_gap"]
     first = carry_out(training, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
-    from archdsl.study.candidate import seeded
+    from archdsl.training.experiment import seeded
     from archdsl.training.loop import train
 
     train(

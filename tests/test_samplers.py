@@ -19,10 +19,10 @@ from archdsl.base.errors import ArchdslError, UsageError
 from archdsl.base.registry import Registry
 from archdsl.language import parse
 from archdsl.network import Architecture
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.parameters import parameters, suggest
 from archdsl.study.proposer import Proposer
+from archdsl.study.record import key_of
 from archdsl.study.samplers import SAMPLERS, Setting, choose_sampler, recommend
 from archdsl.study.samplers.buildup import neighbours
 

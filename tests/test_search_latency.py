@@ -20,7 +20,7 @@ from archdsl.base.errors import RunError
 from archdsl.data import load
 from archdsl.language import parse
 from archdsl.network.latency import Latencies
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD
 from archdsl.study.timing import Timing
 from archdsl.study.watch import Watch
 from archdsl.training.experiment import fit_to_data

@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from tiny_space import tiny
 
 import archdsl
@@ -25,11 +26,11 @@ from archdsl.data import load
 from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
 from archdsl.network import resolve_model
-from archdsl.study import candidate
 from archdsl.study.baselines import baselines, placements
 from archdsl.study.plan import objectives_of
-from archdsl.study.pool import Pool, Task
-from archdsl.training.experiment import fit_to_data
+from archdsl.study.pool import Pool
+from archdsl.study.trial import Task, run_trial
+from archdsl.training.experiment import fit_to_data, seeded
 
 TINY = tiny(epochs=1)
 
@@ -91,9 +92,9 @@ def test_a_file_may_leave_input_and_classes_to_the_data(little: Path):
 def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before():
     architecture = resolve_model(parse("stage(4)[C]"))
     torch.manual_seed(1)
-    first = candidate.seeded(architecture, 7)
+    first = seeded(architecture, 7)
     torch.rand(100)
-    second = candidate.seeded(architecture, 7)
+    second = seeded(architecture, 7)
     pairs = zip(first.parameters(), second.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
@@ -129,6 +130,7 @@ def test_workers_answer_in_order_with_one_thread_and_survive_a_kill(little: Path
 # ---- whole searches --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("rough_analyses")
 def test_a_small_space_is_searched_whole_and_leaves_its_files(little: Path, tmp_path: Path):
     results = run(
         TINY.replace("[{C|M}*2]\nstage", "[C {C|M}]\nstage"), tmp_path / "run", little, budget=50, final_seeds=2
@@ -300,14 +302,13 @@ def test_larger_budgets_train_nothing_anew_and_the_end_of_the_space_frees_the_di
     little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     epochs: list[int] = []
-    evaluate = candidate.evaluate
 
     def counted(task: Task, *rest: Any) -> dict[str, Any]:
-        outcome = evaluate(task, *rest)
+        outcome = run_trial(task, *rest)
         epochs.append(len(outcome["curve"]) - (0 if "anew" in outcome else task.trained))
         return outcome
 
-    monkeypatch.setattr("archdsl.study.session.evaluate", counted)
+    monkeypatch.setattr("archdsl.study.session.run_trial", counted)
     promoted = 0
     for budget in (6, 9, 12, 15):
         results = run(tiny(epochs=4), tmp_path / "run", little, budget=budget, sampler="random")

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from small_networks import HYBRID_UNITS, TOKEN_UNITS, Tokens, hybrid, images, one_thread  # noqa: F401
 from torch import Tensor, nn
 
-from archdsl.analyses.features import watch
 from archdsl.analyses.fourier import FourierObserver
 from archdsl.analyses.fourier import measure as fourier
+from archdsl.analyses.measuring.features import watch
 from archdsl.analyses.variance import VarianceObserver, VarianceResult, measure, plot
 from archdsl.base import colours
 from archdsl.base.errors import RunError

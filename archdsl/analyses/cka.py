@@ -1,4 +1,4 @@
-"""A model, batches and units in; how alike the representations of any two units are out: linear CKA.
+"""Measures how alike the representations of any two units are: linear CKA.
 
 CKA(i, j) = HSIC(i, j) / sqrt(HSIC(i, i) HSIC(j, j)) of linear kernels (Kornblith et al. 2019, arXiv 1905.00414), with
 HSIC estimated without bias on each batch and averaged over batches (Nguyen et al. 2021, arXiv 2010.15327): the result
@@ -7,7 +7,7 @@ does not depend on the size of the batches, but for noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.exact import Batch
-from archdsl.analyses.features import watch
-from archdsl.analyses.reduction import Place, finite_output, place
-from archdsl.analyses.result import Floats, Result, jackknife
+from archdsl.analyses.measuring.exact import Batch
+from archdsl.analyses.measuring.features import watch
+from archdsl.analyses.measuring.reduction import finite_output
+from archdsl.analyses.results.result import Floats, Place, Result, Statistic, place
 from archdsl.base import colours
 from archdsl.base.errors import RunError, UsageError
 from archdsl.network.units import Unit
@@ -52,20 +52,14 @@ class CkaResult(Result):
         """
         return self._similarity(np.arange(len(self.hsic)))
 
-    def scores(self) -> dict[str, float]:
+    def statistics(self) -> dict[str, Statistic]:
         """cka_neighbours: mean CKA of units that follow each other; not for a single unit."""
-        found = self._neighbours(np.arange(len(self.hsic)))
-        return {} if found is None else {"cka_neighbours": found}
+        return {"cka_neighbours": self._neighbours}
 
     @property
     def draws(self) -> int:
         """Batches."""
         return len(self.hsic)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Over the batches, by the jackknife."""
-        error = jackknife(self._neighbours, len(self.hsic))
-        return {} if error is None else {"cka_neighbours": error}
 
     def _similarity(self, kept: np.ndarray) -> Floats:
         hsic = self.hsic[kept].mean(0)
@@ -83,8 +77,6 @@ def measure(
     model: nn.Module,
     batches: Sequence[Batch],
     units: Sequence[Unit],
-    *,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> CkaResult:
     """Linear CKA between all units' outputs, in one forward pass per batch.
 
@@ -92,14 +84,13 @@ def measure(
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W), at least 4 each, and labels, on the model's device; labels are not looked at.
         units: `archdsl.network.model.units(model)`, or a choice of them.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model, or a batch has fewer than 4 images.
         RunError: a unit gave no map, or numbers that are not finite.
     """
     observer = CkaObserver(units)
-    watch(model, batches, units, [observer], on_batch)
+    watch(model, batches, units, [observer])
     return observer.result()
 
 

@@ -1,4 +1,4 @@
-"""The contract of an analysis, and the registry of all: a file in this folder that registers one is known everywhere.
+"""Says what an analysis is, and registers all of them: a file in this folder that registers one is known everywhere.
 
 ANALYSES.register("mine")(Analysis("mine", scores=…, result=MyResult, measure=measure, plot=plot, sample=Sample(…)))
 """
@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from archdsl.analyses.result import Result
+from archdsl.analyses.results.result import Result
 from archdsl.base.registry import Registry
 from archdsl.ir.scores import SCORES
 
@@ -67,8 +67,9 @@ class Analysis:
         needs_std: whether `measure` takes `std`, what each channel of the images was divided by.
         needs_mean: whether it takes `mean`, what was taken from each channel before that.
         decays: whether it takes `weight_decay`, that of the loss that was trained.
-        parts: whether it takes `parts`, the results of batches from before an interruption (`archdsl.analyses.parts`).
+        parts: whether it takes `parts`, the results of batches from before an interruption (`measuring.parts`).
         compat: names of publications whose public code `measure` (or `observe`) imitates, taken as `compat`.
+        revision: raised when its numbers change, so that results that are kept from before are measured again.
         usual: it runs unless others are named; False for what takes long.
         observe: `(units, **options) -> observer`; analyses that have one share their forward passes.
         views: where there are several, the names `plot` takes as `view`, the usual one first; "surface" is drawn into
@@ -91,6 +92,7 @@ class Analysis:
     decays: bool = False
     parts: bool = False
     compat: tuple[str, ...] = ()
+    revision: int = 0
     usual: bool = True
     observe: Callable[..., Observer] | None = None
     views: tuple[str, ...] = ()

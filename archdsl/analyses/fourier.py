@@ -1,4 +1,4 @@
-"""A model, batches and units in; the relative log amplitude of each unit's output out: what frequencies it is made of.
+"""Measures the relative log amplitude of each unit's output: which spatial frequencies its feature maps are made of.
 
 A(f) = mean over batch and channel of ln(|FFT2(x)| + 1e-6) along the diagonal from the centre of the spectrum to its
 corner, and dA(f) = A(f) - A(0), in nats (Park & Kim 2022, arXiv 2202.06709, section 3). Frequencies are true ones, in
@@ -7,8 +7,7 @@ units of pi per pixel, up to Nyquist (1.0) where the map's side is even.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,82 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.exact import Batch
-from archdsl.analyses.features import watch
-from archdsl.analyses.fourier_plot import plot
-from archdsl.analyses.reduction import Place, Reduced, Reduction, place
-from archdsl.analyses.result import Floats, Result, mean_error
+from archdsl.analyses.measuring.exact import Batch
+from archdsl.analyses.measuring.features import watch
+from archdsl.analyses.measuring.reduction import Reduced, Reduction
+from archdsl.analyses.results.fourier import HIGH, FourierResult, UnitCurve, plot, stage_ends
+from archdsl.analyses.results.result import Floats, place
 from archdsl.base.errors import RunError
 from archdsl.network.units import Unit
 
-HIGH = 0.5  # of pi: the highest frequency that even a stage of 4 x 4 has as a bin of its own
 FLOOR = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class UnitCurve(Place):
-    """One unit's output in the frequency domain.
-
-    Attributes:
-        frequency: (F,) in units of pi, from 0.
-        after: (F,) A of its output, nats.
-        before: (F,) A of its input, or None where that is on another grid.
-    """
-
-    frequency: Floats
-    after: Floats
-    before: Floats | None
-
-    @property
-    def relative(self) -> Floats:
-        """(F,) dA of the output."""
-        relative: Floats = self.after - self.after[0]
-        return relative
-
-    def at(self, frequency: float) -> float:
-        """dA of the output at a frequency, between two bins in proportion."""
-        return float(np.interp(frequency, self.frequency, self.relative))
-
-
-@dataclass(frozen=True, eq=False)
-class FourierResult(Result):
-    """Curves of all units that have frequencies, in the network's order.
-
-    Attributes:
-        units: one curve each, averaged over all images.
-        images: (B,) per batch.
-        high_freq: (B,) the score of each batch.
-        smoothing_contrast: (B,) the score of each batch; empty for a network without both kinds of block.
-        notes: what was left out, and why.
-    """
-
-    units: tuple[UnitCurve, ...]
-    images: Floats
-    high_freq: Floats
-    smoothing_contrast: Floats
-    notes: tuple[str, ...]
-
-    def scores(self) -> dict[str, float]:
-        """high_freq and, with attention and conv blocks both there, smoothing_contrast; nats."""
-        return {name: float(np.average(values, weights=self.images)) for name, values in self._by_batch()}
-
-    @property
-    def draws(self) -> int:
-        """Batches."""
-        return len(self.images)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of both, over the batches."""
-        found = {name: mean_error(values, self.images) for name, values in self._by_batch()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def high_freq_by_stage(self) -> dict[int, float]:
-        """dA at 0.5 pi at the end of each stage."""
-        return {curve.stage: curve.at(HIGH) for curve in _stage_ends(self.units)}
-
-    def _by_batch(self) -> list[tuple[str, Floats]]:
-        both = [("high_freq", self.high_freq), ("smoothing_contrast", self.smoothing_contrast)]
-        return [(name, values) for name, values in both if values.size]
 
 
 def measure(
@@ -100,7 +32,6 @@ def measure(
     units: Sequence[Unit],
     *,
     compat: Literal["parkkim"] | None = None,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> FourierResult:
     """The relative log amplitude of every unit's output, in one forward pass per batch.
 
@@ -114,14 +45,13 @@ def measure(
         units: `archdsl.network.model.units(model)`, or a choice of them.
         compat: "parkkim": label the bins as the paper's public code does: without the Nyquist frequency, and stretched
             so that the last one is called 1.0 pi, where it is 0.5 pi (4 x 4) to 0.96 pi (56 x 56).
-        on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model.
         RunError: none has a map larger than 1 x 1, one gave no map, or numbers that are not finite.
     """
     observer = FourierObserver(units, compat)
-    watch(model, batches, units, [observer], on_batch)
+    watch(model, batches, units, [observer])
     return observer.result()
 
 
@@ -201,7 +131,7 @@ class FourierObserver(Reduction):
         return FourierResult(
             units=self._curves(self.pooled()),
             images=np.array(self.images, dtype=np.float64),
-            high_freq=np.array([np.mean([curve.at(HIGH) for curve in _stage_ends(batch)]) for batch in by_batch]),
+            high_freq=np.array([np.mean([curve.at(HIGH) for curve in stage_ends(batch)]) for batch in by_batch]),
             smoothing_contrast=np.array([contrast for contrast in contrasts if contrast is not None]),
             notes=self.notes("no frequencies"),
         )
@@ -216,12 +146,6 @@ class FourierObserver(Reduction):
             for unit, row in zip(units, rows, strict=True)
             for labels in [frequencies(unit.grid, self.compat)]
         )  # fmt: skip
-
-
-def _stage_ends(curves: Iterable[UnitCurve]) -> list[UnitCurve]:
-    """The last unit of each stage; units outside the stages count only where there is nothing else."""
-    last = {curve.stage: curve for curve in curves}
-    return [curve for stage, curve in sorted(last.items()) if stage > 0] or list(last.values())
 
 
 def _contrast(curves: Iterable[UnitCurve]) -> float | None:

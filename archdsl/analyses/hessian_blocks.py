@@ -1,4 +1,4 @@
-"""A model, batches and units in; the top eigenvalues of the loss Hessian in each block's own weights out, and stages'.
+"""Measures the top eigenvalues of the loss Hessian in each block's own weights alone, and in each stage's.
 
 They are those of a diagonal sub-block of the Hessian: how sharp the loss is when this block alone moves. None exceeds
 the stage's, nor a stage's the whole network's (Cauchy's interlacing).
@@ -6,91 +6,21 @@ the stage's, nor a stage's the whole network's (Cauchy's interlacing).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.curvature import LossHessian, check_loss, check_symmetry, trained
-from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
-from archdsl.analyses.features import module_of
-from archdsl.analyses.hessian_blocks_plot import plot
-from archdsl.analyses.lanczos import Extremes, top
-from archdsl.analyses.parts import Parts, batch_by_batch
-from archdsl.analyses.reduction import Place, place
-from archdsl.analyses.result import Floats, MeansByKind
+from archdsl.analyses.curvature.lanczos import Extremes, top
+from archdsl.analyses.curvature.loss_hessian import LossHessian, check_loss, check_symmetry, trained
+from archdsl.analyses.measuring.exact import Batch, check_batches, held_still, memory_guard
+from archdsl.analyses.measuring.features import module_of
+from archdsl.analyses.measuring.parts import Parts, batch_by_batch
+from archdsl.analyses.results.hessian_blocks import BlocksResult, Spectrum, StageSpectrum, UnitSpectrum, plot
+from archdsl.analyses.results.result import place
 from archdsl.base.errors import RunError, UsageError
 from archdsl.network.units import Unit
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Top eigenvalues over some of the weights, of B batches.
-
-    Attributes:
-        eigenvalues: (B, k) by falling magnitude; k is smaller where there are fewer weights.
-        residuals: (B, k) |Hy - theta y| / |theta|.
-        smallest: (B,) most negative Ritz value.
-        largest: (B,) largest Ritz value.
-        params: how many weights.
-    """
-
-    eigenvalues: Floats
-    residuals: Floats
-    smallest: Floats
-    largest: Floats
-    params: int
-
-
-@dataclass(frozen=True, eq=False)
-class UnitSpectrum(Place):
-    """A unit, and the spectrum over its weights."""
-
-    spectrum: Spectrum
-
-
-@dataclass(frozen=True, eq=False)
-class StageSpectrum:
-    """A stage (its number as the units have it), and the spectrum over the weights of all its units together."""
-
-    stage: int
-    spectrum: Spectrum
-
-
-@dataclass(frozen=True, eq=False)
-class BlocksResult(MeansByKind):
-    """Spectra block by block.
-
-    Attributes:
-        units: those that have weights, in the network's order.
-        stages: in the network's order; none where units are outside any.
-        products: (B,) Hessian-vector products spent on all of them.
-        asymmetry: (B,) |u.Hv - v.Hu| / (|u| |H|), the worst met.
-        images: (B,) per batch.
-        weight_decay: wd.
-        notes: what was left out, and why.
-    """
-
-    units: tuple[UnitSpectrum, ...]
-    stages: tuple[StageSpectrum, ...]
-    products: Floats
-    asymmetry: Floats
-    images: Floats
-    weight_decay: float
-    notes: tuple[str, ...]
-
-    def by_batch(self) -> dict[str, Floats]:
-        """block_log_lambda_conv, …_msa, …_mlp: mean over the units of a kind of ln(largest eigenvalue).
-
-        A unit that has no positive eigenvalue on some batch does not count.
-        """
-        found: dict[str, list[Floats]] = {}
-        for unit in self.units:
-            if (unit.spectrum.largest > 0).all():
-                found.setdefault(f"block_log_lambda_{unit.kind}", []).append(np.log(unit.spectrum.largest))
-        return {name: np.mean(rows, axis=0) for name, rows in found.items()}
 
 
 def measure(
@@ -104,7 +34,6 @@ def measure(
     seed: int = 0,
     limit: int = 200,
     parts: Parts | None = None,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> BlocksResult:
     """The k eigenvalues of largest magnitude of the Hessian of NLL_b + (wd/2)|w|^2 in the weights of each unit alone.
 
@@ -121,7 +50,6 @@ def measure(
         seed: of the starting vectors.
         limit: products per unit and batch after which what is not settled is left at the residual it has.
         parts: results of the first batches from before, and where those of the others go one by one.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model, k is below 1, or the batches are unusable.
@@ -162,7 +90,7 @@ def measure(
         )
 
     with held_still(model), memory_guard("the Hessian spectrum by block"):
-        return batch_by_batch(batches, one, parts, on_batch)
+        return batch_by_batch(batches, one, parts)
 
 
 def _weights(model: nn.Module, unit: Unit, params: Sequence[nn.Parameter]) -> list[int]:

@@ -1,4 +1,4 @@
-"""A model and batches in, the density of all eigenvalues of the loss Hessian out, and its trace.
+"""Measures the density of all eigenvalues of the loss Hessian, and its trace.
 
 Stochastic Lanczos quadrature (Ghorbani et al. 2019, arXiv 1901.10159): the spectrum as a random vector sees it is, in
 the mean over such vectors, the density of the eigenvalues.
@@ -9,23 +9,26 @@ the sum of all eigenvalues would be those of the weight decay times the number o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.curvature import LossHessian, check_loss, check_symmetry, trained
-from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
-from archdsl.analyses.hessian_density_plot import plot
-from archdsl.analyses.lanczos import Krylov, lanczos
-from archdsl.analyses.parts import Parts, batch_by_batch
-from archdsl.analyses.result import Floats, Result, jackknife
-from archdsl.analyses.seeds import generator
+from archdsl.analyses.curvature.lanczos import Krylov, lanczos
+from archdsl.analyses.curvature.loss_hessian import LossHessian, check_loss, check_symmetry, trained
+from archdsl.analyses.measuring.exact import Batch, check_batches, generator, held_still, memory_guard
+from archdsl.analyses.measuring.parts import Parts, batch_by_batch
+from archdsl.analyses.results.result import Floats, Result, Statistic
+from archdsl.base import colours
 from archdsl.base.device import out_of_memory
 from archdsl.base.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH = 1 / 400  # standard deviation of a node in the density, of the spectrum's width
 
@@ -52,20 +55,10 @@ class DensityResult(Result):
     params: int
     images: int
 
-    def scores(self) -> dict[str, float]:
-        """hessian_trace and negative_energy, means over batches and probes."""
-        everyone = np.arange(len(self.traces))
-        return {name: statistic(everyone) for name, statistic in self._statistics().items()}
-
     @property
     def draws(self) -> int:
         """Batches."""
         return len(self.traces)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Of each score, over the batches, by the jackknife; the scatter of the probes is in it."""
-        found = {name: jackknife(statistic, len(self.traces)) for name, statistic in self._statistics().items()}
-        return {name: value for name, value in found.items() if value is not None}
 
     def probe_error(self) -> float | None:
         """Standard error of the trace that the probes alone make, on these batches; it takes two probes to tell."""
@@ -91,8 +84,8 @@ class DensityResult(Result):
         kernels = np.exp(-0.5 * ((at[:, None] - self.nodes.ravel()) / width) ** 2)
         return at, kernels @ share / (width * np.sqrt(2 * np.pi))
 
-    def _statistics(self) -> dict[str, Callable[[np.ndarray], float]]:
-        """Each score as a function of which batches it is computed from."""
+    def statistics(self) -> dict[str, Statistic]:
+        """hessian_trace and negative_energy, means over batches and probes; the probes' scatter is in their errors."""
         energy = self.weights * self.nodes
 
         def negative(kept: np.ndarray) -> float:
@@ -110,7 +103,6 @@ def measure(
     probes: int = 2,
     seed: int = 0,
     parts: Parts | None = None,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> DensityResult:
     """The density of the eigenvalues of the Hessian of NLL_b, for each batch b.
 
@@ -125,7 +117,6 @@ def measure(
         probes: random vectors of +1 and -1 per batch.
         seed: of the probes.
         parts: results of the first batches from before, and where those of the others go one by one.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: `steps` or `probes` is below 1, or the batches are unusable.
@@ -150,7 +141,7 @@ def measure(
         return _result(hessian.loss, runs, min(steps, size), size, len(batch[0]))
 
     with held_still(model), memory_guard("the Hessian density"):
-        return batch_by_batch(batches, one, parts, on_batch)
+        return batch_by_batch(batches, one, parts)
 
 
 def _check_room(like: nn.Parameter, steps: int, size: int) -> None:
@@ -183,6 +174,39 @@ def _result(loss: float, runs: Sequence[Krylov], steps: int, params: int, images
         params=params,
         images=images,
     )
+
+
+def plot(result: DensityResult, ax: Axes, *, label: str | None = None, color: str | None = None) -> None:
+    """Draw the density of all eigenvalues, as Ghorbani et al. 2019 do; call it again on the same axes to compare.
+
+    The lower end of the axis is a tenth of one eigenvalue of the network with the most parameters: what lies below is
+    the flank of a Gaussian and no eigenvalue.
+
+    Args:
+        result: what to draw.
+        ax: where.
+        label: the network's name, for the legend.
+        color: the network's colour; by default the next of the palette.
+    """
+    drawn = len(ax.collections)
+    color = color or colours.network(drawn)
+    at, heights = result.density()
+    width = (at[-1] - at[0]) or 1.0
+    floor = 0.1 / (result.params * width)
+    ax.plot(at, np.maximum(heights, 0.01 * floor), color=color, label=label, lw=1.2, solid_joinstyle="round")
+    ax.fill_between(at, heights, 0.01 * floor, color=color, alpha=0.12, linewidth=0)
+    bottom, top = (floor, 3 * float(heights.max()))
+    if drawn:
+        low, high = ax.get_ylim()
+        bottom, top = min(low, bottom), max(high, top)
+    ax.set_yscale("log")
+    ax.set_ylim(bottom, top)
+    if not drawn:
+        ax.axvline(0, color=colours.FAINT, lw=0.8, zorder=0, label="_zero")
+    ax.set_xlabel("eigenvalue of the NLL's Hessian")
+    ax.set_ylabel("density")
+    if label is not None:
+        ax.legend(frameon=False, loc="upper right")
 
 
 ANALYSES.register("hessian_density")(

@@ -1,4 +1,4 @@
-"""A model and batches in; the loss on a square through its weights along two random directions out.
+"""Measures the loss on a square through the weights, along two random directions.
 
 Li et al. 2018 (arXiv 1712.09913): each filter of a direction has the norm of the network's own filter, so that networks
 compare. Only the NLL is drawn; in the public figure of Park & Kim 2022 (arXiv 2202.06709) an L2 term, which is the
@@ -8,8 +8,7 @@ same bowl for every network, made up over 94% of the value. It is reported apart
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,80 +18,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
-from archdsl.analyses.landscape_plot import VIEWS, plot
-from archdsl.analyses.result import Floats, Result, mean_error
-from archdsl.analyses.seeds import generator
+from archdsl.analyses.measuring.exact import Batch, check_batches, generator, held_still, memory_guard
+from archdsl.analyses.results.landscape import VIEWS, LandscapeResult, plot
+from archdsl.analyses.results.result import Floats
 from archdsl.base.errors import RunError, UsageError
 
 Weights = dict[str, Tensor]
 POSITION = re.compile(r"pos_embed|relative_position|(^|\.)table$")  # in timm's networks, and in ours
-
-
-@dataclass(frozen=True, eq=False)
-class LandscapeResult(Result):
-    """The loss at w + a d1 + b d2.
-
-    Attributes:
-        steps: (N,) of a, and of b, from -1 to 1; the middle one is 0.
-        by_batch: (N, N, B) mean NLL of each batch at [b, a], nats.
-        images: (B,) per batch.
-        penalty: (N, N) (wd/2)|w|^2 at [b, a], nats; in no other number here unless `compat` says so.
-        weight_decay: wd.
-        seed: of the directions.
-        compat: "parkkim": directions and penalty are those of the paper's public code, and `loss` includes the penalty.
-    """
-
-    steps: Floats
-    by_batch: Floats
-    images: Floats
-    penalty: Floats
-    weight_decay: float
-    seed: int
-    compat: str | None = None
-
-    @property
-    def nll(self) -> Floats:
-        """(N, N) over all images."""
-        nll: Floats = np.average(self.by_batch, axis=2, weights=self.images)
-        return nll
-
-    @property
-    def loss(self) -> Floats:
-        """(N, N) what is drawn: the NLL, with `compat` the penalty on top."""
-        return self.nll if self.compat is None else self.nll + self.penalty
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """With `compat`, how much of what is drawn is not the NLL."""
-        if self.compat is None:
-            return ()
-        middle = len(self.steps) // 2
-        share = self.penalty / self.loss
-        parts = f"{100 * share[middle, middle]:.0f}% of the value in the centre, {100 * share.mean():.0f}% on average"
-        return (f"the L2 term is {parts}",)
-
-    def scores(self) -> dict[str, float]:
-        """landscape_rise: mean loss over the points of the unit disc, minus the loss in its centre; nats."""
-        return {"landscape_rise": float(np.average(self._rises(), weights=self.images))}
-
-    @property
-    def draws(self) -> int:
-        """Batches."""
-        return len(self.images)
-
-    def standard_errors(self) -> dict[str, float]:
-        """Over the batches; the directions are one draw."""
-        error = mean_error(self._rises(), self.images)
-        return {} if error is None else {"landscape_rise": error}
-
-    def _rises(self) -> Floats:
-        middle = len(self.steps) // 2
-        disc = self.steps[:, None] ** 2 + self.steps**2 <= 1 + 1e-9
-        rises: Floats = self.by_batch[disc].mean(0) - self.by_batch[middle, middle]
-        if self.compat is not None:
-            rises = rises + (self.penalty[disc].mean() - self.penalty[middle, middle])
-        return rises
 
 
 def measure(
@@ -103,7 +35,6 @@ def measure(
     weight_decay: float = 0.0,
     seed: int = 0,
     compat: Literal["parkkim"] | None = None,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> LandscapeResult:
     """The NLL on a grid of points x points, one forward pass per point and batch, and one more per batch.
 
@@ -118,7 +49,6 @@ def measure(
         compat: "parkkim": as the paper's public code does: what counts as a filter there is one place in the weights of
             all outputs, embeddings of position stay put, and the loss has an L2 term in it, wd times the sum of the
             norms (not of their squares) of all weights.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: `points` is even or below 3, no parameter is trained, or the batches are unusable.
@@ -142,8 +72,6 @@ def measure(
                     logits = functional_call(model, moved, (images,))
                     table[row, column, number] = float(F.cross_entropy(logits, labels))
             _check(table[..., number], plain, number + 1, steps)
-            if on_batch is not None:
-                on_batch(number + 1, len(batches))
     squares = np.stack([_squares(weights[name], first[name], second[name], steps) for name in weights])
     return LandscapeResult(
         steps=steps,

@@ -1,4 +1,4 @@
-"""A model, batches and units in; the accuracy that is lost when one unit is taken out, unit by unit.
+"""Measures the accuracy that is lost when one unit is taken out, unit by unit: lesions, or ablation.
 
 Park & Kim 2022 (arXiv 2202.06709, figure 8), after Veit et al. 2016 (arXiv 1605.06431): blocks at the end of a stage
 matter more where they are attention.
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.depth_plot import DEPTH, depth_edges, legend, shade
-from archdsl.analyses.exact import Batch, check_batches, held_still, hits, memory_guard, right
-from archdsl.analyses.features import module_of
-from archdsl.analyses.prefix import Prefix
-from archdsl.analyses.reduction import Place, place
-from archdsl.analyses.result import Floats, MeansByKind, mean_error
+from archdsl.analyses.measuring.exact import Batch, check_batches, held_still, hits, memory_guard, right
+from archdsl.analyses.measuring.features import module_of
+from archdsl.analyses.measuring.prefix import Prefix
+from archdsl.analyses.results.depth import DEPTH, depth_edges, legend, shade
+from archdsl.analyses.results.result import BatchMeans, Floats, Place, place
 from archdsl.base import colours
 from archdsl.base.errors import RunError, UsageError
+from archdsl.base.statistics import mean_error
 from archdsl.blocks.layers.residual import Residual
 from archdsl.network.units import Unit
 
@@ -47,7 +47,7 @@ class UnitLesion(Place):
 
 
 @dataclass(frozen=True, eq=False)
-class LesionResult(MeansByKind):
+class LesionResult(BatchMeans):
     """The network without each of its units.
 
     Attributes:
@@ -70,7 +70,7 @@ class LesionResult(MeansByKind):
         """Its standard error over the batches."""
         return mean_error((self.clean - unit.correct) / self.images, self.images)
 
-    def by_batch(self) -> dict[str, Floats]:
+    def scores_by_batch(self) -> dict[str, Floats]:
         """lesion_conv, lesion_msa, lesion_mlp: mean accuracy lost per unit of a kind, for the kinds there are.
 
         lesion_end_…: the same, of the units in the last blocks of the stages alone.
@@ -86,13 +86,11 @@ def measure(
     model: nn.Module,
     batches: Sequence[Batch],
     units: Sequence[Unit],
-    *,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> LesionResult:
     """Accuracy of the whole network and without each unit, in one forward pass per unit and batch, and two more.
 
-    What comes before a unit is the same without it, and is run once per batch (`archdsl.analyses.prefix`). The last
-    pass checks that this holds; a network whose units act on one another otherwise than by their outputs is run whole.
+    What comes before a unit is the same without it, and is run once per batch (`measuring.prefix`). The last pass
+    checks that this holds; a network whose units act on one another otherwise than by their outputs is run whole.
 
     A `Residual` has its branch zeroed: shortcut and last activation stay. Any other module is bypassed, its output
     replaced by its input, where both have one shape; elsewhere it is left out, with a note.
@@ -101,7 +99,6 @@ def measure(
         model: images (B, C, H, W) -> logits (B, classes), in any mode; it comes back as it was.
         batches: images and labels, on the model's device.
         units: `archdsl.network.model.units(model)`, or a choice of them.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model, or the batches are unusable.
@@ -119,12 +116,10 @@ def measure(
                 "leave the analysis 'lesion' out",
             )
         clean, correct, prefix = [], [], Prefix(modules)
-        for number, batch in enumerate(batches, start=1):
+        for batch in batches:
             whole, row = _one(model, batch, modules, kept, prefix)
             clean.append(whole)
             correct.append(row)
-            if on_batch is not None:
-                on_batch(number, len(batches))
     table = np.array(correct, dtype=np.float64)  # (B, kept)
     ends = {unit.block for unit in {unit.stage: unit for unit in units}.values()}  # of each stage the last one stays
     return LesionResult(

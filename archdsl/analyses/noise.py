@@ -1,4 +1,4 @@
-"""A model and batches in; how accurate it stays when noise of one band of frequencies is added to the images.
+"""Measures how accurate a network stays when noise of one band of frequencies is added to the images.
 
 Park & Kim 2022 (arXiv 2202.06709, figure 2b), after Yin et al. 2019 (arXiv 1906.08988): networks of attention stand
 high-frequency noise better, convolutional ones low-frequency noise.
@@ -6,7 +6,7 @@ high-frequency noise better, convolutional ones low-frequency noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard, right
-from archdsl.analyses.result import Floats, RightAnswers
-from archdsl.analyses.seeds import generator
+from archdsl.analyses.measuring.exact import Batch, check_batches, generator, held_still, memory_guard, right
+from archdsl.analyses.results.result import Floats, RightAnswers, Statistic
 from archdsl.base import colours
 from archdsl.base.errors import RunError, UsageError
 
@@ -48,7 +47,7 @@ class NoiseResult(RightAnswers):
     strength: float
     notes: tuple[str, ...]
 
-    def ratios(self) -> dict[str, Callable[[np.ndarray], float | None]]:
+    def statistics(self) -> dict[str, Statistic]:
         """noise_auc, unless nothing is right without noise; noise_tilt, if there are bands on both sides of 0.5 pi."""
         return {"noise_auc": self._auc, "noise_tilt": self._tilt}
 
@@ -70,7 +69,6 @@ def measure(
     strength: float = 0.1,
     compat: Literal["parkkim"] | None = None,
     seed: int = 0,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> NoiseResult:
     """Accuracy with noise in each of ten bands of frequencies, one forward pass per band, and one without.
 
@@ -87,7 +85,6 @@ def measure(
         compat: "parkkim": white noise of that strength, of which the band is cut out, as in the paper's public code:
             its norm grows with the frequency, so that the noise of high bands is stronger.
         seed: of the noise.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: the strength is not positive, `std` does not fit the images, or the batches are unusable.
@@ -116,8 +113,6 @@ def measure(
                     for i in kept
                 ]
             )
-            if on_batch is not None:
-                on_batch(number, len(batches))
     return NoiseResult(
         frequency=np.array([BANDS[index][1] for index in kept]),
         correct=np.array(rows, dtype=np.float64).T,

@@ -1,8 +1,8 @@
-"""A model and batches in; accuracy, negative log-likelihood and calibration out, with the reliability diagram."""
+"""Measures accuracy, negative log-likelihood and calibration, and draws the reliability diagram."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.exact import Batch, check_batches, held_still, memory_guard
-from archdsl.analyses.result import Floats, Result
+from archdsl.analyses.measuring.exact import Batch, check_batches, held_still, memory_guard
+from archdsl.analyses.results.result import Floats, Result
 from archdsl.base import colours
 from archdsl.base.errors import RunError
 from archdsl.base.metrics import Tally, bin_of
@@ -65,15 +65,12 @@ class QualityResult(Result):
         return found if self.ece_error is None else found | {"ece": self.ece_error}
 
 
-def measure(
-    model: nn.Module, batches: Sequence[Batch], *, on_batch: Callable[[int, int], None] | None = None
-) -> QualityResult:
+def measure(model: nn.Module, batches: Sequence[Batch]) -> QualityResult:
     """Accuracy, NLL and calibration in float32 and eval mode.
 
     Args:
         model: images (B, C, H, W) -> logits (B, classes); it comes back as it was.
         batches: images and labels, on the model's device.
-        on_batch: told (done, total).
 
     Raises:
         RunError: the logits are not finite, or memory ran out.
@@ -81,15 +78,13 @@ def measure(
     check_batches(model, batches)
     tally, losses, gaps, places = Tally(batches[0][0].device), [], [], []
     with held_still(model), memory_guard("a forward pass"), torch.no_grad():
-        for number, (images, labels) in enumerate(batches, start=1):
+        for images, labels in batches:
             logits = model(images)
             tally.add(logits, labels)
             losses.append(F.cross_entropy(logits, labels, reduction="none"))
             confidence, answers = logits.float().softmax(1).max(1)
             gaps.append((answers == labels).float() - confidence)
             places.append(bin_of(confidence))
-            if on_batch is not None:
-                on_batch(number, len(batches))
     loss = torch.cat(losses).double().cpu().numpy()
     if not np.isfinite(loss).all():
         raise RunError("the network's outputs are not finite", "look for inf or nan in the weights")

@@ -1,4 +1,4 @@
-"""A model, batches and units in; the spatial variance of each unit's feature maps out: who smooths, who sharpens.
+"""Measures the spatial variance of each unit's feature maps: which units smooth, which sharpen.
 
 Park & Kim 2022 (arXiv 2202.06709, section 3): attention lowers the variance of feature maps, as a spatial average
 does; convolutions and MLPs raise it.
@@ -6,7 +6,7 @@ does; convolutions and MLPs raise it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses.contract import ANALYSES, Analysis, Sample
-from archdsl.analyses.depth_plot import against_depth, log_heights
-from archdsl.analyses.exact import Batch
-from archdsl.analyses.features import watch
-from archdsl.analyses.reduction import Place, Reduction, place
-from archdsl.analyses.result import Floats, MeansByKind
+from archdsl.analyses.measuring.exact import Batch
+from archdsl.analyses.measuring.features import watch
+from archdsl.analyses.measuring.reduction import Reduction
+from archdsl.analyses.results.depth import against_depth, log_heights
+from archdsl.analyses.results.result import BatchMeans, Floats, Place, place
 from archdsl.base.errors import RunError
 from archdsl.network.units import Unit
 
@@ -49,7 +49,7 @@ class UnitVariance(Place):
 
 
 @dataclass(frozen=True, eq=False)
-class VarianceResult(MeansByKind):
+class VarianceResult(BatchMeans):
     """Variances of all units with more than one pixel, in the network's order.
 
     Attributes:
@@ -62,7 +62,7 @@ class VarianceResult(MeansByKind):
     images: Floats
     notes: tuple[str, ...]
 
-    def by_batch(self) -> dict[str, Floats]:
+    def scores_by_batch(self) -> dict[str, Floats]:
         """variance_change_conv, …_msa, …_mlp: the mean log ratio out/in over the units of a kind, if there are any."""
         changes: dict[str, list[Floats]] = {}
         for unit in self.units:
@@ -75,8 +75,6 @@ def measure(
     model: nn.Module,
     batches: Sequence[Batch],
     units: Sequence[Unit],
-    *,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> VarianceResult:
     """The feature-map variance of every unit, in one forward pass per batch.
 
@@ -86,14 +84,13 @@ def measure(
         model: in any mode; it comes back as it was.
         batches: images (B, C, H, W) and labels, on the model's device; labels are not looked at.
         units: `archdsl.network.model.units(model)`, or a choice of them.
-        on_batch: told (done, total).
 
     Raises:
         UsageError: a unit is not in the model.
         RunError: none has a map larger than 1 x 1, one gave no map, or numbers that are not finite.
     """
     observer = VarianceObserver(units)
-    watch(model, batches, units, [observer], on_batch)
+    watch(model, batches, units, [observer])
     return observer.result()
 
 

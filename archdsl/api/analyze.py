@@ -11,8 +11,8 @@ from torch import nn
 
 from archdsl import analyses
 from archdsl.analyses import ANALYSES, Result, check_compat
-from archdsl.analyses.folder import Folder
-from archdsl.analyses.subject import Options, Say, Subject, about, attempt, failure, kept, of_network
+from archdsl.analyses.subjects.folder import Folder
+from archdsl.analyses.subjects.subject import Options, Say, Subject, about, attempt, failure, kept, of_network
 from archdsl.api.checkpoints import of_checkpoint
 from archdsl.api.train import prepare, run
 from archdsl.base.errors import UsageError
@@ -73,7 +73,7 @@ def analyze(
     if epochs is not None and (isinstance(file, nn.Module) or Path(file).suffix == ".safetensors"):
         raise UsageError("--epochs is for specs, which are trained first", "leave it out: this network is trained")
     if isinstance(file, nn.Module):
-        from archdsl.analyses.modules import of_module
+        from archdsl.analyses.subjects.modules import of_module
 
         subject = of_module(file, blocks, data=data, data_root=data_root, download=download, device=device, say=say)
     elif Path(file).suffix == ".safetensors":

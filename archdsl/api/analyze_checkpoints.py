@@ -1,8 +1,7 @@
-"""Checkpoints of one training in; their analyses, and a figure of Hessian eigenvalues against epochs, out."""
+"""`analyze_checkpoints`: analyses a network at several epochs of one training; draws its eigenvalues against these."""
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from archdsl.analyses.folder import Folder
-from archdsl.analyses.hessian import HessianResult
-from archdsl.analyses.hessian_along_plot import plot
+from archdsl.analyses.results.hessian import HessianResult
+from archdsl.analyses.results.hessian_epochs import plot
+from archdsl.analyses.subjects.folder import SIZE, Folder, save_arrays, save_both
 from archdsl.api.analyze import analyze
 from archdsl.base import checkpoint
 from archdsl.base.errors import ArchdslError, DataError, UsageError
-from archdsl.base.files import write_atomically
+from archdsl.base.pictures import blank
 
 _CURVE = "train.curve"
 _NAME = "along"
@@ -131,20 +130,10 @@ def _snapshot(path: Path) -> Snapshot:
 
 def _write_spectra(home: Folder, epochs: Sequence[int], spectra: Sequence[HessianResult]) -> None:
     """The eigenvalues of all epochs as arrays and as a figure."""
-    from matplotlib.figure import Figure
-
-    out = io.BytesIO()
-    np.savez(
-        out, allow_pickle=False, epochs=np.array(epochs), eigenvalues=np.stack([s.eigenvalues for s in spectra]),
-        largest=np.stack([s.largest for s in spectra]), smallest=np.stack([s.smallest for s in spectra]),
-    )  # fmt: skip
-    files = {f"{_NAME}.npz": out.getvalue()}
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    found = {
+        "epochs": np.array(epochs), "eigenvalues": np.stack([s.eigenvalues for s in spectra]),
+        "largest": np.stack([s.largest for s in spectra]), "smallest": np.stack([s.smallest for s in spectra]),
+    }  # fmt: skip
+    figure = blank(SIZE)
     plot(epochs, spectra, figure.add_subplot())
-    for format in ("svg", "png"):
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format=format, dpi=160)
-        files[f"{_NAME}.{format}"] = drawn.getvalue()
-    for name, content in files.items():
-        write_atomically(home.path / name, content)
-        home.files.append(name)
+    home.files += [save_arrays(home.path / f"{_NAME}.npz", found), *save_both(figure, home.path / _NAME)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archdsl.analyses.subject import Subject, of_network
+from archdsl.analyses.subjects.subject import Subject, of_network
 from archdsl.api.train import DATA_KEY, RECIPE_KEY, restore
 from archdsl.base.device import pick_device
 from archdsl.data import DEFAULT_DATA, Dataset, load

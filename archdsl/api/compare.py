@@ -10,10 +10,10 @@ from typing import Any
 
 from archdsl.analyses import ANALYSES, Result, check_compat, quality
 from archdsl.analyses import batches as sample
-from archdsl.analyses import race as racing
-from archdsl.analyses.exact import device_of
-from archdsl.analyses.folder import Folder, network_digest
-from archdsl.analyses.subject import (
+from archdsl.analyses.measuring.exact import device_of
+from archdsl.analyses.subjects import race as racing
+from archdsl.analyses.subjects.folder import Folder, network_digest
+from archdsl.analyses.subjects.subject import (
     Options,
     Say,
     Subject,
@@ -66,7 +66,7 @@ def compare(
         batches, batch_size: how many batches of how many images, in place of each analysis's own numbers.
         compat: "parkkim": measure as the public code of Park & Kim 2022 does, where that differs.
         race: measure the Hessian batch by batch, and stop as soon as each network is settled against the first, with
-            this probability of any wrong verdict at most (`archdsl.analyses.race`); `batches` is then the
+            this probability of any wrong verdict at most (`archdsl.analyses.subjects.race`); `batches` is then the
             most there may be. By default all batches are measured.
         on_step: for a progress display of the training.
         say: is told what is being done.

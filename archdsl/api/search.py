@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from archdsl import ir, report, space
 from archdsl.base.device import one_thread, pick_device
 from archdsl.base.errors import Diagnostic, DiskFullError, SpecError, UsageError
@@ -16,18 +18,19 @@ from archdsl.base.passwords import masked
 from archdsl.data import DEFAULT_DATA
 from archdsl.language.sources import Source, read_spec
 from archdsl.network import digest
-from archdsl.study.begun import begun
 from archdsl.study.cache import Cache
+from archdsl.study.claims import Ledger
+from archdsl.study.database import open_engine
 from archdsl.study.numbers import SEEDS_OF_NUMPY, check_numbers
 from archdsl.study.plan import Plan, objectives_of, plan_search
 from archdsl.study.pool import default_workers
 from archdsl.study.quiet import quiet
 from archdsl.study.samplers import AUTO, SAMPLERS, Setting, recommend
 from archdsl.study.session import Session
-from archdsl.study.store import RunFolder
+from archdsl.study.store import PLAN, RunFolder
 from archdsl.study.warm_start import first_networks
 from archdsl.study.watch import Watch
-from archdsl.study.writing import Facts
+from archdsl.study.writing import Call
 from archdsl.training.experiment import set_up
 
 DEFAULT_SPACE = "placement"
@@ -105,17 +108,17 @@ def search(
         warm_start_from=tuple(map(str, warm_start)),
     )  # fmt: skip
     path = run or default_folder(plan, sampler)
-    plan = _settled(plan, begun(path, storage, study), spec, auto=sampler == AUTO)
+    plan = _settled(plan, _begun_with(path, storage, study), spec, auto=sampler == AUTO)
     reason = reason if plan.sampler == name else "which it was begun with"
     _try_sampler(plan, spec, budget)
-    facts = Facts(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
+    call = Call(_extent(spec, source), budget, masked(command or "archdsl.search(…)"), started, began)
     if cache is not None:
         Cache.check(cache)
     folder = RunFolder(path, plan, None if storage is None else study or path.name)
     with folder.lock(), quiet(), one_thread(chosen_device):
         session = Session(
             spec=spec, data=dataset, source=(data or spec.data or DEFAULT_DATA, data_root), plan=plan, folder=folder,
-            facts=facts, device=chosen_device, device_name=device, timeout=timeout, trial_timeout=trial_timeout,
+            call=call, device=chosen_device, device_name=device, timeout=timeout, trial_timeout=trial_timeout,
             storage=storage, study=study, cache=cache, watch=watch, draw=_draw,
         )  # fmt: skip
         results = session.run(reason)
@@ -151,6 +154,20 @@ def default_folder(plan: Plan, sampler: str) -> Path:
     identity = digest(said | {"sampler": sampler})
     data = plan.data.partition(":")[0]
     return Path("runs") / f"{plan.spec_name}-{data}-{identity[:8]}"
+
+
+def _begun_with(folder: Path, storage: str | None, study: str | None) -> Plan | None:
+    """The plan a study was begun with; None where it is new, or unreadable, which is told where it is opened.
+
+    Raises:
+        StudyError: the storage cannot be used.
+    """
+    try:
+        if storage is not None and (found := Ledger(open_engine(storage), study or folder.name).plan()) is not None:
+            return Plan.model_validate_json(found[0])
+        return Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return None
 
 
 def _settled(plan: Plan, before: Plan | None, spec: ir.Spec, *, auto: bool) -> Plan:

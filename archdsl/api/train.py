@@ -23,7 +23,7 @@ from archdsl.language.sources import read_spec
 from archdsl.network import Architecture, resolve_model
 from archdsl.network.latency import Latencies, check
 from archdsl.network.model import Network, build
-from archdsl.training.experiment import set_up
+from archdsl.training.experiment import seeded, set_up
 from archdsl.training.loop import Epoch, evaluate
 from archdsl.training.loop import train as train_network
 from archdsl.training.resume import kept_path
@@ -139,9 +139,7 @@ def run(
     on_epoch: Callable[[Epoch], None] | None = None, keep_every: int | None = None,
 ) -> tuple[Network, dict[str, Any]]:  # fmt: skip
     """Train a job into a checkpoint (or take it from there), and return the network and how it went."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.seed)
-        network = build(job.architecture)
+    network = seeded(job.architecture, job.seed)
     began = time.perf_counter()
 
     def told(epoch: Epoch) -> bool:

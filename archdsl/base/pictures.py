@@ -53,7 +53,7 @@ def settings(style: Mapping[str, Any] | None = None, salt: str = "archdsl") -> A
     """Matplotlib's settings while a figure is drawn in a style of its own; `salt` sets its ids apart from another's."""
     import matplotlib
 
-    wanted = _SETTINGS | {"svg.hashsalt": salt} | dict(style or {})
+    wanted: dict[Any, Any] = _SETTINGS | {"svg.hashsalt": salt} | dict(style or {})
     # Not every version of matplotlib knows all of them.
     return matplotlib.rc_context({name: value for name, value in wanted.items() if name in matplotlib.rcParams})
 
@@ -93,7 +93,7 @@ def require_format(path: Path) -> str:
     return suffix[1:]
 
 
-def inline(svg: str, label: str, name: str, attributes: str = "") -> str:
+def inline(svg: str, label: str, name: str, attributes: str = 'style="max-width:100%;height:auto"') -> str:
     """An SVG file as part of a page: no prologue, its style kept to itself, ids that no other picture has.
 
     Args:
@@ -112,5 +112,5 @@ def inline(svg: str, label: str, name: str, attributes: str = "") -> str:
     numbers: defaultdict[str, int] = defaultdict(lambda: len(numbers))
     text = re.sub(r'(\bid="|href="#|url\(#)([^")]+)', lambda m: f"{m[1]}{unique}-{numbers[m[2]]}", text)
     text = text.replace("*{", f"#{unique} *{{", 1)
-    head = f'<svg id="{unique}" role="img" aria-label="{html.escape(label)}" {attributes}'.rstrip()
+    head = f'<svg id="{unique}" role="img" aria-label="{html.escape(label)}" {attributes}'
     return head + text[len("<svg") :]

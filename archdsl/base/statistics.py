@@ -1,9 +1,9 @@
-"""Samples to estimates with intervals: spread over seeds, differences of means, rank correlation, adjusted effects."""
+"""Estimates with intervals and tests: means, differences, errors over batches, rank correlation, adjusted effects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,41 @@ def estimated_difference(left: float, left_spread: Spread, right: float, right_s
     variances = [spread.error**2 for spread in spreads]
     freedom = sum(variances) ** 2 / sum(v**2 / (draws - 1) for v, draws in zip(variances, n, strict=True))
     return around(left - right, math.sqrt(sum(variances)), freedom, n)
+
+
+def jackknife(statistic: Callable[[NDArray[np.int64]], float | None], count: int) -> float | None:
+    """Standard error of a statistic of `count` batches, by leaving out one at a time; None where it is undefined.
+
+    For a mean this is the usual standard error; for ratios and logarithms of means it needs no formula of its own
+    (Efron & Stein 1981).
+
+    >>> values = np.array([1.0, 2.0, 4.0])
+    >>> round(jackknife(lambda kept: values[kept].mean(), 3), 6), round(float(values.std(ddof=1)) / 3**0.5, 6)
+    (0.881917, 0.881917)
+    """
+    if count < 2:
+        return None
+    everyone = np.arange(count)
+    left_out = [statistic(np.delete(everyone, index)) for index in range(count)]
+    known = [value for value in left_out if value is not None and math.isfinite(value)]
+    if len(known) < count:
+        return None
+    spread = np.asarray(known) - np.mean(known)
+    return float(np.sqrt((count - 1) / count * np.sum(spread**2)))
+
+
+def mean_error(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float | None:
+    """Standard error of a weighted mean of independent values; None for fewer than two.
+
+    >>> mean_error(np.array([1.0, 3.0]), np.array([16.0, 16.0]))
+    1.0
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    shares = weights / weights.sum()
+    spread = values - np.sum(shares * values)
+    return float(np.sqrt(np.sum((shares * spread) ** 2) * count / (count - 1)))
 
 
 def rank_correlation(left: Sequence[float], right: Sequence[float]) -> Interval:

@@ -24,8 +24,8 @@ def draw(
 ) -> None:
     """Draw a network or a space: stages, blocks by kind, resolution and width, holes as alternatives."""
     from archdsl import space
+    from archdsl.base.pictures import require_format
     from archdsl.drawing import draw_file
-    from archdsl.drawing.save import require_format
     from archdsl.language.sources import read_file
 
     if out is not None:

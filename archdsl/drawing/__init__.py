@@ -42,7 +42,8 @@ def draw_file(spec: ir.Spec, path: str | Path) -> Path:
         SpecError: as `draw`.
         RunError: the file cannot be written.
     """
-    from archdsl.drawing.save import require_format, write
+    from archdsl.base.pictures import require_format
+    from archdsl.drawing.save import write
 
     require_format(Path(path))  # before any work
     return write(sheet(look(spec)), Path(path))

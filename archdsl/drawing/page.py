@@ -1,15 +1,14 @@
-"""A spec in, a fragment of HTML for notebooks out: figures, the picture as inline SVG, and a table below it."""
+"""Makes HTML for notebooks of a spec: figures, the picture as inline SVG, and a table below it."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
 from collections.abc import Callable, Iterable
 from html import escape
 
 from archdsl import ir, space
 from archdsl.base.errors import SpecError
+from archdsl.base.pictures import inline as inline
 from archdsl.drawing.members import Members, look
 from archdsl.drawing.sheet import Sheet
 from archdsl.drawing.words import MOST_OPTIONS, TIMES
@@ -39,29 +38,8 @@ def html(spec: ir.Spec, lay_out: Callable[[Members], Sheet]) -> str:
     summary = " · ".join(sheet.picture.summary)
     table = _blocks(members) if ir.first_hole(spec) is None else _decisions(spec)
     label = f"{spec.name}: {summary}"
-    picture = inline(svg(sheet), label, str(next(_displays)))
+    picture = inline(svg(sheet), label, f"{spec.name} {next(_displays)}")
     return f'<div class="archdsl" style="{_CARD}">{picture}{table}<p>{escape(label)}</p></div>'
-
-
-def inline(text: str, label: str, name: str) -> str:
-    """Matplotlib's SVG file as part of a page: no prologue, its style kept to itself, ids that are its own.
-
-    Args:
-        text: the file.
-        label: said to those who cannot see it.
-        name: what distinguishes it from the same picture elsewhere on the page.
-    """
-    text = text[text.index("<svg") :]
-    unique = f"a{hashlib.sha256(text.encode()).hexdigest()[:8]}-{name}"
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"\n <title>.*?</title>", "", text, count=1, flags=re.S)  # the name; those of the blocks stay
-    text = text.replace("xlink:href=", "href=")
-    text = re.sub(r'\bid="', f'id="{unique}-', text)
-    text = re.sub(r'href="#', f'href="#{unique}-', text)
-    text = re.sub(r"url\(#", f"url(#{unique}-", text)
-    text = text.replace("*{", f"#{unique} *{{", 1)
-    head = f'<svg id="{unique}" role="img" aria-label="{escape(label)}" style="max-width:100%;height:auto"'
-    return head + text[len("<svg") :]
 
 
 def _blocks(members: Members) -> str:

@@ -6,13 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from archdsl.base import colours
+from archdsl.base.numbers import short as quantity
 from archdsl.drawing.blocks import Blocks, inset, outset
 from archdsl.drawing.layout import LABEL, NOTE, measure
 from archdsl.drawing.pencil import BAND, DASHES, EDGE, SHARED, SIDE, SOFT, TOP, Pencil, ink, narrowing
 from archdsl.drawing.picture import Entry, Tile
 from archdsl.drawing.sheet import EDGE as MARGIN
 from archdsl.drawing.sheet import ENTRY, HEADING, SKETCH, SUMMARY, Band, Sheet, mark_width, title
-from archdsl.drawing.words import large
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,8 +66,8 @@ class _Painter:
         text(sheet.text_x, middle, f"{row.width} ch", LABEL, ha="left")
         text(sheet.text_x, middle + 0.14, row.resolution, LABEL, ha="left")
         if row.params is not None and row.macs is not None:
-            text(sheet.right_x, middle - 0.07, f"{large(row.params)} params", ENTRY, ha="right", color=SOFT)
-            text(sheet.right_x, middle + 0.07, f"{large(row.macs)} MACs", ENTRY, ha="right", color=SOFT)
+            text(sheet.right_x, middle - 0.07, f"{quantity(row.params)} params", ENTRY, ha="right", color=SOFT)
+            text(sheet.right_x, middle + 0.07, f"{quantity(row.macs)} MACs", ENTRY, ha="right", color=SOFT)
         if row.notes:
             text(sheet.body_x, band.body_y - 0.09, " · ".join(row.notes), NOTE, ha="left", color=SOFT)
         if band.body.children:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from archdsl import ir
+from archdsl.base.numbers import short as quantity
 from archdsl.drawing.folding import fold
 from archdsl.drawing.labels import Arguments, Labels, Names, has_holes, label_of
 from archdsl.drawing.members import Members
 from archdsl.drawing.picture import Alternatives, Group, Part, Repeated, Tile
-from archdsl.drawing.words import large, resolution, short, written
+from archdsl.drawing.words import resolution, short, written
 from archdsl.network import PlacedBlock
 
 MOST_OPTIONS = 8  # of a choice
@@ -241,4 +242,5 @@ def _title(block: PlacedBlock) -> str:
     """What hovering says: the path, the block, what leaves it, what it costs."""
     out = block.cost.out
     size = f"{out.channels}" if out.is_vector else f"{out.channels} × {resolution(out)}"
-    return f"{block.path}: {block.kind} → {size}, {large(block.cost.params)} parameters, {large(block.cost.macs)} MACs"
+    params, macs = quantity(block.cost.params), quantity(block.cost.macs)
+    return f"{block.path}: {block.kind} → {size}, {params} parameters, {macs} MACs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from archdsl import ir
+from archdsl.base.numbers import short as quantity
 from archdsl.blocks.shapes import Shape
 from archdsl.ir.arguments import show
 from archdsl.network import Architecture
@@ -73,23 +74,6 @@ def resolution(shape: Shape) -> str:
     return f"{shape.height}{TIMES}{shape.width}" + (" + cls" if shape.prefix else "")
 
 
-def large(number: int) -> str:
-    """A number to three digits: parameters and MACs.
-
-    >>> large(0), large(999), large(73_984), large(11_173_962), large(999_999)
-    ('0', '999', '74.0 K', '11.2 M', '1.00 M')
-    """
-    scaled = float(number)
-    for unit in ("", " K", " M", " G", " T"):
-        if scaled < 999.5 or unit == " T":
-            break
-        scaled /= 1000
-    if not unit:
-        return str(number)
-    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-    return f"{scaled:.{digits}f}{unit}"
-
-
 def count(number: int) -> str:
     """A number of members in full as long as that is readable.
 
@@ -101,7 +85,7 @@ def count(number: int) -> str:
 
 def span(numbers: list[int]) -> str:
     """The least and the largest of some numbers: `23.1 K to 91.0 K`, or the one they all are."""
-    low, high = large(min(numbers)), large(max(numbers))
+    low, high = quantity(min(numbers)), quantity(max(numbers))
     return low if low == high else f"{low} to {high}"
 
 

@@ -1,16 +1,20 @@
-"""Numbers to the words and digits a reader sees: names of scores, signs, units, durations, lists."""
+"""Writes scores as a reader sees them: names, digits, signs, units."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from archdsl.base.numbers import MINUS as MINUS
+from archdsl.base.numbers import MISSING as MISSING
+from archdsl.base.numbers import decimals
+from archdsl.base.numbers import duration as duration
+from archdsl.base.numbers import listing as listing
+from archdsl.base.numbers import plural as plural
+from archdsl.base.numbers import short as short
 from archdsl.ir.arguments import show
 from archdsl.ir.scores import SCORES
-
-MISSING = "–"
-MINUS = "\u2212"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def fixed(score: str, value: float, digits: int) -> str:
     """A score's value with just so many decimals; counts stay counts."""
     if score in ("params", "macs"):
         return short(value)
-    return _decimals(100 * value if words(score).percent else value, digits)
+    return decimals(100 * value if words(score).percent else value, digits)
 
 
 def spread(score: str, value: float | None, *, extra: int = 0) -> str:
@@ -115,44 +119,6 @@ def unit(score: str) -> str:
     return " points" if words(score).percent else ""
 
 
-def short(value: float | None) -> str:
-    """A count in three figures and a suffix: 940, 61.2 K, 1.23 M, 9.5 G."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    for suffix, scale in ((" G", 1e9), (" M", 1e6), (" K", 1e3)):
-        if abs(value) >= 0.9995 * scale:
-            return f"{_figures(value / scale)}{suffix}"
-    return f"{value:.0f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them.
-
-    >>> duration(301.2), duration(4.25), duration(90061)
-    ('5 min 1 s', '4.2 s', '25 h 1 min')
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return MISSING
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """`1 seed`, `3 seeds`, `2,000 images`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
-def listing(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
 def settings(values: Mapping[str, bool | int | float | str | None]) -> str:
     """What was decided of a recipe.
 
@@ -161,20 +127,3 @@ def settings(values: Mapping[str, bool | int | float | str | None]) -> str:
     """
     shown = (float(f"{value:.3g}") if isinstance(value, float) else value for value in values.values())
     return ", ".join(f"{name}={show(value)}" for name, value in zip(values, shown, strict=True))
-
-
-def _figures(value: float) -> str:
-    """Three significant figures, and no exponent."""
-    size = abs(value)
-    return _decimals(value, 2 if size < 9.995 else 1 if size < 99.95 else 0)
-
-
-def _decimals(value: float, digits: int) -> str:
-    """Fixed decimals with a true minus sign; a huge or tiny value falls back to an exponent."""
-    size = abs(value)
-    if size >= 1e7 or (0 < size < 0.5 * 10.0**-digits and digits >= 3 and size < 1e-4):
-        return f"{value:.2e}".replace("-", MINUS)
-    text = f"{value:.{digits}f}"
-    if text.startswith("-"):
-        text = text[1:] if float(text) == 0 else MINUS + text[1:]
-    return text

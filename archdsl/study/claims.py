@@ -13,8 +13,6 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Text, UniqueCon
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-RETRIES = 2  # a network whose worker died is trained again so often
-
 _metadata = MetaData()
 _studies = Table(
     "archdsl_studies", _metadata,
@@ -42,7 +40,7 @@ class Claim:
     Attributes:
         number: of the network in the study, from 0.
         rung: 0 for its first training, then how often it was promoted.
-        key: `candidate.key_of` it.
+        key: `record.key_of` it.
         trial: number of the Optuna trial that trains it.
         tries: how many workers had it.
         worker: who has it.

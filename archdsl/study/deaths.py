@@ -1,4 +1,4 @@
-"""Networks whose training took the whole search with it go in; which of them to give up comes out."""
+"""Counts how often a training took its process with it, and says when its network is given up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from typing import Any
 from archdsl.base.files import write_atomically
 
 LIMIT = 3  # so often a training may end the process that also records, without an epoch ending in between
+SEARCH, WORKER, MACHINE = "search", "worker", "machine"  # whose process it is: its own, one of the pool's, another's
+_GIVEN_UP = {
+    SEARCH: (LIMIT, "the search was killed {} times while training it, perhaps for want of memory"),
+    WORKER: (2, "its process was killed twice, perhaps for want of memory"),
+    MACHINE: (3, "its worker died {} times"),
+}
+
+
+def given_up(whose: str, times: int) -> str | None:
+    """Why a network is not trained any more after so many deaths of its process; None where it is.
+
+    >>> given_up(WORKER, 1), given_up(MACHINE, 3)
+    (None, 'its worker died 3 times')
+    """
+    most, reason = _GIVEN_UP[whose]
+    return reason.format(times) if times >= most else None
 
 
 class Deaths:
@@ -55,10 +71,7 @@ class Deaths:
 
     def reason(self, key: str) -> str | None:
         """Why a network is not trained any more; None where it is."""
-        times = self._known.get(key, {}).get("times", 0)
-        if times < LIMIT:
-            return None
-        return f"the search was killed {times} times while training it, perhaps for want of memory"
+        return given_up(SEARCH, self._known.get(key, {}).get("times", 0))
 
 
 def _noted(note: Path) -> list[tuple[str, Path]]:

@@ -29,7 +29,6 @@ from archdsl.base.processes import start
 from archdsl.data import Dataset
 from archdsl.language.sources import Source
 from archdsl.network.latency import Latencies
-from archdsl.study.candidate import evaluate
 from archdsl.study.claims import Ledger
 from archdsl.study.database import open_engine, open_storage, patiently
 from archdsl.study.numbers import check_numbers
@@ -37,6 +36,7 @@ from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool, default_workers, end_with_parent
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import run_trial
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.study.worker import Recorded, Worker, recorded, worker_name
@@ -142,7 +142,7 @@ class Shared:
                 "the same command goes on from here",
             )
         if not self.late():  # others may be at work still
-            self.folder.remove_checkpoints(self.trials)
+            self.folder.remove_checkpoints(self.history.trials)
         if len(self.history.by_number) < self.budget:
             why = "the time is used up" if self.late() else "no further network that may be trained was found"
             self.watch.say(f"{why}: {len(self.history.by_number)} of {self.budget} trained")
@@ -175,19 +175,6 @@ class Shared:
         for claim in patiently(self.ledger.claims):
             if claim.worker in dead and not trials[claim.trial].state.is_finished():
                 patiently(functools.partial(settle, self.study, claim.trial))
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The records by number."""
-        return self.history.trials
-
-    def best(self) -> dict[str, Any] | None:
-        """See `History.best`."""
-        return self.history.best()
-
-    def front(self) -> list[int]:
-        """See `History.front`."""
-        return self.history.front()
 
 
 def join(
@@ -279,7 +266,7 @@ def _work(place: Place, plan: Plan, budget: int) -> None:
         spec, dataset, _ = _set_up(plan, place.data, place.root)
         study, ledger = place.open(plan)
         device = pick_device(place.device)
-        pool = Pool(evaluate, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
+        pool = Pool(run_trial, 1, dataset, (place.data, place.root), device, limit=place.trial_timeout)
         deadline = None if place.seconds is None else time.monotonic() + place.seconds
         timing = Timing(spec, plan.objectives, Latencies(device, place.checkpoints / f"latency-{os.getpid()}.json"))
         Worker(

@@ -1,4 +1,4 @@
-"""The finals: the search's leaders and the baselines trained again from scratch on several seeds, and tested."""
+"""Trains the search's leaders and the baselines again from scratch on several seeds, and tests them: the finals."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 
 from archdsl.interchange.arch_text import write
 from archdsl.network import Architecture, digest
-from archdsl.study import candidate
 from archdsl.study.baselines import baselines
 from archdsl.study.deaths import Deaths
 from archdsl.study.distributed import Shared
-from archdsl.study.pool import Task
+from archdsl.study.record import how_trained, key_of, member_of
 from archdsl.study.runner import Runner
 from archdsl.study.store import FINAL
-from archdsl.training.experiment import recipe_of
+from archdsl.study.trial import Task, task_of
 
 LEADERS = 2  # how many of the search's best are trained again; single trainings are too noisy to trust the first
 
@@ -44,7 +43,7 @@ class Finals:
         runner = self.runner
         contenders = self._contenders()
         seeds = [runner.plan.seed + 1 + i for i in range(runner.plan.finalist_seeds)]
-        different = {candidate.key_of(a): (name, a) for name, a in contenders.items()}
+        different = {key_of(a): (name, a) for name, a in contenders.items()}
         todo = [(name, a, s) for s in seeds for name, a in different.values() if _training(a, s) not in self.done]
         self._train(todo, analysed=seeds[0])
         entries = [self._entry(name, architecture, seeds) for name, architecture in contenders.items()]
@@ -93,12 +92,12 @@ class Finals:
         """The leaders of the search and the baselines, each candidate once unless it goes by two names."""
         runner = self.runner
         name, direction = runner.plan.objectives[0]
-        front = set(runner.front())
-        complete = [t for t in runner.trials if t["state"] == "complete" and name in t["scores"]]
+        front = set(runner.history.front())
+        complete = [t for t in runner.history.trials if t["state"] == "complete" and name in t["scores"]]
         ranked = sorted(complete, key=lambda t: t["scores"][name], reverse=direction == "maximize")
         ranked.sort(key=lambda t: t["number"] not in front)
         leaders = ranked[:LEADERS] if self._retrainable() else ranked[:1]
-        found = {f"leader {i}": candidate.member_of(t, runner.spec) for i, t in enumerate(leaders, start=1)}
+        found = {f"leader {i}": member_of(t, runner.spec) for i, t in enumerate(leaders, start=1)}
         fit = {
             name: a
             for name, a in baselines(runner.spec).items()
@@ -122,13 +121,9 @@ class Finals:
         return max(entries, key=mean) if direction == "maximize" else min(entries, key=mean)
 
     def _task(self, architecture: Architecture, seed: int, analyse: bool) -> Task:
-        runner = self.runner
-        key = candidate.key_of(architecture)
-        return Task(
-            architecture, recipe_of(architecture), seed,
-            runner.folder.checkpoint(f"{FINAL}{digest(key)[:20]}-{seed}"), final=True, analyse=analyse,
-            caches=runner.caches,
-        )  # fmt: skip
+        name = f"{FINAL}{digest(key_of(architecture))[:20]}-{seed}"
+        folder, caches = self.runner.folder, self.runner.caches
+        return task_of(architecture, seed, folder.checkpoint(name), final=True, analyse=analyse, caches=caches)
 
     def _keep(self, architecture: Architecture, seed: int, outcome: dict[str, Any]) -> None:
         """Put a training among the finished ones, in the run's folder."""
@@ -154,7 +149,7 @@ class Finals:
         done = [one for one in done if "test" in one]
         measured = next((one for one in done if "analyses" in one), {})
         timed = {} if self.runner.timing is None else self.runner.timing.scores(architecture)
-        return candidate.recipe_facts(architecture) | {
+        return how_trained(architecture) | {
             "name": name,
             "layout": architecture.layout,
             "hash": architecture.hash,
@@ -170,4 +165,4 @@ class Finals:
 
 def _training(architecture: Architecture, seed: int) -> str:
     """What a final training is known by: its candidate, network and recipe, and the seed."""
-    return f"{candidate.key_of(architecture)}-{seed}"
+    return f"{key_of(architecture)}-{seed}"

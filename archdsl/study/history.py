@@ -19,7 +19,7 @@ class History:
 
     Attributes:
         by_number: the trials, one record per network; a promoted network's record is the latest one.
-        seen: the same records by what makes two candidates the same (`candidate.key_of`).
+        seen: the same records by what makes two networks the same (`record.key_of`).
         asked: proposals that ended on their own, duplicates and misfits among them; the seed of the next proposal.
         fruitless: of those, how many in a row brought nothing new.
         turned_away: members that a filter before training did not let through, as in `seen`.

@@ -25,37 +25,9 @@ from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.base.interrupts import ask
 from archdsl.base.processes import start
 from archdsl.data import Dataset, load
-from archdsl.ir.recipe import Recipe
-from archdsl.network import Architecture
+from archdsl.study.deaths import WORKER, given_up
 
 LONGEST_WAIT = 0.5  # seconds until it is asked again whether Ctrl-C came
-RETRIES = 1  # a candidate whose worker was killed is tried once more
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training and what to measure after it.
-
-    Attributes:
-        wanted: scores that need an analysis, for the search.
-        until: the epoch after which the training stops for now, its state kept in `checkpoint`; None for never.
-        trained: epochs that are done already, and that `checkpoint` should hold; cached: unless they were taken from a
-            cache, which keeps no weights.
-        final: whether to test it too; analyse: whether to keep whole analyses.
-        caches: folders in which to look for what the task would come to, and to keep it; see `archdsl.study.cache`.
-    """
-
-    architecture: Architecture
-    recipe: Recipe
-    seed: int
-    checkpoint: Path
-    wanted: tuple[str, ...] = ()
-    until: int | None = None
-    trained: int = 0
-    cached: bool = False
-    final: bool = False
-    analyse: bool = False
-    caches: tuple[Path, ...] = ()
 
 
 class Work(Protocol):
@@ -70,7 +42,7 @@ class Work(Protocol):
 @dataclass
 class _Job:
     task: Any
-    tries: int = 0
+    deaths: int = 0
     outcome: dict[str, Any] | BaseException | None = None
 
 
@@ -215,17 +187,17 @@ class Pool:
                     continue
             except (EOFError, OSError):
                 pass
-            self._bury(worker, "its process was killed twice, perhaps for want of memory", RETRIES)
+            self._bury(worker)
         if self.limit is not None:
             for worker in list(self._workers):
                 late = worker.job is not None and worker.ready and time.monotonic() - worker.since > self.limit
                 if late and not worker.connection.poll():  # what came at the last moment is taken, not given up
                     worker.process.kill()
-                    self._bury(worker, f"took longer than {self.limit:g} s", 0)
+                    self._bury(worker, f"took longer than {self.limit:g} s")
         self._feed()
 
-    def _bury(self, worker: _Worker, reason: str, retries: int) -> None:
-        """Take a dead worker out; its task is tried again, or given up for that reason."""
+    def _bury(self, worker: _Worker, reason: str | None = None) -> None:
+        """Take a dead worker out; its task is tried again, or given up for this reason or as it died too often."""
         worker.process.join(5)
         worker.connection.close()
         self._workers.remove(worker)
@@ -237,8 +209,8 @@ class Pool:
                     "the worker processes end before they train anything", "see what they printed, or use --workers 1"
                 )
             return
-        job.tries += 1
-        if job.tries > retries:
+        job.deaths += 1
+        if (reason := reason or given_up(WORKER, job.deaths)) is not None:
             job.outcome = {"died": reason}
 
 

@@ -14,11 +14,10 @@ from archdsl import ir, space
 from archdsl.base.interrupts import ask
 from archdsl.network import Architecture
 from archdsl.study.baselines import baselines
-from archdsl.study.candidate import key_of
 from archdsl.study.history import History
 from archdsl.study.numbers import SEEDS_OF_NUMPY
 from archdsl.study.parameters import member, parameters, suggest
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD, key_of
 from archdsl.study.samplers import EXHAUSTIVE, SAMPLERS, Setting
 from archdsl.study.store import settle
 

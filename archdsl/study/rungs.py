@@ -9,6 +9,7 @@ from typing import Any
 
 from archdsl.study.history import CURVES, Objectives, dominates, whole
 
+YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
 KEPT = 2  # one network of so many goes on from a rung
 SHARES = (0.25, 0.5)  # of a whole training, after which networks wait
 COSTS = ("params", "macs", "latency_ms")  # known of a network however long it was trained

@@ -11,21 +11,20 @@ import optuna
 
 from archdsl import ir
 from archdsl.network import Architecture, digest
-from archdsl.study import candidate
 from archdsl.study.deaths import Deaths
 from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
-from archdsl.study.pool import Pool, Task
+from archdsl.study.pool import Pool
 from archdsl.study.proposer import Proposer
-from archdsl.study.rungs import Rungs
+from archdsl.study.record import key_of, member_of, record
+from archdsl.study.rungs import YARDSTICKS, Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import task_of
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
 from archdsl.training.experiment import recipe_of
-
-YARDSTICKS = 3  # the first networks, baselines where there are any, are trained to the end whatever they look like
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Runner:
         self.deaths = Deaths(folder.path / "deaths.json")
         for values in folder.orphans if pool.here else ():
             if (architecture := member(spec, values)) is not None:
-                self.deaths.add(candidate.key_of(architecture), self._checkpoint(architecture))
+                self.deaths.add(key_of(architecture), self._checkpoint(architecture))
 
     def run(self) -> None:
         """Train until the budget, the time or the space is used up; always as many at a time as the pool is large.
@@ -116,7 +115,7 @@ class Runner:
         if turned_away := len(self.history.turned_away):
             self.watch.say(summary(self.study, turned_away))
         if not self.late():  # where the space has no further network, no larger budget will promote one
-            self.folder.remove_checkpoints(() if self.proposer.ended else self.trials)
+            self.folder.remove_checkpoints(() if self.proposer.ended else self.history.trials)
 
     def late(self) -> bool:
         """Whether the time is used up."""
@@ -128,13 +127,13 @@ class Runner:
             return None
         promoted = self.rungs.promotable(self.history.by_number.values(), {job.number for job in running})
         if promoted is not None:
-            architecture = candidate.member_of(promoted, self.spec)
+            architecture = member_of(promoted, self.spec)
             trial = self.proposer.again(architecture)
             return Running(trial, architecture, promoted["number"], promoted, self._doom(architecture))
         started = len(self.history.by_number) + sum(job.before is None for job in running)
         if started >= self.budget:
             return None
-        busy = {candidate.key_of(job.architecture) for job in running}
+        busy = {key_of(job.architecture) for job in running}
         proposal = self.proposer.propose(busy, self.late, self._turned_away)
         return None if proposal is None else Running(*proposal, started, doomed=self._doom(proposal[1]))
 
@@ -142,10 +141,10 @@ class Runner:
         self.turned_away.tell(len(self.history.turned_away), reason)
 
     def _doom(self, architecture: Architecture) -> str | None:
-        return self.deaths.reason(candidate.key_of(architecture))
+        return self.deaths.reason(key_of(architecture))
 
     def _checkpoint(self, architecture: Architecture) -> Path:
-        return self.folder.checkpoint(digest(candidate.key_of(architecture))[:20])
+        return self.folder.checkpoint(digest(key_of(architecture))[:20])
 
     def _submit(self, job: Running) -> None:
         architecture = job.architecture
@@ -153,41 +152,22 @@ class Runner:
             self.watch.candidate(job.number, layout_text(architecture.layout), architecture.params)
         if job.doomed is not None:
             return
-        trained = 0 if job.before is None else job.before["epochs"]
-        recipe = recipe_of(architecture)
-        until = self.rungs.next(trained, recipe.epochs)
-        self.pool.submit(
-            Task(
-                architecture, recipe, self.plan.seed, self._checkpoint(architecture),
-                tuple(name for name, _ in self.plan.objectives),
-                until=None if job.number < YARDSTICKS else until, trained=trained, caches=self.caches,
-                cached=job.before is not None and "cached" in job.before,
-            )
+        until = self.rungs.next(0 if job.before is None else job.before["epochs"], recipe_of(architecture).epochs)
+        task = task_of(
+            architecture, self.plan.seed, self._checkpoint(architecture), job.before,
+            wanted=tuple(name for name, _ in self.plan.objectives), caches=self.caches,
+            until=None if job.number < YARDSTICKS else until,
         )  # fmt: skip
+        self.pool.submit(task)
 
     def _record(self, job: Running, outcome: dict[str, Any]) -> None:
         self.folder.log_defect(outcome.pop("traceback", None), job.number)
         if self.timing is not None and "scores" in outcome:
             outcome["scores"] |= self.timing.scores(job.architecture)
-        entry = candidate.record(job.number, job.architecture, outcome, job.before)
+        entry = record(job.number, job.architecture, outcome, job.before)
         entry |= {"optuna": job.trial.number}
         entry["values"] = self.history.values(entry)
         self.proposer.close(job.trial, entry, entry["values"])
         if "anew" in outcome:
             self.watch.say(f"{outcome['anew']}: network {job.number} was trained from the beginning")
         self.watch.result(entry, self.history.best())
-
-    # ---- what was found ----
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The records by number."""
-        return self.history.trials
-
-    def best(self) -> dict[str, Any] | None:
-        """See `History.best`."""
-        return self.history.best()
-
-    def front(self) -> list[int]:
-        """See `History.front`."""
-        return self.history.front()

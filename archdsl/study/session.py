@@ -18,7 +18,6 @@ from archdsl.base.interrupts import answered, as_interrupt, uninterrupted
 from archdsl.data import Dataset
 from archdsl.ir.conditions import open_measures
 from archdsl.network.latency import Latencies
-from archdsl.study.candidate import evaluate
 from archdsl.study.distributed import Place, Shared
 from archdsl.study.finals import Finals
 from archdsl.study.plan import Plan
@@ -26,9 +25,10 @@ from archdsl.study.pool import Pool
 from archdsl.study.runner import Runner
 from archdsl.study.store import RunFolder
 from archdsl.study.timing import Timing
+from archdsl.study.trial import run_trial
 from archdsl.study.turned_away import reasons
 from archdsl.study.watch import Watch
-from archdsl.study.writing import Facts, device_text, write_results
+from archdsl.study.writing import Call, device_text, write_results
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Session:
         spec: the space, fitted to the data.
         data: what is trained on; source: its name and where it lies, for the workers.
         plan, folder: what the search is about, and where its files are.
-        facts: of this call, for the report.
+        call: what this call is, for the report.
         device: that trains; device_name: as the user named it, for other machines.
         timeout, trial_timeout: seconds for all and for one training, None for no limit.
         storage, study: the database of a shared search, None for a search of this machine, and the name in it.
@@ -53,7 +53,7 @@ class Session:
     source: tuple[str, Path | None]
     plan: Plan
     folder: RunFolder
-    facts: Facts
+    call: Call
     device: torch.device
     device_name: str
     timeout: float | None
@@ -88,7 +88,7 @@ class Session:
     def _introduce(self, reason: str) -> None:
         """Say what is searched, how and where."""
         self.watch.opened(self.folder.path, self.plan.model_dump(mode="json"))
-        extent = self.facts.extent
+        extent = self.call.extent
         networks = "" if extent.networks is None else f", {extent.networks:,} networks"
         self.watch.say(
             f"{extent.size:,} fillings{networks}; sampler {self.plan.sampler}{reason and f' ({reason})'}; "
@@ -107,9 +107,9 @@ class Session:
 
     def _runner(self, timing: Timing) -> Runner | Shared:
         """What will search."""
-        plan, folder, watch, budget = self.plan, self.folder, self.watch, self.facts.budget
+        plan, folder, watch, budget = self.plan, self.folder, self.watch, self.call.budget
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        pool = Pool(evaluate, plan.workers, self.data, self.source, self.device, watch.step, self.trial_timeout)
+        pool = Pool(run_trial, plan.workers, self.data, self.source, self.device, watch.step, self.trial_timeout)
         caches = (folder.path / "cache", *(() if self.cache is None else (self.cache,)))
         if self.storage is None:
             return Runner(
@@ -132,23 +132,23 @@ class Session:
         try:
             with uninterrupted(), as_interrupt():
                 runner.run()
-                if self.plan.finalist_seeds and runner.best():
+                if self.plan.finalist_seeds and runner.history.best():
                     finals = Finals(runner)
                     finalists, left_out = finals.run(), finals.left_out
         except KeyboardInterrupt:
             if answered() > 1:  # no waiting for the report
                 raise
-            write_results(runner, self.folder, self.facts, finalists, self.draw, finished=False)
+            write_results(runner, self.folder, self.call, finalists, self.draw, finished=False)
             raise RunError(
                 f"stopped after {self._progress(runner)}; all of them are kept", "the same command goes on from here"
             ) from None
         finally:
             runner.pool.close()
             self.watch.end()
-        return write_results(runner, self.folder, self.facts, finalists, self.draw, finished=True, left_out=left_out)
+        return write_results(runner, self.folder, self.call, finalists, self.draw, finished=True, left_out=left_out)
 
     def _progress(self, runner: Runner | Shared) -> str:
-        return f"{len(runner.trials)} of {self.facts.budget} networks"
+        return f"{len(runner.history.trials)} of {self.call.budget} networks"
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from archdsl.base.errors import StudyError
 from archdsl.language import parse
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
-from archdsl.study.records import records
+from archdsl.study.record import records
 from archdsl.study.results import FILE, JOURNAL, is_outdated, load
 from archdsl.study.store import PLAN, SHARED
 from archdsl.study.writing import document

@@ -20,7 +20,7 @@ from archdsl.base.errors import ArchdslError, RunError, StudyError
 from archdsl.base.files import unwritable, write_atomically
 from archdsl.network import digest
 from archdsl.study.plan import Plan
-from archdsl.study.records import RECORD, records
+from archdsl.study.record import RECORD, records
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class RunFolder:
         return study
 
     def records(self, study: optuna.Study) -> list[dict[str, Any]]:
-        """The entries of all trials that ended on their own; see `archdsl.study.records`."""
+        """The entries of all trials that ended on their own; see `archdsl.study.record`."""
         return records(trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished())
 
     def checkpoint(self, key: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import optuna
 
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD
 
 FIRST = 10  # so many are told of, and from there on every doubling
 

@@ -12,9 +12,9 @@ from archdsl.base.errors import StudyError
 from archdsl.ir.wording import option_labels
 from archdsl.network import Architecture
 from archdsl.space import Hole
-from archdsl.study.candidate import key_of
 from archdsl.study.history import Objectives, dominates
 from archdsl.study.parameters import parameters
+from archdsl.study.record import key_of
 from archdsl.study.results import Trial, load, read
 
 FIRST = 10  # networks of each run: as many as a sampler draws at random before it models anything

@@ -18,19 +18,19 @@ from optuna.trial import TrialState
 
 from archdsl import ir
 from archdsl.network import Architecture, digest
-from archdsl.study import candidate
-from archdsl.study.claims import RETRIES, Claim, Ledger
+from archdsl.study.claims import Claim, Ledger
 from archdsl.study.database import muted, patiently
+from archdsl.study.deaths import MACHINE, given_up
 from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
-from archdsl.study.pool import Pool, Task
+from archdsl.study.pool import Pool
 from archdsl.study.proposer import Proposer
-from archdsl.study.records import RECORD, records
-from archdsl.study.rungs import Rungs
-from archdsl.study.runner import YARDSTICKS
+from archdsl.study.record import RECORD, key_of, member_of, record, records
+from archdsl.study.rungs import YARDSTICKS, Rungs
 from archdsl.study.store import settle
 from archdsl.study.timing import Timing
+from archdsl.study.trial import Task, task_of
 from archdsl.training.experiment import recipe_of
 
 _log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class Worker:
         busy = {claim.number for claim in running}
         promoted = self.rungs.promotable(history.by_number.values(), busy)
         if promoted is not None:
-            return Job(candidate.member_of(promoted, self.spec), before=promoted)
+            return Job(member_of(promoted, self.spec), before=promoted)
         if sum(claim.rung == 0 for claim in self._claims) < self.budget and self.proposer.aim(self._busy()):
             return Job()
         return "wait" if running else "done"
@@ -194,19 +194,19 @@ class Worker:
             architecture = found
         else:
             architecture = job.architecture
-        claim = self._claim(trial, job, candidate.key_of(architecture))
+        claim = self._claim(trial, job, key_of(architecture))
         if claim is None:
             return None
         self._mine = claim
-        if claim.tries > RETRIES + 1:
-            outcome: dict[str, Any] = {"died": f"its worker died {claim.tries - 1} times"}
+        if (reason := given_up(MACHINE, claim.tries - 1)) is not None:
+            outcome: dict[str, Any] = {"died": reason}
         else:
             self.pool.submit(self._task(architecture, claim, job.before))
             outcome = self.pool.take()
             if self.timing is not None and "scores" in outcome:
                 outcome["scores"] |= self.timing.scores(architecture)
         outcome.pop("traceback", None)
-        entry = candidate.record(claim.number, architecture, outcome, job.before)
+        entry = record(claim.number, architecture, outcome, job.before)
         entry |= {"rung": claim.rung, "worker": self.name, "optuna": trial.number}
         entry["values"] = self.proposer.history.values(entry)
         return entry
@@ -226,13 +226,11 @@ class Worker:
         return None if claimed is None else Claim(claimed, 0, key, trial.number, 1, self.name)
 
     def _task(self, architecture: Architecture, claim: Claim, before: dict[str, Any] | None) -> Task:
-        trained, recipe = 0 if before is None else before["epochs"], recipe_of(architecture)
-        until = self.rungs.next(trained, recipe.epochs)
-        return Task(
-            architecture, recipe, self.plan.seed, self.checkpoints / f"{digest(claim.key)[:20]}.safetensors",
-            tuple(name for name, _ in self.plan.objectives), until=None if claim.number < YARDSTICKS else until,
-            trained=trained, caches=self.caches,
-            cached=before is not None and "cached" in before,
+        until = self.rungs.next(0 if before is None else before["epochs"], recipe_of(architecture).epochs)
+        return task_of(
+            architecture, self.plan.seed, self.checkpoints / f"{digest(claim.key)[:20]}.safetensors", before,
+            wanted=tuple(name for name, _ in self.plan.objectives), caches=self.caches,
+            until=None if claim.number < YARDSTICKS else until,
         )  # fmt: skip
 
 

@@ -22,11 +22,11 @@ from archdsl.study.plan import Plan
 from archdsl.study.results import load
 from archdsl.study.runner import Runner
 from archdsl.study.store import RunFolder
-from archdsl.study.trials import write_csv
+from archdsl.study.trials_csv import write_csv
 
 
 @dataclass(frozen=True)
-class Facts:
+class Call:
     """What a run's files say of the call that made them.
 
     Attributes:
@@ -71,7 +71,7 @@ def device_text(device: torch.device, workers: int) -> str:
 def write_results(
     runner: Runner | Shared,
     folder: RunFolder,
-    facts: Facts,
+    call: Call,
     finalists: list[dict[str, Any]],
     draw: Callable[[Path], object],
     *,
@@ -83,13 +83,13 @@ def write_results(
     Args:
         runner: has searched.
         folder: of the run.
-        facts: of this call.
+        call: that searched.
         finalists: what was trained again.
         draw: draws the page of the results that lie in a folder.
         finished: False for a search that was interrupted.
         left_out: final trainings that were not begun for want of time.
     """
-    results = _of_this_call(runner, facts, _earlier_seconds(folder)) | {
+    results = _of_this_call(runner, call, _earlier_seconds(folder)) | {
         "finalists": finalists, "finals_left_out": left_out, "finished": finished,
     }  # fmt: skip
     front = results["pareto"] if len(runner.plan.objectives) > 1 else []
@@ -143,19 +143,19 @@ def _kinds(spec: ir.Spec) -> dict[str, str]:
     return {b.names[0]: "msa" if attends(b, spec.blocks) else "conv" for b in blocks}
 
 
-def _of_this_call(runner: Runner | Shared, facts: Facts, earlier: float) -> dict[str, Any]:
+def _of_this_call(runner: Runner | Shared, call: Call, earlier: float) -> dict[str, Any]:
     """What this call adds to the document; `earlier` seconds were spent by earlier ones."""
     plan, data = runner.plan, runner.pool.data
-    budget = max(facts.budget, len(runner.history.trials))  # of an earlier call, where it was larger
+    budget = max(call.budget, len(runner.history.trials))  # of an earlier call, where it was larger
     found = document(plan, runner.spec, runner.history)
     sizes = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
     return found | {
-        "command": repeating(facts.command, budget, plan.workers),
-        "started": datetime.datetime.fromtimestamp(facts.started, datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - facts.began + earlier, 1),
+        "command": repeating(call.command, budget, plan.workers),
+        "started": datetime.datetime.fromtimestamp(call.started, datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - call.began + earlier, 1),
         "device": device_text(runner.pool.device, plan.workers),
         "budget": budget,
-        "spec": found["spec"] | {"size": facts.extent.size, "feasible": facts.extent.feasible},
+        "spec": found["spec"] | {"size": call.extent.size, "feasible": call.extent.feasible},
         "data": {"name": data.name, "digest": data.digest, "input": list(data.input), "classes": data.classes, **sizes},
     }
 

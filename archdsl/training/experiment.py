@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
 from archdsl import ir
@@ -16,6 +17,7 @@ from archdsl.ir.recipe import Recipe
 from archdsl.language.sources import Source
 from archdsl.network import Architecture, Misfit, first_option
 from archdsl.network.deciding import Deciding
+from archdsl.network.model import Network, build
 from archdsl.training.usual import usual_recipe
 
 
@@ -87,6 +89,13 @@ def _valid(said: Mapping[str, ir.Scalar]) -> Recipe:
         name = str(first["loc"][0])
         mistake = Diagnostic(f"train({name}={show(said[name])}) cannot be: {first['msg'].lower()}", None)
         raise SpecError([mistake]) from None
+
+
+def seeded(architecture: Architecture, seed: int) -> Network:
+    """The network with weights drawn from a seed, whatever the caller's random state."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(architecture)
 
 
 def fit_to_data(spec: ir.Spec, data: Dataset, name: str) -> ir.Spec:

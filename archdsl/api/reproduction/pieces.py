@@ -143,7 +143,9 @@ class Plot:
         with pictures.settings(_ON_WHITE, self.name):
             figure = pictures.blank(self.size)
             self.draw(figure)
-            return {f"{self.name}.svg": pictures.content(figure, "svg", style=_ON_WHITE, salt=self.name)}
+            return {
+                f"{self.name}.svg": pictures.content(figure, "svg", dpi=figure.dpi, style=_ON_WHITE, salt=self.name)
+            }
 
 
 @dataclass(frozen=True)

@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from archdsl.analyses import ANALYSES
+from archdsl.analyses.measuring.parts import joined
 from archdsl.base.errors import DataError
-
-_Pooling = Callable[[Sequence[Any]], Any]
-_JOIN: Final[_Pooling] = np.concatenate  # the last axis but in arrays of batches is the only one
-_MEAN: Final[_Pooling] = functools.partial(np.mean, axis=0)
-
-# How the fields of an analysis's result become those of one over all seeds; a table stands for a tuple of blocks, which
-# the networks have in common. Fields that are not named are the same for all seeds. Curves of `fourier` are logarithms,
-# so their mean is that of the amplitudes' geometric means; landscapes have directions of their own for every seed.
-_POOLING: Final[dict[str, dict[str, Any]]] = {
-    "hessian": dict.fromkeys(
-        ("eigenvalues", "residuals", "smallest", "largest", "products", "asymmetry", "loss"), _JOIN
-    ),
-    "fourier": {
-        "units": {"after": _MEAN, "before": _MEAN},
-        "images": _JOIN, "high_freq": _JOIN, "smoothing_contrast": _JOIN,
-    },
-    "variance": {"units": {"after": _JOIN, "before": _JOIN}, "images": _JOIN},
-    "lesion": {"units": {"correct": _JOIN}, "clean": _JOIN, "images": _JOIN},
-    "noise": {"correct": functools.partial(np.concatenate, axis=1), "clean": _JOIN, "images": _JOIN},
-    "landscape": {"by_batch": functools.partial(np.concatenate, axis=2), "penalty": _MEAN, "images": _JOIN},
-}  # fmt: skip
 
 
 def pooled(analysis: str, results: Sequence[Any]) -> Any:
-    """Results of an analysis, one per seed, as one over all their batches, which plots as any other; None for none."""
-    return _pooled(_POOLING[analysis], results) if results else None
+    """Results of an analysis, one per seed, as one over all their batches, which plots as any other; None for none.
+
+    Networks must have the same blocks.
+    """
+    if len(results) < 2:
+        return results[0] if results else None
+    first, whole = results[0], joined(results)  # arrays, behind each other along their first axis: mostly the batches
+    if analysis == "fourier":  # curves are logarithms already: their mean is that of the amplitudes' geometric means
+        same = zip(*(result.units for result in results), strict=True)
+        return replace(whole, units=tuple(_mean_curve(units) for units in same))
+    if analysis == "noise":
+        correct = np.concatenate([result.correct for result in results], 1)
+        return replace(whole, frequency=first.frequency, correct=correct)
+    if analysis == "landscape":  # every seed has directions of its own; the mean is over networks and directions
+        by_batch = np.concatenate([result.by_batch for result in results], 2)
+        penalty = np.mean([result.penalty for result in results], 0)
+        return replace(whole, steps=first.steps, by_batch=by_batch, penalty=penalty)
+    return whole
 
 
-def _pooled(fields: Mapping[str, Any], results: Sequence[Any]) -> Any:
-    found: dict[str, Any] = {}
-    for name, how in fields.items():
-        values = [getattr(result, name) for result in results]
-        if isinstance(how, dict):
-            found[name] = tuple(_pooled(how, same) for same in zip(*values, strict=True))
-        elif values[0] is not None:
-            found[name] = how(values)
-    return replace(results[0], **found)
+def _mean_curve(units: Sequence[Any]) -> Any:
+    before = None if units[0].before is None else np.mean([unit.before for unit in units], 0)
+    return replace(units[0], after=np.mean([unit.after for unit in units], 0), before=before)
 
 
 class Record:

@@ -24,7 +24,7 @@ from archdsl.base.interrupts import as_interrupt
 from archdsl.data import Dataset
 from archdsl.data.dataset import Split, hold_out
 from archdsl.network.model import Network
-from archdsl.study.candidate import seeded
+from archdsl.training.experiment import seeded
 from archdsl.training.loop import Epoch, TrainResult, evaluate, train
 
 WATCHED = 500  # validation images after every epoch; the figures of a record are of all of them

@@ -1,4 +1,4 @@
-"""Measured networks to the figures of one analysis: all in one axes, or a column each on common heights."""
+"""Draws the figures of one analysis for measured networks: all in one axes, or a column each on common heights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from archdsl.base import colours
 from archdsl.report.drawn import drawing
 from archdsl.report.markup import Markup, clean, element
 from archdsl.report.networks.measured import Measured
+from archdsl.report.networks.wording import CAPTIONS
 from archdsl.report.parts import figure
 from archdsl.report.wording import listing
 
@@ -17,46 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from archdsl.analyses import Result
+
 COLUMNS_AT_MOST: Final = 4
 _COLUMN, _HEIGHT = 4.4, 3.5  # inches
-# How to read each figure, by analysis and view.
-CAPTIONS: Final[dict[tuple[str, str], str]] = {
-    (
-        "hessian",
-        "",
-    ): "Top eigenvalues of the loss Hessian of each batch, as densities per decade, a tick for each "
-    "one. Large positive eigenvalues mean a sharp loss, negative ones a loss that is not convex there.",
-    (
-        "hessian_density",
-        "",
-    ): "Density of all eigenvalues of the Hessian of the NLL, weight decay left out, logarithmic, "
-    "mean over batches and random vectors. Hills apart from the bulk are few eigenvalues; what lies left of 0 is not "
-    "convex.",
-    ("hessian_blocks", ""): "Largest eigenvalue of the loss Hessian restricted to each block’s own weights, with its "
-    "standard error, and to each stage’s as a bar; hollow, the magnitude of the most negative one. Attention blocks "
-    "shaded, changes of resolution dashed.",
-    ("landscape", "contour"): "The loss around the weights along two random directions with the filters’ norms; levels "
-    "in equal ratios, a cross where the network is.",
-    ("landscape", "line"): "The loss along both directions through the weights.",
-    ("landscape", "surface"): "The same square in perspective.",
-    ("fourier", "frequency"): "Relative log amplitude of each block’s output, from the centre of the spectrum "
-    "(frequency 0) to its corner, first block to last. Lower to the right: high frequencies are weaker.",
-    ("fourier", "depth"): "The highest frequency that all maps have against depth; attention blocks shaded, changes of "
-    "resolution dashed. A block that smooths lowers the line.",
-    ("variance", ""): "Variance of the feature maps over their pixels against depth, logarithmic; attention blocks "
-    "shaded, changes of resolution dashed. A block that averages lowers it.",
-    ("noise", ""): "Accuracy with noise of one band of frequencies, bars of one standard error; without noise dashed.",
-    ("lesion", ""): "Accuracy lost when one block is taken out, with its standard error; attention blocks shaded.",
-    ("cka", ""): "How alike any two blocks represent the images: 1 for the same up to rotation and scale.",
-    (
-        "corruption",
-        "corruption",
-    ): "Wrong answers with each corruption: the mean over the severities, and a line from the "
-    "mildest to the strongest.",
-    ("corruption", "severity"): "Accuracy by severity, mean over the corruptions; 0 is the clean image.",
-    ("quality", ""): "How often the network is right against how sure it is; on the diagonal it knows. The area of a "
-    "point is the number of its images.",
-}
+# Views whose columns mean more on the same heights.
+_COMPARABLE = (("fourier", "frequency"), ("fourier", "depth"), ("variance", ""), ("lesion", ""))
 
 
 def figures(networks: Sequence[Measured], analysis: str) -> list[Markup]:
@@ -73,63 +42,67 @@ def figures(networks: Sequence[Measured], analysis: str) -> list[Markup]:
 def _figure(
     found: Sequence[Measured], networks: Sequence[Measured], analysis: str, view: str, overlaid: bool
 ) -> Markup:
-    together = overlaid and len(found) > 1
-    columns = 1 if overlaid else len(found)
-    surface = view == "surface"
+    results = [network.results[analysis] for network in found]
+    number = 1 if overlaid else len(found)
     # One network's figure is as wide as it reads well; columns share the page's width.
-    width = 6.6 if columns == 1 else min(_COLUMN, 12.4 / columns) * columns
+    width = 6.6 if number == 1 else min(_COLUMN, 12.4 / number) * number
 
     def draw(drawn: Figure) -> None:
-        from archdsl.analyses.depth_plot import common_legend
-
-        grid = drawn.subplots(
-            1, columns, squeeze=False, subplot_kw={"projection": "3d"} if surface else None,
-            sharey="row" if _comparable(analysis, view) else "none",
-        )[0]  # fmt: skip
-        for index, network in enumerate(found):
-            axes = grid[0 if together else index]
-            label = network.name if together else None
-            color = colours.network(list(networks).index(network)) if together else None
-            _plot(analysis, view, network, found, axes, label, color)
-            if not overlaid and len(found) > 1:
-                axes.set_title(clean(network.name), loc="left")
-                _quieter(axes, first=index == 0, shared=_comparable(analysis, view))
-        if not overlaid:
-            common_legend(grid)
+        if not overlaid or len(found) == 1:
+            columns(drawn, analysis, [network.name for network in found], results, (view,), titled=len(found) > 1)
+            return
+        axes = drawn.subplots()
+        for network, result in zip(found, results, strict=True):
+            color = colours.network(list(networks).index(network))
+            plot(analysis, result, axes, view=view, beside=results, label=network.name, color=color)
 
     names = listing([network.name for network in found])
     spoken = f"{analysis}{f', {view}' if view else ''}: {names}. {_scores(found, analysis)}"
     salt = json.dumps([analysis, view, [network.hash + network.name for network in found]])
-    caption = CAPTIONS.get((analysis, view), "")
-    height = _HEIGHT if columns < 3 else 3.0
-    return figure(caption, drawing((width, height), draw, spoken, salt=salt))
+    height = _HEIGHT if number < 3 else 3.0
+    return figure(CAPTIONS.get((analysis, view), ""), drawing((width, height), draw, spoken, salt=salt))
 
 
-def _comparable(analysis: str, view: str) -> bool:
-    """Whether columns mean more on the same heights."""
-    return (analysis, view) in (("fourier", "frequency"), ("fourier", "depth"), ("variance", ""), ("lesion", ""))
+def columns(
+    figure: Figure,
+    analysis: str,
+    names: Sequence[str],
+    results: Sequence[Result],
+    views: Sequence[str],
+    *,
+    titled: bool,
+) -> None:
+    """A column per network and a row per view, with one legend a row; the first column's labels speak for all."""
+    from archdsl.analyses.results.depth import common_legend
+
+    shared = all((analysis, view) in _COMPARABLE for view in views)
+    grid = figure.subplots(
+        len(views), len(results), squeeze=False, sharey="row" if shared else "none",
+        subplot_kw={"projection": "3d"} if "surface" in views else None,
+    )  # fmt: skip
+    for (row, column), axes in np.ndenumerate(grid):
+        plot(analysis, results[column], axes, view=views[row], beside=results)
+        if titled and row == 0:
+            axes.set_title(clean(names[column]), loc="left")
+        if titled and shared:
+            axes.set_xticks((0, 0.5, 1))  # a tick more would run into the next column's
+            if column:
+                axes.set_ylabel("")
+                for bar in [child for child in axes.child_axes if not child.lines]:
+                    bar.remove()
+    for line in grid:
+        common_legend(line)
 
 
-def _plot(
-    analysis: str, view: str, network: Measured, found: Sequence[Measured], axes: Axes, label: str | None,
-    color: str | None,
-) -> None:  # fmt: skip
+def plot(analysis: str, result: Result, axes: Axes, *, view: str, beside: Sequence[Result], **options: Any) -> None:
+    """Draw a result by its analysis, on one scale with those drawn beside it."""
     from archdsl.analyses.contract import ANALYSES
 
-    options: dict[str, Any] = {"view": view} if view else {}
+    if view:
+        options["view"] = view
     if ANALYSES[analysis].beside:
-        options["beside"] = [other.results[analysis] for other in found if other is not network]
-    ANALYSES[analysis].plot(network.results[analysis], axes, label=label, color=color, **options)
-
-
-def _quieter(axes: Axes, *, first: bool, shared: bool) -> None:
-    """The first column's label speaks for all."""
-    if shared:
-        axes.set_xticks((0, 0.5, 1))  # a tick more would run into the next column's
-    if not first and shared:
-        axes.set_ylabel("")
-        for bar in [child for child in axes.child_axes if not child.lines]:
-            bar.remove()
+        options["beside"] = [other for other in beside if other is not result]
+    ANALYSES[analysis].plot(result, axes, **options)
 
 
 def _scores(networks: Sequence[Measured], analysis: str) -> str:
@@ -146,5 +119,6 @@ def _scores(networks: Sequence[Measured], analysis: str) -> str:
 
 
 def swatch(index: int) -> Markup:
-    """The mark of the index-th network in figures that show several."""
-    return element("span", class_=f"swatch network{index % len(colours.NETWORKS)}", aria_hidden="true")
+    """The mark of the index-th network in figures that show several, lighter where the page is dark."""
+    series = f"--series: color-mix(in oklab, {colours.network(index)} var(--keep), var(--ink))"
+    return element("span", class_="swatch", style=series, aria_hidden="true")

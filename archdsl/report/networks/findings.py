@@ -1,4 +1,4 @@
-"""Measured networks to the table of findings: loss landscape, frequencies, where blocks belong, quality, robustness.
+"""Makes the table of findings of measured networks, by groups: quality, loss landscape, frequencies, robustness, ….
 
 The table of Park & Kim 2022 (arXiv 2202.06709) with measured numbers in place of words.
 """
@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from archdsl.base.statistics import Interval
 from archdsl.ir.scores import SCORES, ScoreInfo
 from archdsl.report.networks.measured import Estimate, Measured
+from archdsl.report.networks.wording import GROUPS, ORDER
 
-GROUPS: Final[dict[str, str]] = {
-    "training": "Quality",
-    "hessian": "Loss landscape",
-    "hessian_density": "Loss landscape",
-    "hessian_blocks": "Loss landscape",
-    "landscape": "Loss landscape",
-    "fourier": "Fourier behaviour",
-    "variance": "Fourier behaviour",
-    "noise": "Fourier behaviour",
-    "lesion": "Where each kind of block belongs",
-    "corruption": "Robustness",
-}
-ORDER: Final = (*dict.fromkeys(GROUPS.values()), "Others")
 _TEST = "test_"
 
 

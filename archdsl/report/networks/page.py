@@ -1,11 +1,10 @@
-"""Measured networks to a page that stands alone: what they are, the findings in a table, every analysis's figures."""
+"""Writes the page of measured networks: what they are, the findings in a table, every analysis's figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Final
 
 from archdsl.base.statistics import Interval
 from archdsl.report.layout import compact, strip
@@ -13,23 +12,11 @@ from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.networks.figures import COLUMNS_AT_MOST, figures, swatch
 from archdsl.report.networks.findings import Row, rows
 from archdsl.report.networks.measured import Estimate, Measured
+from archdsl.report.networks.wording import TITLES
 from archdsl.report.parts import facts, head_cell, note, numeric, row_head, section, table
 from archdsl.report.shell import document
 from archdsl.report.wording import MISSING, listing, number, plural, short, signed, words
 
-TITLES: Final[dict[str, str]] = {
-    "hessian": "Hessian spectrum",
-    "hessian_density": "Density of the Hessian’s eigenvalues",
-    "hessian_blocks": "Hessian spectrum by block",
-    "landscape": "Loss landscape",
-    "fourier": "Frequencies",
-    "variance": "Feature-map variance",
-    "noise": "Noise of one frequency band",
-    "lesion": "Lesions",
-    "cka": "Likeness of blocks",
-    "quality": "Calibration",
-    "corruption": "Common corruptions",
-}
 INTERVALS = (
     "Brackets hold 95 % intervals: over the trainings where there are several seeds, else over the images measured, "
     "which says nothing about other trainings. Bold: the interval of the difference from the first network excludes 0."
@@ -47,11 +34,11 @@ def page(networks: Sequence[Measured], about: Mapping[str, str], notes: Sequence
     names = listing([network.name for network in networks])
     title = f"{names}: archdsl {'compare' if len(networks) > 1 else 'analyze'}"
     found = rows(networks)
-    present = [name for name in TITLES if any(name in network.results for network in networks)]
-    extra = [name for network in networks for name in network.results if name not in TITLES]
+    have = dict.fromkeys(name for network in networks for name in network.results)
+    present = [*(name for name in TITLES if name in have), *(name for name in have if name not in TITLES)]
     parts = [("findings", "Findings", section("findings", "Findings", _table(networks, found), note(INTERVALS)))]
-    for name in (*present, *dict.fromkeys(extra)):
-        shown = TITLES.get(name, name)
+    for name in present:
+        shown = TITLES[name][0] if name in TITLES else name
         parts.append((name, shown, section(name, shown, figures(networks, name))))
     return document(title, _headline(networks), _front(networks, names, about, notes), parts)
 

@@ -1,18 +1,21 @@
-"""Results to rules of placement: the patterns that tell these networks apart, and the paper's advice, tested."""
+"""Says which patterns of placement tell these networks apart, and tests the paper's advice on them."""
 
 from __future__ import annotations
 
-from archdsl.report.chart import Scale
+from collections.abc import Callable
+
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
+from archdsl.report.parts import Column, T, columned, note, numeric, row_head, section
+from archdsl.report.parts import words as text_cell
 from archdsl.report.patterns import FEWEST, Pattern, patterns
 from archdsl.report.rules import Rule, rules
-from archdsl.report.sections.differences import effect_scale, explained, gap_cells, ruler, titled, unexplained
+from archdsl.report.sections.differences import effect_scale, explained, gap_columns, titled, unexplained
 from archdsl.report.wording import number, plural, words
 from archdsl.study.results import Results
 
 SHOWN = 8  # patterns; where fewer are found, the likeliest of the others are shown as such
 LIKELIEST = 3
+_REASONS = {"undecided": "the interval includes 0", "not testable": "too few trials on one side"}
 
 
 def advice(results: Results) -> Markup:
@@ -35,17 +38,33 @@ def _patterns(tested: list[Pattern], score: str, maximize: bool) -> Markup:
     found = [pattern for pattern in tested if pattern.found]
     shown = tested[: max(min(len(found), SHOWN), LIKELIEST)]
     scale = effect_scale([pattern.effect for pattern in shown])
-    head = element(
-        "tr",
-        head_cell("Pattern"),
-        head_cell("With / without", class_="num", title="trials"),
-        head_cell("Effect", class_="num"),
-        head_cell(element("span", "effect with 95 % interval", class_="hidden"), ruler(score, scale)),
-        head_cell("p, adjusted", class_="num", title="Holm, over all patterns that were tested"),
-        head_cell("In these trials"),
-    )
-    rows = [_pattern(pattern, score, scale, maximize) for pattern in shown]
-    return table(_said(tested, found, score), [head], rows, class_="effects")
+
+    def verdict(pattern: Pattern) -> str:
+        better = (pattern.effect.value > 0) == maximize
+        return ("better" if better else "worse") if pattern.found else "may be chance"
+
+    columns = [
+        Column[Pattern]("Pattern", lambda p: row_head(p.title, element("small", p.test)), right=False),
+        Column[Pattern]("With / without", lambda p: numeric(" / ".join(map(str, p.effect.n))), title="trials"),
+        *gap_columns(score, scale, "Effect", "effect", lambda p: p.effect),
+        Column[Pattern](
+            "p, adjusted", lambda p: numeric(chance(p.p), class_="clear" if p.found else "unclear"),
+            title="Holm, over all patterns that were tested",
+        ),
+        _verdict(verdict),
+    ]  # fmt: skip
+    return columned(_said(tested, found, score), columns, shown, class_="effects")
+
+
+def _verdict(verdict: Callable[[T], str]) -> Column[T]:
+    """What these trials say, and why they say no more where that needs a word."""
+
+    def cell(row: T) -> Markup:
+        said = verdict(row)
+        reason = element("small", _REASONS[said]) if said in _REASONS else None
+        return text_cell(element("strong", said), reason, class_="verdict")
+
+    return Column("In these trials", cell, right=False)
 
 
 def _said(tested: list[Pattern], found: list[Pattern], score: str) -> str:
@@ -56,19 +75,6 @@ def _said(tested: list[Pattern], found: list[Pattern], score: str) -> str:
         return f"{looked}: none stands out from chance once their number is counted in; these come nearest."
     more = f", the {SHOWN} surest below" if len(found) > SHOWN else ""
     return f"{looked}: {len(found)} {'stands' if len(found) == 1 else 'stand'} out from chance{more}."
-
-
-def _pattern(pattern: Pattern, score: str, scale: Scale, maximize: bool) -> Markup:
-    better = (pattern.effect.value > 0) == maximize
-    verdict = ("better" if better else "worse") if pattern.found else "may be chance"
-    return element(
-        "tr",
-        row_head(pattern.title, element("small", pattern.test)),
-        numeric(" / ".join(map(str, pattern.effect.n))),
-        gap_cells(score, pattern.effect, scale),
-        numeric(chance(pattern.p), class_="clear" if pattern.found else "unclear"),
-        element("td", element("strong", verdict), class_="verdict"),
-    )
 
 
 def chance(p: float) -> str:
@@ -88,41 +94,30 @@ def _rules(results: Results, score: str, maximize: bool) -> Markup:
     found = rules(results, score)
     if not found:
         return fragment()
-    scale = effect_scale([rule.effect for rule in found])
-    head = element(
-        "tr",
-        head_cell("Advice"),
-        head_cell("Where followed", class_="num"),
-        head_cell("Where reversed", class_="num"),
-        head_cell("Difference", class_="num"),
-        head_cell(element("span", "difference with 95 % interval", class_="hidden"), ruler(score, scale)),
-        head_cell("In these trials"),
-    )
-    rows = [_rule(rule, score, scale, maximize) for rule in found]
+
+    def group(head: str, place: int) -> Column[Rule]:
+        def cell(rule: Rule) -> Markup:
+            each = rule.groups[place]
+            return numeric(number(score, each.value, extra=1), plural(each.n, "trial"))
+
+        return Column(head, cell)
+
+    columns = [
+        Column[Rule]("Advice", lambda rule: row_head(rule.title, element("small", rule.test)), right=False),
+        group("Where followed", 0),
+        group("Where reversed", 1),
+        *gap_columns(
+            score, effect_scale([rule.effect for rule in found]), "Difference", "difference", lambda rule: rule.effect
+        ),
+        _verdict(lambda rule: rule.verdict(maximize=maximize)),
+    ]
     caption = (
         f"Each rule splits the complete trials into those that follow it and those that do the reverse; "
         f"mean {words(score).label} of both."
     )
     several = len(explained(results)) > 1
     title = f"The paper’s advice in your data{f': {words(score).label}' if several else ''}"
-    return fragment(element("h4" if several else "h3", title), table(caption, [head], rows, class_="effects"))
-
-
-def _rule(rule: Rule, score: str, scale: Scale, maximize: bool) -> Markup:
-    verdict = rule.verdict(maximize=maximize)
-    reasons = {"undecided": "the interval includes 0", "not testable": "too few trials on one side"}
-    return element(
-        "tr",
-        row_head(rule.title, element("small", rule.test)),
-        [numeric(number(score, group.value, extra=1), plural(group.n, "trial")) for group in rule.groups],
-        gap_cells(score, rule.effect, scale),
-        element(
-            "td",
-            element("strong", verdict),
-            element("small", reasons[verdict]) if verdict in reasons else None,
-            class_="verdict",
-        ),
-    )
+    return fragment(element("h4" if several else "h3", title), columned(caption, columns, found, class_="effects"))
 
 
 def _reading() -> Markup:

@@ -1,18 +1,22 @@
-"""Results to which scores go with accuracy: rank correlations, with the parameter count as the yardstick."""
+"""Says which scores go with accuracy: rank correlations, with the parameter count as the yardstick."""
 
 from __future__ import annotations
 
 import math
 
 from archdsl.base.statistics import Interval, rank_correlation
-from archdsl.report.chart import Scale, range_text, svg
-from archdsl.report.marks import interval
+from archdsl.report.chart import Scale
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
+from archdsl.report.parts import Column, columned, note, numeric, row_head, section
+from archdsl.report.parts import words as text_cell
+from archdsl.report.sections.differences import interval_columns, ticked
 from archdsl.report.wording import MINUS, MISSING, meaning, words
 from archdsl.study.results import Results, Trial
 
 TARGET = "accuracy"
+_SCALE = Scale(-1, 1, 8, 172)
+_TICKS = {-1.0: f"{MINUS}1", -0.5: f"{MINUS}0.5", 0.0: "0", 0.5: "+0.5", 1.0: "+1"}
+Row = tuple[str, Interval, Interval]  # a score, its correlation, and that of the parameter count on the same trials
 
 
 def correlation(results: Results) -> Markup:
@@ -22,21 +26,25 @@ def correlation(results: Results) -> Markup:
     scored = [name for name in names if sum(math.isfinite(trial.score(name)) for trial in trials) > 3]
     if len(trials) < 4:
         return fragment()
-    rows = [_row(name, trials) for name in ("params", "macs", *sorted(scored))]
-    head = element(
-        "tr",
-        head_cell("Score"),
-        head_cell("ρ with accuracy", class_="num"),
-        head_cell(element("span", "with 95 % interval", class_="hidden"), _ruler()),
-        head_cell("Trials", class_="num"),
-        head_cell("ρ of parameters", class_="num", title="on the same trials"),
-        head_cell("As a guide to accuracy"),
-    )
+    columns = [
+        Column[Row]("Score", lambda row: row_head(words(row[0]).label, _meant(row[0])), right=False),
+        *interval_columns(
+            _rho, _SCALE, "ρ with accuracy", "with 95 % interval", ticked(_SCALE, _TICKS, "scale from -1 to 1"),
+            lambda row: row[1], sign="ρ ",
+        ),
+        Column[Row]("Trials", lambda row: numeric(row[1].n[0])),
+        Column[Row](
+            "ρ of parameters", lambda row: numeric("" if row[0] == "params" else _rho(row[2].value)),
+            title="on the same trials",
+        ),
+        Column[Row]("As a guide to accuracy", lambda row: text_cell(_verdict(*row)), right=False),
+    ]  # fmt: skip
     caption = "Spearman’s rank correlation with validation accuracy over the complete trials, and its 95 % interval."
+    rows = [(name, *yardstick(name, trials)) for name in ("params", "macs", *sorted(scored))]
     return section(
         "correlation",
         "What goes with accuracy",
-        table(caption, [head], rows, class_="effects"),
+        columned(caption, columns, rows, class_="effects"),
         note(
             "A score is a guide to accuracy only if it ranks networks better than their size does. NLL and ECE are "
             "measured on the same images as accuracy, after the whole training; they explain nothing ahead of it."
@@ -52,23 +60,9 @@ def yardstick(name: str, trials: list[Trial]) -> tuple[Interval, Interval]:
     return found, size
 
 
-_SCALE = Scale(-1, 1, 8, 172)
-
-
-def _row(name: str, trials: list[Trial]) -> Markup:
-    found, size = yardstick(name, trials)
-    ends = range_text("rho", found.low, found.high, lambda _, value: _rho(value))
-    judged = "clear" if found.excludes_zero else "unclear"
-    drawn = interval(_SCALE, found.value, found.low, found.high, height=30, title=f"ρ {ends}", class_=judged)
-    return element(
-        "tr",
-        row_head(words(name).label, element("small", meaning(name)) if meaning(name) else None),
-        numeric(_rho(found.value), ends if found.known else "", class_=judged),
-        element("td", svg(180, 34, f"ρ {_rho(found.value)} {ends}", drawn, class_="cell"), class_="cell"),
-        numeric(found.n[0]),
-        numeric("" if name == "params" else _rho(size.value)),
-        element("td", _verdict(name, found, size)),
-    )
+def _meant(name: str) -> Markup | None:
+    known = meaning(name)
+    return element("small", known) if known else None
 
 
 def _verdict(name: str, found: Interval, size: Interval) -> str:
@@ -86,14 +80,3 @@ def _rho(value: float) -> str:
     if not math.isfinite(value):
         return MISSING
     return f"{'+' if value > 0 else MINUS if value < 0 else ''}{abs(value):.2f}"
-
-
-def _ruler() -> Markup:
-    ticks = [
-        fragment(
-            element("text", f"{t:+g}".replace("-", MINUS) if t else "0", x=_SCALE(t), y=12, class_="tick mid"),
-            element("line", x1=_SCALE(t), x2=_SCALE(t), y1=17, y2=21, class_="axis"),
-        )
-        for t in (-1.0, -0.5, 0.0, 0.5, 1.0)
-    ]
-    return svg(180, 21, "scale from -1 to 1", ticks, class_="cell")

@@ -1,16 +1,17 @@
-"""Differences of a score to the column that draws them: a scale that all rows share, and its ruler for the head."""
+"""Draws differences of a score as a column of intervals: a scale that all rows share, with its ruler in the head."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from archdsl.base.statistics import Interval
 from archdsl.report.chart import Scale, range_text, svg
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import note, numeric
+from archdsl.report.parts import Column, T, note, numeric
+from archdsl.report.parts import words as text_cell
 from archdsl.report.wording import signed, words
 from archdsl.study.results import Results
 
@@ -22,15 +23,17 @@ CHARACTER = 7.0  # pixels of one in a ruler
 
 def explained(results: Results) -> list[str]:
     """The scores whose causes are looked for: the objectives, without those that can be counted."""
-    scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")]
-    return scores[:SCORES_AT_MOST] or [results.primary.name]
+    return _uncounted(results)[:SCORES_AT_MOST] or [results.primary.name]
 
 
 def unexplained(results: Results) -> Markup | None:
     """What says which objectives are not among the explained ones, where there are any."""
-    scores = [objective.name for objective in results.objectives if objective.name not in ("params", "macs")]
-    left = [words(score).label for score in scores[SCORES_AT_MOST:]]
+    left = [words(score).label for score in _uncounted(results)[SCORES_AT_MOST:]]
     return note(f"Of the first {SCORES_AT_MOST} objectives; left out here: {', '.join(left)}.") if left else None
+
+
+def _uncounted(results: Results) -> list[str]:
+    return [objective.name for objective in results.objectives if objective.name not in ("params", "macs")]
 
 
 def titled(results: Results, score: str) -> Markup | None:
@@ -49,14 +52,19 @@ def effect_scale(found: Sequence[Interval]) -> Scale:
 
 def ruler(score: str, scale: Scale) -> Markup:
     """The common axis of the rows, in the column's head."""
-    texts = [
+    return ticked(scale, _apart(score, scale), "scale of the differences")
+
+
+def ticked(scale: Scale, texts: dict[float, str], label: str) -> Markup:
+    """An axis with these ticks."""
+    ticks = [
         fragment(
             element("text", text, x=scale(tick), y=12, class_="tick mid"),
             element("line", x1=scale(tick), x2=scale(tick), y1=17, y2=21, class_="axis"),
         )
-        for tick, text in _apart(score, scale).items()
+        for tick, text in texts.items()
     ]
-    return svg(scale.start + scale.stop, 21, "scale of the differences", texts, class_="cell")
+    return svg(scale.start + scale.stop, 21, label, ticks, class_="cell")
 
 
 def _apart(score: str, scale: Scale) -> dict[float, str]:
@@ -91,9 +99,44 @@ def judged(gap: Interval | None) -> str:
     return "clear" if gap and gap.excludes_zero else "unclear"
 
 
-def gap_cells(score: str, gap: Interval, scale: Scale, *more: Markup) -> list[Markup]:
-    """A difference as number with interval, and drawn; `more` goes into the drawing."""
-    said, value = ends(score, gap), signed(score, gap.value, extra=1)
-    drawn = interval(scale, gap.value, gap.low, gap.high, height=HEIGHT, title=f"{value} {said}", class_=judged(gap))
-    picture = svg(scale.start + scale.stop, HEIGHT, f"{value} {said}", drawn, *more, class_="cell")
-    return [numeric(value, said, class_=judged(gap)), element("td", picture, class_="cell")]
+def gap_columns(
+    score: str, scale: Scale, head: str, said: str, gap: Callable[[T], Interval], *, title: str | None = None,
+    more: Callable[[T], Markup | None] = lambda _row: None,
+) -> list[Column[T]]:  # fmt: skip
+    """A difference as number with interval under `head`, and drawn; `more` goes into the drawing.
+
+    Args:
+        score: of which it is the difference.
+        scale: of the drawings.
+        head: the number's heading.
+        said: the drawing's, for a screen reader; to the eye it is the ruler.
+        gap: a row's difference.
+        title: what pointing at the heading says.
+        more: what else stands in a row's drawing.
+    """
+    return interval_columns(
+        lambda value: signed(score, value, extra=1), scale, head, f"{said} with 95 % interval", ruler(score, scale),
+        gap, title=title, more=more,
+    )  # fmt: skip
+
+
+def interval_columns(
+    write: Callable[[float], str], scale: Scale, head: str, said: str, axis: Markup, found: Callable[[T], Interval], *,
+    title: str | None = None, more: Callable[[T], Markup | None] = lambda _row: None, sign: str = "",
+) -> list[Column[T]]:  # fmt: skip
+    """As `gap_columns`, with words and an axis of one's own; a screen reader says `sign` before a row's numbers."""
+
+    def texts(row: T) -> tuple[str, str]:
+        each = found(row)
+        return write(each.value), range_text("", each.low, each.high, lambda _, value: write(value))
+
+    def drawn(row: T) -> Markup:
+        each, label = found(row), sign + " ".join(texts(row))
+        mark = interval(scale, each.value, each.low, each.high, height=HEIGHT, title=label, class_=judged(each))
+        picture = svg(scale.start + scale.stop, HEIGHT, label, mark, more(row), class_="cell")
+        return text_cell(picture, class_="cell")
+
+    return [
+        Column(head, lambda row: numeric(*texts(row), class_=judged(found(row))), title=title),
+        Column([element("span", said, class_="hidden"), axis], drawn, right=False),
+    ]

@@ -1,18 +1,32 @@
-"""Results to the finals: the found layout beside the baselines, every seed as a dot, and all scores in a table."""
+"""Shows the finals: the found layout beside the baselines, every seed as a dot, and all scores in a table."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from archdsl.base.statistics import mean
 from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.headline import SPREAD_RULE, against
-from archdsl.report.layout import kind, strip
+from archdsl.report.layout import strip
 from archdsl.report.marks import symbol
-from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import figure, head_cell, note, numeric, plain_table, row_head, section, table
-from archdsl.report.sections.curves import at_epochs, curve_axes, curve_frame, points, some_epochs
-from archdsl.report.wording import MISSING, meaning, number, plural, settings, short, signed, spread, unit, words
+from archdsl.report.markup import Attribute, Markup, element, fragment
+from archdsl.report.parts import (
+    Column,
+    columned,
+    figure,
+    head_cell,
+    keys,
+    note,
+    numeric,
+    plain_table,
+    row_head,
+    section,
+)
+from archdsl.report.sections.curves import Curve, curve_figure
+from archdsl.report.sections.networks import COUNTS
+from archdsl.report.sections.series import series
+from archdsl.report.wording import MISSING, meaning, number, plural, settings, signed, spread, unit, words
 from archdsl.study.results import Finalist, Results, same
 
 _SCORES = ("log_ape", "nep", "lambda_max", "high_freq", "smoothing_contrast")
@@ -31,22 +45,7 @@ def finalists(results: Results, colours: dict[str, str]) -> Markup:
     )
 
 
-def series(results: Results) -> dict[str, str]:
-    """The colour class of every finalist by name, the same in all figures.
-
-    All-Conv and all-MSA have the colours of their blocks, whatever the letters; others take what is left, in order.
-    """
-    usual = {"conv": "all-c", "msa": "all-m"}
-    found = {"winner": "winner", "alternating": "alternating"}
-    for name in (finalist.name for finalist in results.baselines):
-        said = kind(name.removeprefix("all "), results.kinds) if name.startswith("all ") else None
-        if said:
-            found[name] = usual[said]
-    left = [colour for colour in ("all-c", "all-m") if colour not in found.values()]
-    for finalist in results.baselines:
-        if finalist.name not in found:
-            found[finalist.name] = left.pop(0) if left else "rival"
-    return found
+# ---------------------------------------------------------------- drawn
 
 
 def _seeds(results: Results) -> Markup:
@@ -81,11 +80,8 @@ def _seeds(results: Results) -> Markup:
         for run in f.seeds
         for splits in [(run.validation, run.test)]
     ]
-    return figure(
-        caption,
-        drawing,
-        numbers=plain_table("Accuracy in % of each seed.", ["Training", "Validation", "Test"], numbers),
-    )
+    table = plain_table("Accuracy in % of each seed.", ["Training", "Validation", "Test"], numbers)
+    return figure(caption, drawing, numbers=table)
 
 
 def _said(finalist: Finalist) -> str:
@@ -105,41 +101,37 @@ def _seed_row(frame: Frame, y: float, finalist: Finalist, colour: str, place: in
         said = f"{name}: mean {_said(finalist)}"
         marks.append(symbol("bar", frame.x(found.value), height + 4, colour, said, final=place))
     for run in finalist.seeds:
-        for split, style in (("validation", "hollow"), ("test", "")):
+        for split, style, below in (("validation", "hollow", -5), ("test", "", 4)):
             value = getattr(run, split).get("accuracy", math.nan)
             if math.isfinite(value):
                 said = f"{name}, seed {run.seed}: {split} {number('accuracy', value, unit=True, extra=1)}"
-                at = height - 5 if split == "validation" else height + 4
-                marks.append(symbol("dot", frame.x(value), at, f"{colour} {style}", said, final=place))
+                marks.append(symbol("dot", frame.x(value), height + below, f"{colour} {style}", said, final=place))
     label = element("text", name, x=frame.x.start - 14, y=height + 4, class_="row end")
     return fragment(label, marks)
 
 
 def _curves(results: Results) -> Markup:
     """The finalists' learning curves, one line per seed."""
-    rows = [finalist for finalist in results.finalists if any(len(run.curve) > 1 for run in finalist.seeds)]
-    if not rows:
+    shown = [finalist for finalist in results.finalists if any(len(run.curve) > 1 for run in finalist.seeds)]
+    if not shown:
         return fragment()
     colours = series(results)
-    frame = curve_frame([run.curve for finalist in rows for run in finalist.seeds])
-    lines, ends = [], []
-    for place, f in reversed(list(enumerate(results.finalists))):
-        for run in f.seeds:
-            if run.curve:
-                said = f"{f.title}, seed {run.seed}: {number('accuracy', run.curve[-1], unit=True, extra=1)}"
-                lines.append(frame.path(points(run.curve), f"line {colours[f.name]}", final=place))
-                x, y = frame.at(len(run.curve), run.curve[-1])
-                ends.append(symbol("small", x, y, colours[f.name], said, final=place))
-    key = [element("li", element("span", class_=f"swatch {colours[f.name]}"), f" {f.title}") for f in rows]
-    caption = fragment("The finalists, trained from scratch: one line per seed.", element("ul", key, class_="keys"))
-    drawing = frame.draw("validation accuracy of the finalists by epoch", curve_axes(frame), lines, ends)
-    return figure(caption, drawing, numbers=_curve_table(rows))
+    curves = [
+        Curve(
+            run.curve, colours[f.name], colours[f.name],
+            f"{f.title}, seed {run.seed}: {number('accuracy', run.curve[-1], unit=True, extra=1)}", final=place,
+        )
+        for place, f in reversed(list(enumerate(results.finalists)))
+        for run in f.seeds
+        if run.curve
+    ]  # fmt: skip
+    names = keys((colours[f.name], f.title) for f in shown)
+    caption = fragment("The finalists, trained from scratch: one line per seed.", names)
+    rows = [(f"{f.title}, seed {run.seed}", run.curve) for f in shown for run in f.seeds]
+    return curve_figure("validation accuracy of the finalists by epoch", caption, curves, "Training", rows)
 
 
-def _curve_table(rows: list[Finalist]) -> Markup:
-    epochs = some_epochs(max(len(run.curve) for finalist in rows for run in finalist.seeds))
-    numbers = [[f"{f.title}, seed {run.seed}", *at_epochs(run.curve, epochs)] for f in rows for run in f.seeds]
-    return plain_table("Validation accuracy in % by epoch.", ["Training", *(f"{e}" for e in epochs)], numbers)
+# ---------------------------------------------------------------- in numbers
 
 
 def _table(results: Results, colours: dict[str, str]) -> Markup:
@@ -151,42 +143,47 @@ def _table(results: Results, colours: dict[str, str]) -> Markup:
         head_cell("Test", colspan=2, class_="group"),
         head_cell("Analyses", colspan=len(extra), class_="group") if extra else None,
     )
-    names = element(
-        "tr",
-        head_cell("Network"),
-        [head_cell(text, class_="num") for text in ("Params", "MACs", "Validation", "Test", "Found − this")],
-        [head_cell(words(score).column, class_="num", title=meaning(score)) for score in ("nll", "ece")],
-        [head_cell(words(score).column, class_="num", title=meaning(score)) for score in extra],
-    )
+    series_of = series(results)
+
+    def named(finalist: Finalist) -> Markup:
+        name = element("span", finalist.title, class_=f"name key {series_of[finalist.name]}")
+        recipe = element("small", settings(finalist.tuned)) if finalist.tuned else None
+        return row_head(name, strip(finalist.layout, colours), recipe)
+
+    def attributes(finalist: Finalist) -> dict[str, Attribute]:
+        place = next(i for i, each in enumerate(results.finalists) if each is finalist)
+        return {"class_": "winner" if finalist.name == "winner" else None, "id": f"final-{place}"}
+
+    columns = [
+        Column("Network", named, right=False),
+        *COUNTS,
+        _estimated("Validation", "validation", "accuracy"),
+        _estimated("Test", "test", "accuracy", class_="main"),
+        Column("Found − this", lambda finalist: _gap(results, finalist)),
+        *(_estimated(words(score).column, "test", score, title=meaning(score)) for score in ("nll", "ece")),
+        *map(_analysis, extra),
+    ]
     seeds = max((len(f.seeds) for f in results.finalists), default=0)
     caption = f"Trained from scratch on {plural(seeds, 'seed')}; mean, and ± standard deviation over the seeds."
-    rows = [_row(results, place, extra, colours) for place in range(len(results.finalists))]
-    return table(caption, [group, names], rows, class_="finalists")
+    return columned(
+        caption, columns, results.finalists, class_="finalists", above=group, attributes=attributes
+    )  # fmt: skip
 
 
-def _row(results: Results, place: int, extra: list[str], colours: dict[str, str]) -> Markup:
-    finalist = results.finalists[place]
-    name = element("span", finalist.title, class_=f"name key {series(results)[finalist.name]}")
-    recipe = element("small", settings(finalist.tuned)) if finalist.tuned else None
-    return element(
-        "tr",
-        row_head(name, strip(finalist.layout, colours), recipe),
-        numeric(short(finalist.params)),
-        numeric(short(finalist.macs)),
-        _estimate(finalist, "validation", "accuracy"),
-        _estimate(finalist, "test", "accuracy", class_="main"),
-        _gap(results, finalist),
-        _estimate(finalist, "test", "nll"),
-        _estimate(finalist, "test", "ece"),
-        [numeric(number(score, finalist.scores.get(score))) for score in extra],
-        class_="winner" if finalist.name == "winner" else None,
-        id=f"final-{place}",
-    )
+def _analysis(score: str) -> Column[Finalist]:
+    return Column(words(score).column, lambda f: numeric(number(score, f.scores.get(score))), title=meaning(score))
 
 
-def _estimate(finalist: Finalist, split: str, score: str, *, class_: str = "") -> Markup:
-    found = mean(finalist.values(split, score))  # type: ignore[arg-type]
-    return numeric(number(score, found.value), spread(score, found.sd), class_=class_)
+def _estimated(
+    head: str, split: Literal["validation", "test"], score: str, *, class_: str = "", title: str | None = None
+) -> Column[Finalist]:
+    """A score's mean over the seeds, and its spread."""
+
+    def cell(finalist: Finalist) -> Markup:
+        found = mean(finalist.values(split, score))
+        return numeric(number(score, found.value), spread(score, found.sd), class_=class_)
+
+    return Column(head, cell, title=title)
 
 
 def _gap(results: Results, finalist: Finalist) -> Markup:
@@ -211,6 +208,4 @@ def _reading(results: Results) -> Markup:
             f" A test split of {images:,} images is itself a sample: its standard error of about "
             f"{number('accuracy', error)}{unit('accuracy')} comes on top, and is partly shared by the rows."
         )
-    return note(
-        f"The search never saw the test split. {SPREAD_RULE}{sampling}",
-    )
+    return note(f"The search never saw the test split. {SPREAD_RULE}{sampling}")

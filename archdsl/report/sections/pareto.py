@@ -11,7 +11,7 @@ from archdsl.report.layout import compact, kind
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import every_trial_link, figure
-from archdsl.report.sections.finalists import series
+from archdsl.report.sections.series import series
 from archdsl.report.wording import number, plural, words
 from archdsl.study.results import Finalist, Objective, Results, Trial
 

@@ -1,28 +1,26 @@
-"""Results to where attention pays: a map of the network, means of the alternatives, effects with intervals."""
+"""Shows where attention pays: a map of the network, means of the alternatives, effects with intervals."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import re
-from collections.abc import Sequence
 
-from archdsl.base.statistics import Mean
+from archdsl.base.statistics import Interval
 from archdsl.report.chart import Scale, range_text
-from archdsl.report.markup import Child, Markup, element, fragment
-from archdsl.report.parts import figure, head_cell, note, numeric, row_head, section, table
+from archdsl.report.markup import Markup, element, fragment
+from archdsl.report.parts import Column, columned, figure, note, numeric, row_head, section
 from archdsl.report.rules import CHOICES_AT_MOST, Effect, effects
 from archdsl.report.sections.differences import (
     effect_scale,
     ends,
     explained,
-    gap_cells,
+    gap_columns,
     judged,
-    ruler,
     titled,
     unexplained,
 )
-from archdsl.report.wording import number, plural, signed, unit, words
+from archdsl.report.wording import MISSING, number, plural, signed, unit, words
 from archdsl.study.results import Results
 
 ROWS_AT_MOST = 64  # decisions shown; all of them are in trials.csv
@@ -138,50 +136,39 @@ def _cell(label: str, effect: Effect | None, score: str, minimize: bool) -> Mark
 
 def _effects(score: str, group: list[Effect], every: list[Effect]) -> Markup:
     """Rows are decisions; a heat cell per alternative, then the effect as numbers and as dot and interval."""
-    kind, choices = _group(group[0])
-    if kind == 2:
+    order, choices = _group(group[0])
+    if order == 2:
         return _ranges(score, group)
-    compared = kind == 0
     heat = _heat([m.value for effect in every for m in effect.means.values() if m.n])
-    scale = effect_scale([e.effect for e in every if e.effect] + [e.still for e in every if e.still])
-    sides = group[0].sides
-    adjusted = any(effect.still for effect in group)
-    head = element(
-        "tr",
-        head_cell("Decision"),
-        [head_cell(choice or "(empty)", class_="num") for choice in choices],
-        [
-            head_cell(sides, class_="num", title="difference of the means"),
-            head_cell(element("span", "difference with 95 % interval", class_="hidden"), ruler(score, scale)),
-            head_cell("Others held still", class_="num", title="least squares over all decisions")
-            if adjusted
-            else None,
-        ]
-        if compared
-        else None,
-    )
-    rows = [_effect_row(score, effect, choices, heat, scale, compared, adjusted) for effect in group]
+    columns = [DECISION, *(_alternative(score, choice, heat) for choice in choices)]
+    if order == 0:
+        scale = effect_scale([e.effect for e in every if e.effect] + [e.still for e in every if e.still])
+        columns += gap_columns(
+            score, scale, group[0].sides, "difference", lambda e: e.effect or UNKNOWN, title="difference of the means",
+            more=lambda e: _circle(scale, e.still),
+        )  # fmt: skip
+        if any(effect.still for effect in group):
+            columns.append(Column("Others held still", lambda e: _held_still(score, e.still), title=STILL))
     percent = " in %" if words(score).percent else ""
     subject = f"Mean {words(score).label}{percent} with each alternative"
-    return table(f"{subject}; below each mean, the number of trials.", [head], rows, class_="effects")
+    return columned(f"{subject}; below each mean, the number of trials.", columns, group, class_="effects")
 
 
-def _effect_row(
-    score: str, effect: Effect, choices: Sequence[str], heat: Scale, scale: Scale, compared: bool, adjusted: bool
-) -> Markup:
-    cells: list[Child] = [row_head(effect.decision.name, class_="code")]
-    cells += [_heat_cell(score, effect.means[choice], heat) for choice in choices]
-    still = effect.still
-    if compared and effect.effect is not None:
-        circle = fragment()
-        if still is not None:
-            x = scale(scale.inside(still.value))
-            circle = element("circle", element("title", "others held still"), cx=x, cy=27, r=2.6, class_="still")
-        cells += gap_cells(score, effect.effect, scale, circle)
-    if adjusted:
-        value = signed(score, still.value if still else None, extra=1)
-        cells.append(numeric(value, ends(score, still), class_=judged(still)))
-    return element("tr", cells)
+DECISION = Column[Effect]("Decision", lambda effect: row_head(effect.decision.name, class_="code"), right=False)
+STILL = "least squares over all decisions"
+UNKNOWN = Interval(math.nan, math.nan, math.nan, ())
+
+
+def _circle(scale: Scale, still: Interval | None) -> Markup | None:
+    if still is None:
+        return None
+    title = element("title", "others held still")
+    return element("circle", title, cx=scale(scale.inside(still.value)), cy=27, r=2.6, class_="still")
+
+
+def _held_still(score: str, still: Interval | None) -> Markup:
+    value = signed(score, still.value if still else None, extra=1)
+    return numeric(value, ends(score, still), class_=judged(still))
 
 
 def _heat(values: list[float]) -> Scale:
@@ -189,29 +176,33 @@ def _heat(values: list[float]) -> Scale:
     return Scale(low, high if high > low else low + 1, 0, STEPS - 1)
 
 
-def _heat_cell(score: str, found: Mean, heat: Scale) -> Markup:
-    if not found.n:
-        return numeric("–", "0", class_="heat")
-    better = round(heat(found.value))
-    return numeric(number(score, found.value, extra=1), f"{found.n}", class_=f"heat h{better}")
+def _alternative(score: str, choice: str, heat: Scale) -> Column[Effect]:
+    """The mean with one alternative, in a shade for how good it is."""
+
+    def cell(effect: Effect) -> Markup:
+        found = effect.means[choice]
+        if not found.n:
+            return numeric(MISSING, "0", class_="heat")
+        return numeric(number(score, found.value, extra=1), f"{found.n}", class_=f"heat h{round(heat(found.value))}")
+
+    return Column(choice or "(empty)", cell)
 
 
 def _ranges(score: str, group: list[Effect]) -> Markup:
     """Decisions with many values: the rank correlation of the value with the score."""
-    head = element(
-        "tr", head_cell("Decision"), head_cell("Values tried", class_="num"), head_cell("Spearman ρ", class_="num")
-    )
-    rows = []
-    for effect in group:
+
+    def correlation(effect: Effect) -> Markup:
         trend = effect.trend
         between = range_text("rho", trend.low, trend.high, lambda _, v: f"{v:+.2f}") if trend else ""
-        tried = sum(bool(m.n) for m in effect.means.values())
-        value = f"{trend.value:+.2f}" if trend and math.isfinite(trend.value) else "–"
-        rows.append(
-            element("tr", row_head(effect.decision.name, class_="code"), numeric(tried), numeric(value, between))
-        )
+        return numeric(f"{trend.value:+.2f}" if trend and math.isfinite(trend.value) else MISSING, between)
+
+    columns = [
+        DECISION,
+        Column[Effect]("Values tried", lambda effect: numeric(sum(bool(m.n) for m in effect.means.values()))),
+        Column("Spearman ρ", correlation),
+    ]
     caption = f"Ranges: rank correlation of the value with {words(score).label}, with its 95 % interval."
-    return table(caption, [head], rows, class_="effects")
+    return columned(caption, columns, group, class_="effects")
 
 
 def _reading(results: Results) -> Markup:

@@ -1,4 +1,4 @@
-"""Results to how the search went: score against trial, and the learning curves."""
+"""Shows how the search went: score against trial, and the learning curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Markup, element, fragment
 from archdsl.report.parts import every_trial_link, figure, section
-from archdsl.report.sections.learning import learning_curves
+from archdsl.report.sections.curves import learning_curves
 from archdsl.report.wording import number, plural, words
 from archdsl.study.results import Results, Trial
 

@@ -1,17 +1,19 @@
-"""Results to the trade-off or the order of the networks: Pareto plots, and the front or the ten best as a table."""
+"""Shows the trade-off or the order of the networks: Pareto plots, and the front or the ten best as a table."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from archdsl.report.chart import Scale, span, svg
-from archdsl.report.layout import strip
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import head_cell, note, numeric, row_head, section, table
+from archdsl.report.parts import Column, columned, note, numeric, section
+from archdsl.report.parts import words as text_cell
+from archdsl.report.sections.networks import COUNTS, NUMBER, drawn_layout, recipe
 from archdsl.report.sections.pareto import pareto
-from archdsl.report.wording import number, plural, settings, short, words
+from archdsl.report.wording import number, plural, words
 from archdsl.study.results import Objective, Results, Trial
 
 TOP = 10
@@ -27,15 +29,14 @@ def ranking(results: Results, colours: dict[str, str]) -> Markup:
     if len(results.objectives) > 1:
         ranks = {trial.number: rank for rank, trial in enumerate(ranked)}
         members = [trial for trial in results.trials if trial.number in results.pareto]
-        front = sorted(members, key=lambda trial: ranks.get(trial.number, len(ranks)))
-        names = [objective.name for objective in results.objectives]
-        caption = f"The {plural(len(front), 'network')} that no other beats in every objective."
-        listed = _networks(results, front, names, caption, colours)
-        return section("ranking", "Trade-off", plots(results), listed)
-    best = ranked[:TOP]
-    caption = f"The {len(best)} best of {plural(len(results.complete), 'complete trial')}, one training each."
-    listed = _networks(results, best, [results.primary.name], caption, colours)
-    return section("ranking", "The best networks", plots(results), listed)
+        shown = sorted(members, key=lambda trial: ranks.get(trial.number, len(ranks)))
+        title = "Trade-off"
+        caption = f"The {plural(len(shown), 'network')} that no other beats in every objective."
+    else:
+        shown, title = ranked[:TOP], "The best networks"
+        caption = f"The {len(shown)} best of {plural(len(results.complete), 'complete trial')}, one training each."
+    scores = [objective.name for objective in results.objectives] or [results.primary.name]
+    return section("ranking", title, plots(results), _networks(shown, scores, caption, colours))
 
 
 def plots(results: Results) -> Markup:
@@ -50,43 +51,28 @@ def plots(results: Results) -> Markup:
     return fragment(element("div", drawn, class_="pair") if len(pairs) > 1 else drawn, cut)
 
 
-def _networks(
-    results: Results, trials: list[Trial], scores: list[str], caption: str, colours: dict[str, str]
-) -> Markup:
+def scored(score: str) -> Column[Trial]:
+    """A score of trials as numbers."""
+    return Column(words(score).column, lambda trial: numeric(number(score, trial.score(score), extra=1)))
+
+
+def _networks(trials: Sequence[Trial], scores: Sequence[str], caption: str, colours: dict[str, str]) -> Markup:
     """Networks as rows: picture, scores with a dot on a common scale for the first of them, size."""
     extra = [score for score in dict.fromkeys((*scores, "accuracy")) if score not in ("params", "macs")]
     extra = [score for score in extra if any(math.isfinite(trial.score(score)) for trial in trials)]
-    low, high = span((trial.score(extra[0]) for trial in trials), 0.1) if extra else (0.0, 1.0)
-    scale = Scale(low, high, 5, 75)
-    tuned = any(trial.tuned for trial in trials)
-    head = element(
-        "tr",
-        head_cell("Trial", class_="num"),
-        head_cell("Layout"),
-        head_cell("Recipe") if tuned else None,
-        [head_cell(words(s).column, class_="num") for s in extra],
-        head_cell(element("span", "on a common scale", class_="hidden")) if extra else None,
-        head_cell("Params", class_="num"),
-        head_cell("MACs", class_="num"),
-    )
-    rows = [
-        element(
-            "tr",
-            row_head(trial.number, class_="num"),
-            element("td", strip(trial.layout, colours)),
-            element("td", settings(trial.tuned)) if tuned else None,
-            [numeric(number(score, trial.score(score), extra=1)) for score in extra],
-            element("td", _dot(scale, trial, extra[0]), class_="cell") if extra else None,
-            numeric(short(trial.params)),
-            numeric(short(trial.macs)),
-        )
-        for trial in trials
-    ]
-    return table(caption, [head], rows, class_="networks")
+    dots = [_dots(trials, extra[0])] if extra else []
+    columns = [NUMBER, drawn_layout(colours), recipe(trials), *map(scored, extra), *dots, *COUNTS]
+    return columned(caption, columns, trials, class_="networks")
 
 
-def _dot(scale: Scale, trial: Trial, score: str) -> Markup:
-    value = trial.score(score)
-    said = number(score, value, unit=True, extra=1)
-    mark = interval(scale, value, math.nan, math.nan, height=22, title=said, class_="complete")
-    return svg(80, 22, said, mark, class_="cell")
+def _dots(trials: Sequence[Trial], score: str) -> Column[Trial]:
+    """A score on a scale common to all rows."""
+    scale = Scale(*span((trial.score(score) for trial in trials), 0.1), 5, 75)
+
+    def cell(trial: Trial) -> Markup:
+        value = trial.score(score)
+        said = number(score, value, unit=True, extra=1)
+        mark = interval(scale, value, math.nan, math.nan, height=22, title=said, class_="complete")
+        return text_cell(svg(80, 22, said, mark, class_="cell"), class_="cell")
+
+    return Column(element("span", "on a common scale", class_="hidden"), cell, right=False)

@@ -1,29 +1,29 @@
-"""Results to what it takes to do it again: command, seed, versions, data, recipe, spec, failures, and every trial."""
+"""Says what it takes to do it again: command, seed, versions, data, recipe, spec, failures, and every trial."""
 
 from __future__ import annotations
 
 import math
 
 from archdsl.base.passwords import masked
-from archdsl.report.layout import plain
-from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import copyable, facts, head_cell, numeric, row_head, section, table
-from archdsl.report.wording import MISSING, duration, number, settings, short, words
+from archdsl.report.markup import Attribute, Markup, element, fragment
+from archdsl.report.parts import Column, columned, copyable, facts, numeric, section
+from archdsl.report.parts import words as text_cell
+from archdsl.report.sections.networks import COUNTS, LAYOUT, NUMBER, recipe
+from archdsl.report.sections.ranking import scored
+from archdsl.report.wording import MISSING, duration
 from archdsl.study.results import Results, Trial
 
 
 def reproduction(results: Results) -> Markup:
     """The section; always there."""
     winner = results.winner or results.best
+    texts = [("The found network", winner.spec if winner else ""), ("The space", results.spec.text)]
     return section(
         "reproduction",
         "To do it again",
         copyable(masked(results.command), "the command") if results.command else None,
         facts(_facts(results), class_="facts wide"),
-        [element("h3", "The found network"), copyable(winner.spec, "the found network")]
-        if winner and winner.spec
-        else None,
-        [element("h3", "The space"), copyable(results.spec.text, "the space")] if results.spec.text else None,
+        [[element("h3", title), copyable(text, title[:1].lower() + title[1:])] for title, text in texts if text],
         failures(results),
     )
 
@@ -31,7 +31,7 @@ def reproduction(results: Results) -> Markup:
 def _facts(results: Results) -> list[tuple[str, str]]:
     data = results.data
     sizes = " / ".join(f"{n:,}" if n is not None else MISSING for n in (data.train, data.validation, data.test))
-    shape = "×".join(map(str, data.input))
+    seen = (data.name, "×".join(map(str, data.input)), f"{data.classes} classes" if data.classes else "")
     seeds = sorted({run.seed for finalist in results.finalists for run in finalist.seeds if run.seed is not None})
     versions = {"archdsl": results.archdsl, "language": results.language, **results.versions}
     return [
@@ -42,10 +42,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("Started", results.started),
         ("Wall time", duration(results.seconds)),
         ("Device", results.device),
-        (
-            "Data",
-            ", ".join(part for part in (data.name, shape, f"{data.classes} classes" if data.classes else "") if part),
-        ),
+        ("Data", ", ".join(part for part in seen if part)),
         ("Train / validation / test", sizes if data.train is not None else ""),
         ("Data digest", data.digest),
         ("Spec hash", results.spec.hash),
@@ -66,62 +63,48 @@ def failures(results: Results) -> Markup:
     failed = results.in_state("failed")
     if not failed:
         return fragment()
-    head = element("tr", head_cell("Trial", class_="num"), head_cell("Layout"), head_cell("Reason"))
-    rows = [
-        element(
-            "tr",
-            row_head(trial.number, class_="num"),
-            element("td", plain(trial.layout), class_="code"),
-            element("td", trial.reason or "no reason recorded"),
-        )
-        for trial in failed
-    ]
-    return fragment(
-        element("h3", "Failures"), table("Trials that failed; the search went on without them.", [head], rows)
-    )
+    reason = Column[Trial]("Reason", lambda trial: text_cell(trial.reason or "no reason recorded"), right=False)
+    listed = columned("Trials that failed; the search went on without them.", [NUMBER, LAYOUT, reason], failed)
+    return fragment(element("h3", "Failures"), listed)
 
 
 def every_trial(results: Results) -> Markup:
     """All trials in a fold-out table; the page's script reads the networks' pictures from its rows."""
-    if not results.trials:
+    trials = results.trials
+    if not trials:
         return fragment()
     first = results.primary.name
-    rest = sorted({name for trial in results.trials for name in trial.scores} - {first})
-    scores = [name for name in (first, *rest) if any(math.isfinite(trial.score(name)) for trial in results.trials)]
-    scores = [name for name in scores if name not in ("params", "macs")]
-    more = [name for name in ("rung", "worker") if any(getattr(trial, name) is not None for trial in results.trials)]
-    tuned = any(trial.tuned for trial in results.trials)
-    head = element(
-        "tr",
-        head_cell("Trial", class_="num"),
-        head_cell("State"),
-        head_cell("Layout"),
-        head_cell("Recipe") if tuned else None,
-        [head_cell(words(name).column, class_="num") for name in scores],
-        head_cell("Params", class_="num"),
-        head_cell("MACs", class_="num"),
-        head_cell("Epochs", class_="num"),
-        head_cell("Time", class_="num"),
-        [head_cell(name.capitalize()) for name in more],
+    rest = sorted({name for trial in trials for name in trial.scores} - {first})
+    scores = [name for name in (first, *rest) if any(math.isfinite(trial.score(name)) for trial in trials)]
+    columns = [
+        NUMBER,
+        Column[Trial]("State", lambda trial: text_cell(trial.state, title=trial.reason), right=False),
+        LAYOUT,
+        recipe(trials, "code"),
+        *(scored(name) for name in scores if name not in ("params", "macs")),
+        *COUNTS,
+        Column[Trial]("Epochs", lambda trial: numeric(MISSING if trial.epochs is None else trial.epochs)),
+        Column[Trial]("Time", lambda trial: numeric(duration(trial.seconds))),
+        *(_where(name) for name in ("rung", "worker") if any(getattr(trial, name) is not None for trial in trials)),
+    ]
+
+    def attributes(trial: Trial) -> dict[str, Attribute]:
+        return {"id": f"trial-{trial.number}"}
+
+    caption = "In the order they were tried; the file trials.csv has more columns."
+    listed = columned(caption, columns, trials, class_="all", attributes=attributes)
+    return section(
+        "trials",
+        "Every trial",
+        element("details", element("summary", f"Show all {len(trials)}"), listed, id="every-trial"),
     )
-    rows = [_trial(trial, scores, more, tuned) for trial in results.trials]
-    listed = table("In the order they were tried; the file trials.csv has more columns.", [head], rows, class_="all")
-    folded = element("details", element("summary", f"Show all {len(rows)}"), listed, id="every-trial")
-    return section("trials", "Every trial", folded)
 
 
-def _trial(trial: Trial, scores: list[str], more: list[str], tuned: bool) -> Markup:
-    return element(
-        "tr",
-        row_head(trial.number, class_="num"),
-        element("td", trial.state, title=trial.reason),
-        element("td", plain(trial.layout), class_="code"),
-        element("td", settings(trial.tuned), class_="code") if tuned else None,
-        [numeric(number(name, trial.score(name), extra=1)) for name in scores],
-        numeric(short(trial.params)),
-        numeric(short(trial.macs)),
-        numeric(MISSING if trial.epochs is None else trial.epochs),
-        numeric(duration(trial.seconds)),
-        [element("td", MISSING if getattr(trial, name) is None else str(getattr(trial, name))) for name in more],
-        id=f"trial-{trial.number}",
-    )
+def _where(name: str) -> Column[Trial]:
+    """The rung a trial came to, or the worker that trained it."""
+
+    def cell(trial: Trial) -> Markup:
+        value = getattr(trial, name)
+        return text_cell(MISSING if value is None else str(value))
+
+    return Column(name.capitalize(), cell, right=False)

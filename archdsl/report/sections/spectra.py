@@ -1,4 +1,4 @@
-"""Results to the inside of the finalists: Hessian spectra and Fourier curves, drawn by the analyses themselves."""
+"""Shows the inside of the finalists: Hessian spectra and Fourier curves, drawn by the analyses themselves."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from archdsl.base.errors import ArchdslError
 from archdsl.report.drawn import drawing
 from archdsl.report.layout import compact
 from archdsl.report.markup import Child, Markup, fragment
+from archdsl.report.networks.figures import COLUMNS_AT_MOST, columns, plot
 from archdsl.report.parts import figure, note, plain_table, section
-from archdsl.report.sections.finalists import series
+from archdsl.report.sections.series import series
 from archdsl.report.wording import MISSING, listing, number, words
 from archdsl.study.results import Finalist, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS_AT_MOST = 4
 PERCENTILES = (0, 5, 50, 95, 100)
 FREQUENCIES = (0.5, 1.0)  # of pi
 # Colours of the plots, and what stands for them in the page's style sheet; the networks' own are only marks.
@@ -48,15 +48,13 @@ def _hessian(results: Results) -> Markup:
     found = [finalist for finalist in results.finalists if finalist.hessian]
     if not found:
         return fragment()
-
-    colours = series(results)
+    series_of = series(results)
 
     def draw(figure_: Figure) -> None:
         axes = figure_.subplots(1, 2, width_ratios=(0.37, 0.63))
         for finalist in found:
-            result = _result("hessian", finalist.hessian)
-            label, color = finalist.title, _NETWORK[colours[finalist.name]]
-            _analysis("hessian").plot(result, axes, label=label, color=color)
+            result, color = _result("hessian", finalist.hessian), _NETWORK[series_of[finalist.name]]
+            plot("hessian", result, axes, view="", beside=(), label=finalist.title, color=color)
 
     names = [finalist.title for finalist in found]
     said = "; ".join(f"{f.title}: {words('lambda_max').label} {_score(f, 'lambda_max')}" for f in found)
@@ -81,26 +79,13 @@ def _eigenvalues(found: list[Finalist]) -> Markup:
 
 def _fourier(results: Results) -> Markup:
     """A column per finalist on common axes: every block's curve above, one high frequency against depth below."""
-    found = [finalist for finalist in results.finalists if finalist.fourier][:_COLUMNS_AT_MOST]
+    found = [finalist for finalist in results.finalists if finalist.fourier][:COLUMNS_AT_MOST]
     if not found:
         return fragment()
 
     def draw(figure_: Figure) -> None:
-        from archdsl.analyses.depth_plot import common_legend
-
-        grid = figure_.subplots(2, len(found), sharey="row", squeeze=False)
-        drawn = [_result("fourier", finalist.fourier) for finalist in found]
-        for column, (finalist, result) in enumerate(zip(found, drawn, strict=True)):
-            for axes, view in zip(grid[:, column], ("frequency", "depth"), strict=True):
-                _analysis("fourier").plot(result, axes, view=view, beside=drawn)
-                axes.set_xticks((0, 0.5, 1))
-                if column:  # the first column's label and colour bar speak for all
-                    axes.set_ylabel("")
-                    for bar in axes.child_axes:
-                        bar.remove()
-            grid[0, column].set_title(finalist.title, loc="left")
-        for row in grid:
-            common_legend(row)
+        results = [_result("fourier", finalist.fourier) for finalist in found]
+        columns(figure_, "fourier", [f.title for f in found], results, ("frequency", "depth"), titled=True)
 
     names = listing([f"{f.title} ({compact(f.layout)})" for f in found])
     contrasts = [f"{f.title} {_score(f, 'smoothing_contrast')}" for f in found]
@@ -141,15 +126,11 @@ def _score(finalist: Finalist, name: str) -> str:
     return number(name, finalist.scores.get(name))
 
 
-def _analysis(name: str) -> Any:
-    """The registered analysis; imported late, since it brings torch along."""
+def _result(name: str, document: dict[str, Any] | None) -> Any:
+    """A stored result; the analysis is imported late, since it brings torch along."""
     from archdsl.analyses.contract import ANALYSES
 
-    return ANALYSES[name]
-
-
-def _result(name: str, document: dict[str, Any] | None) -> Any:
-    return _analysis(name).result.from_json(document)
+    return ANALYSES[name].result.from_json(document)
 
 
 def _figure(

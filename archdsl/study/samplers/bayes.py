@@ -17,8 +17,8 @@ from scipy.linalg import cholesky, solve_triangular
 from archdsl import ir, space
 from archdsl.network import Architecture
 from archdsl.space import Hole
-from archdsl.study.candidate import key_of
 from archdsl.study.parameters import decided, member
+from archdsl.study.record import key_of
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.evolution import mutate, place
 from archdsl.study.samplers.members import MemberSampler, merits

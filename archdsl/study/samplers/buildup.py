@@ -13,7 +13,7 @@ from archdsl.base.errors import UsageError
 from archdsl.network import Architecture, Misfit, first_option, resolve
 from archdsl.space.enumeration import is_feasible
 from archdsl.study.baselines import placements
-from archdsl.study.candidate import key_of
+from archdsl.study.record import key_of
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.evolution import Evolution
 from archdsl.study.samplers.members import merits

@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial
 from archdsl import ir, space
 from archdsl.network import Architecture
 from archdsl.space import Hole
-from archdsl.study.candidate import key_of
+from archdsl.study.history import dominates
 from archdsl.study.parameters import member
+from archdsl.study.record import key_of
 from archdsl.study.samplers import SAMPLERS, Setting
 from archdsl.study.samplers.members import MemberSampler, merits
 
@@ -53,13 +54,9 @@ class Evolution(MemberSampler):
     def _winner(self, population: list[tuple[tuple[float, ...], FrozenTrial]]) -> FrozenTrial:
         """One that no other of a random sample beats in all objectives."""
         sample = self.rng.sample(population, min(SAMPLE, len(population)))
-        front = [(m, trial) for m, trial in sample if not any(dominates(other, m) for other, _ in sample)]
+        # More is better of merits: what is nowhere above another, and somewhere below, is beaten by it.
+        front = [(m, trial) for m, trial in sample if not any(dominates(m, other) for other, _ in sample)]
         return self.rng.choice(front)[1]
-
-
-def dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    """Whether `a` is nowhere worse than `b`, and somewhere better."""
-    return a != b and all(x >= y for x, y in zip(a, b, strict=True))
 
 
 def mutate(

@@ -15,9 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archdsl import ir
 from archdsl.network import Architecture
-from archdsl.study.candidate import key_of
 from archdsl.study.parameters import distribution, member, parameters
-from archdsl.study.records import RECORD
+from archdsl.study.record import RECORD, key_of
 from archdsl.study.samplers import Setting
 
 TRIES = 1_000  # candidates looked at for one proposal

@@ -9,6 +9,7 @@ import importlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -89,37 +90,14 @@ class Watches(Watch):
                 name = next((name for name in TRACKERS if type(tracker) is TRACKERS[name]), "log")
                 self.view.say(f"{name} is left out from here on: {first_line(error)}")
 
-    def say(self, text: str) -> None:
-        """See `Watch`."""
-        self._tell("say", text)
-
-    def begin(self, done: int, total: int) -> None:
-        """See `Watch`."""
-        self._tell("begin", done, total)
-
-    def candidate(self, number: int, layout: str, params: int) -> None:
-        """See `Watch`."""
-        self._tell("candidate", number, layout, params)
-
-    def step(self, done: int, total: int) -> None:
-        """See `Watch`."""
-        self._tell("step", done, total)
-
-    def result(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
-        """See `Watch`."""
-        self._tell("result", record, best)
-
-    def finals(self, done: int, total: int, name: str) -> None:
-        """See `Watch`."""
-        self._tell("finals", done, total, name)
-
-    def end(self) -> None:
-        """See `Watch`."""
-        self._tell("end")
-
-    def written(self, results: dict[str, Any]) -> None:
-        """See `Watch`."""
-        self._tell("written", results)
+    say = partialmethod(_tell, "say")
+    begin = partialmethod(_tell, "begin")
+    candidate = partialmethod(_tell, "candidate")
+    step = partialmethod(_tell, "step")
+    result = partialmethod(_tell, "result")
+    finals = partialmethod(_tell, "finals")
+    end = partialmethod(_tell, "end")
+    written = partialmethod(_tell, "written")
 
 
 # ---------------------------------------------------------------- what trackers have in common
