@@ -20,9 +20,8 @@ from archdsl.analyses.results.fourier import FourierResult, UnitCurve
 from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
 from archdsl.api.reproduction.claims import CLAIMS, judge, judged
-from archdsl.api.reproduction.folder import Plan
 from archdsl.api.reproduction.numbers import end_against_middle, kept_at_high_frequencies
-from archdsl.api.reproduction.plan import FULL, NETWORKS, QUICK, SMALL, Scale, Training, trainings
+from archdsl.api.reproduction.plan import FULL, NETWORKS, QUICK, SMALL, Plan, Scale, Training, trainings
 from archdsl.api.reproduction.records import Record, Records, pooled
 from archdsl.api.reproduction.training import carry_out, subset
 from archdsl.base.errors import StudyError, UsageError
@@ -76,7 +75,7 @@ def test_networks_are_matched_by_parameters(scale: Any) -> None:
     if scale is FULL:
         images = torch.zeros(20, 3, 32, 32, dtype=torch.uint8)
         data = replace(data, train=replace(data.train, images=images, labels=torch.arange(20) % 10))
-    networks = scale.networks(data)
+    networks = scale.fitted(data)
     sizes = {name: networks[name].params for name in NETWORKS}
     assert max(sizes.values()) / min(sizes.values()) < 1.05, sizes
     layouts = {name: networks[name].layout for name in ("resnet", "alternet", "alternet_front")}
@@ -100,11 +99,11 @@ def test_shares_of_the_data_are_stratified_and_seeded() -> None:
 
 
 def planned(scale: Scale, data: Dataset, folder: Path) -> list[Training]:
-    return trainings(scale, scale.networks(data), folder)
+    return trainings(scale, scale.fitted(data), folder)
 
 
 def plan(scale: Scale, data: Dataset) -> Plan:
-    return Plan.of(scale, data, scale.networks(data))
+    return Plan.of(scale, data, scale.fitted(data))
 
 
 def test_the_plan_trains_what_the_claims_compare() -> None:
@@ -276,7 +275,7 @@ def without_times(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: Path) -> None:
     data = load(tiny)
-    scale = replace(QUICK, batches=1, size=4)
+    scale = QUICK.model_copy(update={"batches": 1, "size": 4})
     plan(scale, data).claim(tmp_path)
     (training,) = [t for t in planned(scale, data, tmp_path) if t.network == "vit_gap"]
     first = carry_out(training, data, torch.device("cpu"))
@@ -334,7 +333,7 @@ def test_the_full_networks_train_on_colour_images(network: str, tmp_path: Path) 
     labels = np.arange(24) % 2
     np.savez(tmp_path / "c.npz", x_train=images, y_train=labels, x_test=images[:4], y_test=labels[:4])
     data = load(f"npz:{tmp_path / 'c.npz'}")
-    scale = replace(FULL, batches=1, size=2).with_(seeds=1, epochs=1)
+    scale = FULL.with_(seeds=1, epochs=1).model_copy(update={"batches": 1, "size": 2})
     plan(scale, data).claim(tmp_path / "run")
     (training,) = [t for t in planned(scale, data, tmp_path / "run") if t.network == network and t.share == 1]
     with roughly():

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from archdsl.api.reproduction.folder import RESULTS, Plan, assemble, load
 from archdsl.api.reproduction.page import write_pages
-from archdsl.api.reproduction.plan import FULL, QUICK, SMALL, trainings
+from archdsl.api.reproduction.plan import FULL, QUICK, SMALL, Plan, trainings
+from archdsl.api.reproduction.results import RESULTS, assemble, load
 from archdsl.api.reproduction.run import train_all
 from archdsl.api.reproduction.training import carry_out
 from archdsl.base.device import one_thread, pick_device
@@ -67,7 +67,7 @@ def reproduce(
     scale = (FULL if full else QUICK if quick else SMALL).with_(seeds=seeds, epochs=epochs)
     chosen = pick_device(device)
     dataset = load_data(data or DEFAULT_DATA, root=data_root, download=download)
-    networks = scale.networks(dataset)
+    networks = scale.fitted(dataset)
     plan = Plan.of(scale, dataset, networks)
     path, count = run or plan.usual_folder, workers or default_workers(chosen)
     plan.claim(path)
@@ -77,7 +77,7 @@ def reproduce(
         records = train_all(
             trainings(scale, networks, path), pool, on_step=on_step or (lambda done, total: None), say=say
         )
-    results = assemble(plan, dataset, networks, scale.seeds, records, chosen, count)
+    results = assemble(plan, dataset, networks, records, chosen, count)
     write_atomically(path / RESULTS, json.dumps(results) + "\n")
     write_pages(results, path)
     return results | {"run": str(path)}

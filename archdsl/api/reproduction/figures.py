@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from archdsl.analyses import ANALYSES
-from archdsl.api.reproduction.pieces import Plot
+from archdsl.api.reproduction.document import Plot
 from archdsl.api.reproduction.plan import NETWORKS
 from archdsl.api.reproduction.records import Record, Records
 from archdsl.base import colours

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from archdsl.api.reproduction.claims import PARTS, RULE
+from archdsl.api.reproduction.document import Page
 from archdsl.api.reproduction.figures import figures
-from archdsl.api.reproduction.pieces import Drawings, Piece, Table, Text, heading, html, lead, markdown
 from archdsl.api.reproduction.records import Records
-from archdsl.base.files import write_atomically
 from archdsl.report.wording import MINUS, MISSING, duration, listing, plural, short
 
-TITLE = "The paper, rerun"
 PAPER = "Park & Kim, How Do Vision Transformers Work? (ICLR 2022, arXiv 2202.06709)"
 _BESIDE = "The same on [one page that needs nothing else](report.html); [all numbers](results.json)."
 _PICTURED = ("resnet", "vit", "alternet")
@@ -35,56 +33,48 @@ def write_pages(results: dict[str, Any], folder: Path) -> None:
     Raises:
         RunError: the folder cannot be written.
     """
-    pieces = list(_content(results))
-    write_atomically(folder / "report.html", html(TITLE, pieces))
-    for piece in pieces:
-        for name, content in piece.files().items():
-            write_atomically(folder / name, content)
-    write_atomically(folder / "index.md", markdown(TITLE, _BESIDE, pieces))
-
-
-def _content(results: dict[str, Any]) -> Iterator[Piece]:
-    """The whole page, after its title."""
-    yield from _summary(results)
-    yield heading("The claims")
-    yield Text(RULE)
+    page = Page("The paper, rerun", _BESIDE)
+    _summary(page, results)
+    page.heading("The claims")
+    page.prose(RULE)
     for part in PARTS:
         rows = [_claim(claim) for claim in results["claims"] if claim["part"] == part]
         if rows:
-            yield Table(part, ("Claim", "Verdict", "Numbers", "For the claim, 95 % interval"), rows)
-    yield heading("The figures")
-    yield Text(
+            page.table(part, ("Claim", "Verdict", "Numbers", "For the claim, 95 % interval"), rows)
+    page.heading("The figures")
+    page.prose(
         "Numbered figures answer those of that number in the paper, as far as its public summary names them (1 to 4 "
         "and 8); what stands under 5, 6 and without a number covers its other experiments. Every line and point is our "
         "own measurement."
     )
-    yield from _figures(results)
-    yield heading("How it was done")
-    yield from _method(results)
-    yield heading("Run it yourself")
-    yield Text(
+    _figures(page, results)
+    page.heading("How it was done")
+    _method(page, results)
+    page.heading("Run it yourself")
+    page.prose(
         "archdsl reproduce does what this page shows on the embedded data set; --seeds 3 is the least that gives "
         "verdicts, and --quick tries the whole path in one epoch. archdsl reproduce --full --data npz:cifar10.npz "
         "--device cuda does the same with networks of 5.8 million parameters. An interrupted run goes on when the "
         "command is given again. archdsl reproduce --render --run FOLDER draws page and figures again from "
         "results.json."
     )
+    page.write(folder)
 
 
-def _summary(results: dict[str, Any]) -> Iterator[Piece]:
+def _summary(page: Page, results: dict[str, Any]) -> None:
     data, seeds = results["data"], results["seeds"]
     counts = Counter(claim["verdict"] for claim in results["claims"])
     words = [f"{counts[verdict]} {verdict}" for verdict in ("seen", "not seen", "unclear here")]
-    yield lead(f"Of {plural(len(results['claims']), 'claim')}, {listing(words)}.")
+    page.lead(f"Of {plural(len(results['claims']), 'claim')}, {listing(words)}.")
     if results["plan"]["recipe"]["epochs"] == 1:
-        yield lead("A trial of the whole path: after one epoch these numbers mean nothing.")
-    yield Text(
+        page.lead("A trial of the whole path: after one epoch these numbers mean nothing.")
+    page.prose(
         f"{PAPER}, rerun with archdsl: {plural(len(results['networks']), 'network')} of about "
         f"{short(fmean(n['params'] for n in results['networks']))} parameters, trained from scratch on "
         f"{data['train']:,} images of {'×'.join(map(str, data['input']))} ({data['name'].partition(':')[0]}), "
         f"{plural(len(seeds), 'seed')} each."
     )
-    yield Text(
+    page.prose(
         "The paper trains networks of 5 million parameters and more, on CIFAR for 300 epochs, and on ImageNet. This is "
         "a small part of that work: what is not seen here may well be there, and what is seen here need not hold there."
     )
@@ -126,24 +116,24 @@ def _plain(value: float, digits: int) -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
-def _figures(results: dict[str, Any]) -> Iterator[Piece]:
+def _figures(page: Page, results: dict[str, Any]) -> None:
     """The figures, the architectures in third place."""
     networks = [(n["name"], n["title"], n["spec"]) for n in results["networks"] if n["name"] in _PICTURED]
     for plot in figures(Records(results["records"]), results["plan"]["scarce"]):
-        yield plot
+        page.plot(plot)
         if plot.name == "frequencies":
-            yield Drawings(
+            page.drawings(
                 "Figure 3. The architectures: a CNN, a canonical Transformer, and the alternating pattern, whose "
                 "stages end with an MSA block.",
                 networks,
             )
 
 
-def _method(results: dict[str, Any]) -> Iterator[Piece]:
-    yield _networks(results)
+def _method(page: Page, results: dict[str, Any]) -> None:
+    _networks(page, results)
     plan, recipe = results["plan"], results["plan"]["recipe"]
     shares = listing([f"{share:.0%}" for share in plan["shares"]])
-    yield Text(
+    page.prose(
         f"AdamW, {recipe['epochs']} epochs of batches of {recipe['batch']}, peak learning rate {recipe['lr']:g} after "
         f"a warm-up of {recipe['warmup']:.0%}, weight decay {recipe['weight_decay']:g}, no label smoothing, so that "
         f"the loss that is measured is the one that was trained. Shares of {shares} are stratified and drawn from the "
@@ -154,7 +144,7 @@ def _method(results: dict[str, Any]) -> Iterator[Piece]:
     )
     versions = plan["versions"]
     software = [f"{name} {versions[name]}" for name in ("archdsl", "python", "torch", "numpy") if name in versions]
-    yield Text(
+    page.prose(
         f"Seeds {listing([str(seed) for seed in results['seeds']])}; data digest {plan['data_digest'][:16]}; "
         f"{', '.join(software)}; {results['machine']['device']}, {results['workers']} at a time. All trainings and "
         f"measurements took {duration(results['cpu_seconds'])} of processor time; waiting on a busy machine included, "
@@ -163,11 +153,11 @@ def _method(results: dict[str, Any]) -> Iterator[Piece]:
     )
 
 
-def _networks(results: dict[str, Any]) -> Table:
+def _networks(page: Page, results: dict[str, Any]) -> None:
     records = Records(results["records"])
     base = next(n["params"] for n in results["networks"] if n["name"] == "resnet")
     columns = (("test", "accuracy", "percent"), ("test", "nll", "ln"), ("train", "nll", "ln"))
-    return Table(
+    page.table(
         "The networks, matched by parameters",
         ("Network", "Parameters", "Against ResNet", "MACs", "Test accuracy", "Test NLL", "NLL on training images"),
         [

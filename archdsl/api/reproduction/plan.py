@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from archdsl.base.errors import UsageError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from archdsl.base.errors import RunError, StudyError, UsageError
+from archdsl.base.files import write_atomically
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
 from archdsl.language import parse
-from archdsl.network import Architecture, resolve_model
+from archdsl.network import Architecture, digest, resolve_model
+from archdsl.study.plan import versions
 from archdsl.training.experiment import fit_to_data
 
 NETWORKS: Final[dict[str, str]] = {
@@ -40,22 +45,26 @@ POINTS = 16  # at most, of such a way
 SEEDS_AT_MOST = 100
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(BaseModel):
     """How large the rerun is.
 
     Attributes:
-        name: the folder of the networks.
+        scale: the folder of the networks.
         recipe: of a training on all data.
-        seeds: trainings of each network, from seed 0.
+        shares, scarce: of the training images, on which ResNet and AlterNet, and ViT, are trained, too.
         batches, size: of the analyses, in place of their own.
+        seeds: trainings of each network, from seed 0; more may come later.
     """
 
-    name: str
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: str
     recipe: Recipe
-    seeds: int
+    shares: tuple[float, ...] = SHARES
+    scarce: float = SCARCE
     batches: int | None = None
     size: int | None = None
+    seeds: int = Field(default=1, exclude=True)
 
     def with_(self, *, seeds: int | None, epochs: int | None) -> Scale:
         """The same with other seeds or epochs.
@@ -68,7 +77,7 @@ class Scale:
         if epochs is not None and not 1 <= epochs <= 100_000:
             raise UsageError(f"{epochs} epochs", "--epochs is from 1 to 100,000")
         recipe = self.recipe if epochs is None else self.recipe.model_copy(update={"epochs": epochs})
-        return replace(self, seeds=seeds or self.seeds, recipe=recipe)
+        return self.model_copy(update={"seeds": seeds or self.seeds, "recipe": recipe})
 
     def recipe_for(self, share: float) -> Recipe:
         """The recipe on a share of the data: epochs grow with its inverse square root.
@@ -78,25 +87,81 @@ class Scale:
         """
         return self.recipe.model_copy(update={"epochs": round(self.recipe.epochs * share**-0.5)})
 
-    def networks(self, data: Dataset) -> dict[str, Architecture]:
+    def fitted(self, data: Dataset) -> dict[str, Architecture]:
         """The networks, fitted to the images and classes of a data set.
 
         Raises:
             SpecError, DataError: one cannot be built for such images.
         """
-        folder = resources.files("archdsl.api.reproduction") / "networks" / self.name
+        folder = resources.files("archdsl.api.reproduction") / "networks" / self.scale
         found = {}
         for name in NETWORKS:
-            text, path = folder.joinpath(f"{name}.arch").read_text(encoding="utf-8"), f"{self.name}/{name}.arch"
+            text, path = folder.joinpath(f"{name}.arch").read_text(encoding="utf-8"), f"{self.scale}/{name}.arch"
             found[name] = resolve_model(fit_to_data(parse(text, path), data, path), text, path)
         return found
 
 
 # No label smoothing: the loss whose Hessian is measured is the loss that was trained. Float32: every CPU computes it.
-_PLAIN = {"label_smoothing": 0.0, "warmup": 1 / 6}
-SMALL: Final = Scale("small", Recipe(epochs=12, batch=64, precision="float32", **_PLAIN), seeds=5)  # type: ignore[arg-type]
-FULL: Final = Scale("full", Recipe(epochs=60, batch=128, lr=1e-3, drop_path=0.1, **_PLAIN), seeds=3)  # type: ignore[arg-type]
-QUICK: Final = replace(SMALL, recipe=SMALL.recipe.model_copy(update={"epochs": 1}), seeds=1, batches=2, size=4)
+_PLAIN: Final[dict[str, Any]] = {"label_smoothing": 0.0, "warmup": 1 / 6}
+SMALL: Final = Scale(scale="small", recipe=Recipe(epochs=12, batch=64, precision="float32", **_PLAIN), seeds=5)
+FULL: Final = Scale(scale="full", recipe=Recipe(epochs=60, batch=128, lr=1e-3, drop_path=0.1, **_PLAIN), seeds=3)
+QUICK: Final = SMALL.with_(seeds=1, epochs=1).model_copy(update={"batches": 2, "size": 4})
+
+
+class Plan(Scale):
+    """A scale on a data set: what must be the same for a run to go on where it stopped."""
+
+    data: str
+    data_digest: str
+    networks: dict[str, str]
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, scale: Scale, data: Dataset, networks: Mapping[str, Architecture]) -> Plan:
+        """The plan of a scale on a data set."""
+        hashes = {name: network.hash for name, network in networks.items()}
+        return cls(**dict(scale), data=data.name, data_digest=data.digest, networks=hashes, versions=versions())
+
+    @property
+    def usual_folder(self) -> Path:
+        """Where the run is kept unless told otherwise."""
+        identity = digest(self.model_dump(mode="json", exclude={"versions"}))
+        return Path("runs") / f"reproduce-{self.scale}-{self.data.partition(':')[0]}-{identity[:8]}"
+
+    def differences(self, other: Plan) -> list[str]:
+        """Fields that another plan has different; of versions, those that decide numbers, patches let through."""
+        mine, theirs = ({**plan.model_dump(), "versions": _telling(plan.versions)} for plan in (self, other))
+        return [name.replace("_", " ") for name in mine if mine[name] != theirs[name]]
+
+    def claim(self, folder: Path) -> None:
+        """Make the folder this run's; it is made if it is not there.
+
+        Raises:
+            StudyError: another run's results are in it.
+            RunError: it cannot be made or written.
+        """
+        try:
+            (folder / "records").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"cannot make the folder '{folder}': {error.strerror}", "choose another with --run"
+            ) from None
+        file = folder / "plan.json"
+        if not file.exists():
+            write_atomically(file, self.model_dump_json(indent=1) + "\n")
+            return
+        try:
+            there = Plan.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValidationError, UnicodeDecodeError):
+            raise StudyError(f"'{file}' is no plan of a reproduction", "choose another folder with --run") from None
+        if differing := there.differences(self):
+            raise StudyError(
+                f"'{folder}' holds another run ({', '.join(differing)} differ)", "choose another folder with --run"
+            )
+
+
+def _telling(versions: dict[str, str]) -> dict[str, str]:
+    return {name: ".".join(versions[name].split(".")[:2]) for name in ("torch", "numpy") if name in versions}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archdsl.api.reproduction.folder import known
 from archdsl.api.reproduction.plan import Training
+from archdsl.api.reproduction.results import known
 from archdsl.base.errors import RunError
 from archdsl.study.pool import Pool
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.analyses import measure_all
-from archdsl.api.reproduction.folder import rounded
 from archdsl.api.reproduction.plan import Training
+from archdsl.api.reproduction.results import rounded
 from archdsl.base import checkpoint
 from archdsl.base.errors import RunError, StudyError
 from archdsl.base.files import write_atomically

@@ -1,4 +1,4 @@
-"""Keeps a run's folder: its plan, one record per finished training, and the results when all are there."""
+"""Reads and assembles what a run wrote: the records of finished trainings, and the results when all are there."""
 
 from __future__ import annotations
 
@@ -11,89 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archdsl.api.reproduction.claims import CLAIMS, judged
-from archdsl.api.reproduction.plan import NETWORKS, SCARCE, SHARES, Scale, Training
+from archdsl.api.reproduction.plan import NETWORKS, Plan, Training
 from archdsl.api.reproduction.records import Records
 from archdsl.base.device import device_name
-from archdsl.base.errors import RunError, StudyError
-from archdsl.base.files import write_atomically
+from archdsl.base.errors import StudyError
 from archdsl.data import Dataset
 from archdsl.interchange.arch_text import write
-from archdsl.ir.recipe import Recipe
-from archdsl.network import Architecture, digest
-from archdsl.study.plan import versions
+from archdsl.network import Architecture
 
 RESULTS = "results.json"
 FORMAT = 1
 _DIGITS = 7  # of float32
-
-
-class Plan(BaseModel):
-    """What must be the same for a run to go on where it stopped; more seeds may come later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scale: str
-    data: str
-    data_digest: str
-    recipe: Recipe
-    shares: tuple[float, ...] = SHARES
-    scarce: float = SCARCE
-    batches: int | None
-    size: int | None
-    networks: dict[str, str]
-    versions: dict[str, str]
-
-    @classmethod
-    def of(cls, scale: Scale, data: Dataset, networks: Mapping[str, Architecture]) -> Plan:
-        """The plan of a scale on a data set."""
-        return cls(
-            scale=scale.name, data=data.name, data_digest=data.digest, recipe=scale.recipe, batches=scale.batches,
-            size=scale.size, networks={name: network.hash for name, network in networks.items()}, versions=versions(),
-        )  # fmt: skip
-
-    @property
-    def usual_folder(self) -> Path:
-        """Where the run is kept unless told otherwise."""
-        identity = digest(self.model_dump(mode="json", exclude={"versions"}))
-        return Path("runs") / f"reproduce-{self.scale}-{self.data.partition(':')[0]}-{identity[:8]}"
-
-    def differences(self, other: Plan) -> list[str]:
-        """Fields that another plan has different; of versions, those that decide numbers, patches let through."""
-        mine, theirs = ({**plan.model_dump(), "versions": _telling(plan.versions)} for plan in (self, other))
-        return [name.replace("_", " ") for name in mine if mine[name] != theirs[name]]
-
-    def claim(self, folder: Path) -> None:
-        """Make the folder this run's; it is made if it is not there.
-
-        Raises:
-            StudyError: another run's results are in it.
-            RunError: it cannot be made or written.
-        """
-        try:
-            (folder / "records").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"cannot make the folder '{folder}': {error.strerror}", "choose another with --run"
-            ) from None
-        file = folder / "plan.json"
-        if not file.exists():
-            write_atomically(file, self.model_dump_json(indent=1) + "\n")
-            return
-        try:
-            there = Plan.model_validate_json(file.read_text(encoding="utf-8"))
-        except (OSError, ValidationError, UnicodeDecodeError):
-            raise StudyError(f"'{file}' is no plan of a reproduction", "choose another folder with --run") from None
-        if differing := there.differences(self):
-            raise StudyError(
-                f"'{folder}' holds another run ({', '.join(differing)} differ)", "choose another folder with --run"
-            )
-
-
-def _telling(versions: dict[str, str]) -> dict[str, str]:
-    return {name: ".".join(versions[name].split(".")[:2]) for name in ("torch", "numpy") if name in versions}
 
 
 def known(training: Training) -> dict[str, Any] | None:
@@ -122,14 +52,14 @@ def rounded(value: Any) -> Any:
 
 
 def assemble(
-    plan: Plan, data: Dataset, networks: Mapping[str, Architecture], seeds: int, records: list[dict[str, Any]],
+    plan: Plan, data: Dataset, networks: Mapping[str, Architecture], records: list[dict[str, Any]],
     device: torch.device, workers: int,
 ) -> dict[str, Any]:  # fmt: skip
     """The document that `results.json` holds, and from which page and figures are made."""
     return {
         "reproduction": FORMAT,
         "plan": plan.model_dump(mode="json"),
-        "seeds": list(range(seeds)),
+        "seeds": list(range(plan.seeds)),
         "data": {
             "name": data.name, "input": list(data.input), "classes": data.classes, "train": len(data.train),
             "validation": len(data.validation), "test": len(data.test),
