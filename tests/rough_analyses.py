@@ -17,8 +17,7 @@ import torch
 
 from archdsl.analyses import ANALYSES
 from archdsl.data import Dataset
-from archdsl.study import candidate
-from archdsl.study.pool import Task
+from archdsl.study.trial import Task, run_trial
 
 
 @contextlib.contextmanager
@@ -34,19 +33,16 @@ def roughly() -> Iterator[None]:
         yield
 
 
-def evaluate(
+def run_roughly(
     task: Task, data: Dataset, device: torch.device, on_step: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """What a search's worker does with a candidate, in whatever process, measured roughly."""
+    """A trial in whatever process, measured roughly."""
     with roughly():
-        return _evaluate(task, data, device, on_step)
-
-
-_evaluate = candidate.evaluate
+        return run_trial(task, data, device, on_step)
 
 
 @pytest.fixture(name="rough_analyses")
 def rough_analyses_here_and_in_workers() -> Iterator[None]:
     """Here, and in the processes of searches that begin here."""
-    with mock.patch("archdsl.study.session.evaluate", evaluate), roughly():
+    with mock.patch("archdsl.study.session.run_trial", run_roughly), roughly():
         yield

@@ -144,7 +144,7 @@ def test_a_misfit_is_marked_at_its_token(text: str, marked: str) -> None:
 
 def test_width_stands_for_the_stages_width_and_for_nothing_else() -> None:
     built = resolve_model(parse("defaults(heads=width//32) stage(64)[M conv(width//2)] stage[M]"))
-    assert [b.block.heads for b in built.blocks() if b.kind == "msa"] == [2, 4]  # type: ignore[attr-defined]
+    assert [b.values["heads"] for b in built.blocks() if b.kind == "msa"] == [2, 4]
     for text in (
         "stage(width)[C]",
         "stem conv(width) stage[C]",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.blocks import BLOCKS as PRIMITIVES
 from archdsl.blocks import Block
+from archdsl.blocks.base import Tree
+from archdsl.blocks.composites.expansion import tree
+from archdsl.blocks.composites.kinds import Kind, Use, construct
 from archdsl.blocks.layers.residual import Residual
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.blocks.trees import measure, roles
 from archdsl.ir.arguments import show
 from archdsl.language import parse, prelude
 from archdsl.network.model import build_node, initialise
@@ -54,13 +57,13 @@ def values(annotation: Any, field: FieldInfo) -> list[Any]:
     return found[annotation]
 
 
-def required(block: type[Block]) -> dict[str, Any]:
+def required(block: Kind) -> dict[str, Any]:
     """A value for every argument that needs one."""
     fields = block.model_fields.items()
     return {name: "resnet18" if field.annotation is str else 24 for name, field in fields if field.is_required()}
 
 
-def variants(block: type[Block]) -> Iterator[Block]:
+def variants(block: Kind) -> Iterator[Block | Use]:
     """The block with its defaults, and with each argument changed alone; also in pairs with a window."""
     base = required(block)
     if "heads" in block.model_fields:
@@ -71,26 +74,24 @@ def variants(block: type[Block]) -> Iterator[Block]:
             for window in [None, 4] if "window" in block.model_fields and name != "window" else [None]:
                 arguments = {**base, **({name: value} if field else {}), **({"window": window} if window else {})}
                 try:
-                    made = block(**arguments)
-                except ValidationError:
+                    made = construct(block, "block", arguments)
+                except ShapeError:
                     continue
                 if made not in seen:
                     seen.append(made)
                     yield made
 
 
-def fitting(block: type[Block]) -> list[tuple[Block, Shape]]:
+def fitting(block: Kind) -> list[Tree]:
     """Every variant at every shape it fits."""
     found = []
     for variant in variants(block):
         for x in SHAPES:
             try:
-                measure(variant, x)
+                found.append(tree(variant, x))
             except ShapeError as error:
                 assert error.message
                 assert error.argument is None or block.takes(error.argument), f"{error.argument} is no argument"
-            else:
-                found.append((variant, x))
     return found
 
 
@@ -99,16 +100,15 @@ def test_block(name: str) -> None:
     torch.manual_seed(0)
     cases = fitting(BLOCKS[name])
     assert cases, "the block fits nowhere"
-    for block, x in cases:
-        cost = measure(block, x)
-        module = build_node(block, x)
+    for block in cases:
+        module = build_node(block)
         initialise(module)
-        assert sum(p.numel() for p in module.parameters()) == cost.params, (block, x)
-        images = torch.randn(2, *x.dims, requires_grad=True)
+        assert sum(p.numel() for p in module.parameters()) == block.params, block
+        images = torch.randn(2, *block.x.dims, requires_grad=True)
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             out = module(images)
-        assert list(out.shape) == [2, *cost.out.dims], (block, x)
-        assert counter.get_total_flops() / 4 == pytest.approx(cost.macs, rel=0.01), (block, x)  # 2 images, 2 per MAC
+        assert list(out.shape) == [2, *block.out.dims], block
+        assert counter.get_total_flops() / 4 == pytest.approx(block.macs, rel=0.01), block  # 2 images, 2 per MAC
         out.square().mean().backward()
         assert torch.isfinite(out).all()
         assert images.grad is not None
@@ -120,9 +120,9 @@ def test_block(name: str) -> None:
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_units_are_residual_modules(name: str) -> None:
-    for block, x in fitting(BLOCKS[name])[:3]:
-        module = torch.nn.ModuleDict({"block": build_node(block, x)})
-        for path, role, out in roles(block, x, "block"):
+    for block in fitting(BLOCKS[name])[:3]:
+        module = torch.nn.ModuleDict({"block": build_node(block)})
+        for path, role, out in block.units("block"):
             assert isinstance(module.get_submodule(path), Residual)
             assert role in ("conv", "msa", "mlp")
             assert out.height > 0
@@ -132,7 +132,6 @@ def test_units_are_residual_modules(name: str) -> None:
 def test_arguments(name: str) -> None:
     """Every argument has a type of the language, can be written in a file, and changes the block."""
     block = BLOCKS[name]
-    assert block.__doc__
     assert block.summary, "one line for documentation and editors"
     assert name.isidentifier()
     assert set(block.positional) <= block.model_fields.keys()
@@ -144,26 +143,25 @@ def test_arguments(name: str) -> None:
             given = required(block) | {argument: value}
             written = ", ".join(f"{n}={show(v)}" for n, v in given.items())
             try:
-                expected = block(**given)
-            except ValidationError:
+                expected = construct(block, name, given)
+            except ShapeError:
                 continue
             item = parse(f"stage(24)[{name}({written})]").stages[0].items[0]
-            assert block(**{n: v for n, v in given.items() if n != argument} | item.arguments) == expected  # type: ignore[union-attr]
-            tried.append(expected)
+            again = {n: v for n, v in given.items() if n != argument} | item.arguments  # type: ignore[union-attr]
+            assert construct(block, name, again).values == expected.values  # type: ignore[arg-type]
+            tried.append(expected.values)
         assert len(set(map(str, tried))) > 1, f"'{argument}' cannot be set"
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_blocks_are_frozen_and_strict(name: str) -> None:
-    block = next(variants(BLOCKS[name]))
-    for argument in type(block).model_fields:
-        with pytest.raises(ValidationError):
-            setattr(block, argument, getattr(block, argument))
-        wrong = 1 if type(block).model_fields[argument].annotation is str else "1"
-        with pytest.raises(ValidationError):
-            type(block).model_validate(block.model_dump() | {argument: wrong})
-    with pytest.raises(ValidationError):
-        type(block).model_validate(block.model_dump() | {"unheard_of": 1})
+    kind, block = BLOCKS[name], next(variants(BLOCKS[name]))
+    for argument, value in block.values.items():
+        with pytest.raises((ValidationError, FrozenInstanceError, AttributeError)):
+            setattr(block, argument, value)
+        wrong = 1 if kind.model_fields[argument].annotation is str else "1"
+        with pytest.raises(ShapeError, match=f"'{argument}' (takes|must be)"):
+            construct(kind, name, {**block.values, argument: wrong})
 
 
 # ---- rules of particular blocks ----------------------------------------------------------------------------------
@@ -194,12 +192,17 @@ def test_output_shapes(text: str, x: Shape, expected: Shape) -> None:
     assert out(text, x) == expected
 
 
+def at(name: str, x: Shape, **arguments: Any) -> Tree:
+    """A block with its arguments where something flows in."""
+    return tree(construct(BLOCKS[name], name, arguments), x)
+
+
 def test_attention_counts_both_products() -> None:
     """For N positions of C channels and inner width D: qkv and projection 4NCD, both products 2NND."""
     N, C, D = 64, 24, 8
-    cost = measure(BLOCKS["msa"](width=C, heads=2, head_dim=4, rel_pos=False), Shape(C, 8, 8))
+    cost = at("msa", Shape(C, 8, 8), width=C, heads=2, head_dim=4, rel_pos=False)
     assert cost.macs == 4 * N * C * D + 2 * N * N * D + N * C * C
-    windowed = measure(BLOCKS["msa"](width=C, heads=2, head_dim=4, rel_pos=False, window=4), Shape(C, 8, 8))
+    windowed = at("msa", Shape(C, 8, 8), width=C, heads=2, head_dim=4, rel_pos=False, window=4)
     assert windowed.macs == 4 * N * C * D + 2 * N * 16 * D + N * C * C
 
 
@@ -207,6 +210,6 @@ def test_the_papers_position_table_is_one_for_all_heads_and_swins_one_per_head()
     x = Shape(24, 8, 8)
     for kind, tables in (("msa", 1), ("transformer", 4)):
         extra = {"width": 24} if kind == "msa" else {}
-        with_table = measure(BLOCKS[kind](heads=4, window=4, rel_pos=True, **extra), x)
-        without = measure(BLOCKS[kind](heads=4, window=4, rel_pos=False, **extra), x)
+        with_table = at(kind, x, heads=4, window=4, rel_pos=True, **extra)
+        without = at(kind, x, heads=4, window=4, rel_pos=False, **extra)
         assert with_table.params - without.params == tables * 7 * 7

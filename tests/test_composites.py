@@ -166,9 +166,9 @@ def test_units_of_the_analyses() -> None:
 
 
 def test_names_that_modules_have_already() -> None:
-    from archdsl.blocks.base import TAKEN_NAMES
     from archdsl.blocks.layers.parallel import Parallel
     from archdsl.blocks.layers.residual import Residual
+    from archdsl.blocks.names import TAKEN_NAMES
 
     modules = (nn.Sequential(), Residual([], None, 0, None), Parallel([], "sum"))
     there = {name for module in modules for name in dir(module) if not name.startswith(("_", "register_"))}

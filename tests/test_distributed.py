@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_workers import workers_of_a_server  # noqa: F401
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
@@ -68,6 +70,7 @@ def test_claims_are_atomic(url: str):
 # ---- real processes --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_meet_the_budget_exactly_and_a_larger_one_goes_on(url: str, little: Path, tmp_path: Path):
     results = search(url, "exact", tmp_path / "run", little)
     check(results, url, "exact", 8)
@@ -90,7 +93,7 @@ def joint(url: str, name: str, folder: Path, images: Path, text: str = JOINT, **
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("rough_analyses", "quick_workers")
 def test_workers_train_the_recipes_that_candidates_decide(url: str, little: Path, tmp_path: Path):
     """Each has the rungs of its own epochs; the finals train what was found; the same command finds it all done."""
     results = joint(url, "recipes", tmp_path / "run", little, TWELVE, budget=12, final_seeds=1)
@@ -107,7 +110,7 @@ def test_workers_train_the_recipes_that_candidates_decide(url: str, little: Path
     assert (again["trials"], again["finalists"]) == (results["trials"], results["finalists"])
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_train_as_long_as_the_user_asks(url: str, little: Path, tmp_path: Path):
     """Whatever the file leaves open; it is no decision of the candidates then."""
     results = joint(url, "asked", tmp_path / "run", little, budget=5, final_seeds=0, epochs=2)
@@ -177,6 +180,7 @@ def test_the_server_is_killed_and_started_again(little: Path, tmp_path: Path):
     server.cleanup()
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_the_worker_command_joins_and_bad_use_of_it_is_told(url: str, little: Path, tmp_path: Path):
     done = command("worker", "--storage", url, "--study", "nobody")
     output, error = done.communicate(timeout=300)

@@ -23,11 +23,10 @@ from archdsl.base import resources
 from archdsl.base.errors import RunError, SpecError, UsageError
 from archdsl.cli.main import run
 from archdsl.drawing import draw, draw_file, html, sheet
-from archdsl.drawing.folding import fold
 from archdsl.drawing.layout import Box
 from archdsl.drawing.members import look
 from archdsl.drawing.paint import paint
-from archdsl.drawing.picture import Alternatives, Group, Repeated, Tile, tiles, walk
+from archdsl.drawing.picture import Frame, Part, Tile, fold, tiles, walk
 from archdsl.drawing.save import svg
 from archdsl.drawing.sheet import WIDEST, Sheet
 from archdsl.language import parse
@@ -65,6 +64,11 @@ def ids(text: str, prefix: str = "") -> list[str]:
 
 def drawn(text: str) -> Sheet:
     return sheet(look(parse(text)))
+
+
+def frames(kind: str, parts: tuple[Part, ...]) -> list[Frame]:
+    """All frames of a kind among some parts, those inside others too."""
+    return [part for part in walk(parts) if isinstance(part, Frame) and part.kind == kind]
 
 
 # ---- everything draws ------------------------------------------------------------------------------------------
@@ -171,13 +175,13 @@ def test_deep_networks_fit_by_letters_and_lines_and_then_by_counts() -> None:
     assert {tile.label for tile in tiles(row.row.parts)} == {"B"}
     assert ("B", "bottleneck") in [(entry.label, entry.meaning) for entry in deep.picture.legend]
     deeper = drawn("stage(64)[(C M)*150]")
-    assert [part.times for part in deeper.bands[1].row.parts if isinstance(part, Repeated)] == ["×150"]
+    assert [part.label for part in frames("repeat", deeper.bands[1].row.parts)] == ["×150"]
 
 
 def test_folding_keeps_what_differs() -> None:
     c, m = Tile("C", "1"), Tile("M", "2")
     folded = fold((m, c, c, c, m, Tile("C", "9", notes=("k 5",))))
-    assert [part.times if isinstance(part, Repeated) else part.label for part in folded if not isinstance(part, Group)] == ["M", "×3", "M", "C"]  # fmt: skip
+    assert [part.label for part in folded] == ["M", "×3", "M", "C"]
 
 
 def test_empty_parts() -> None:
@@ -201,10 +205,10 @@ def test_more_than_there_is_room_for() -> None:
 
 def test_alternatives_stand_in_their_holes() -> None:
     page = sheet_of("placement")
-    holes = [part for row in page.picture.rows for part in walk(row.parts) if isinstance(part, Alternatives)]
+    holes = [hole for row in page.picture.rows for hole in frames("hole", row.parts)]
     assert len(holes) == len(ids(svg_of("placement"), "hole-")) == 8
     for hole in holes:
-        assert [[tile.label for tile in tiles(option)] for option in hole.options] == [["C"], ["M"]]
+        assert [[tile.label for tile in tiles(option)] for option in hole.sequences] == [["C"], ["M"]]
     assert words("placement").count("C") == words("placement").count("M") == 9  # and the legend
     assert "input 3×32×32 · 10 classes · 256 fillings" in words("placement")
     assert "87.0 K to 199 K parameters · 1.30 M to 2.28 M MACs" in words("placement")
@@ -223,7 +227,7 @@ def test_holes_of_every_sort() -> None:
     page = sheet_of("valid/holes")
     empty = [tile for row in page.picture.rows for tile in tiles(row.parts) if tile.look == "nothing"]
     assert len(empty) == 1
-    shared = [p for row in page.picture.rows for p in walk(row.parts) if isinstance(p, Alternatives) and p.name == "B"]
+    shared = [hole for row in page.picture.rows for hole in frames("hole", row.parts) if hole.label == "B"]
     assert len(shared) == 2
     assert words("valid/holes").count("B") == 2
     assert {"A.heads {1|2}", "heads {2|4}", "window {4|8}"} <= set(words("valid/let_holes"))
@@ -233,9 +237,9 @@ def test_holes_of_every_sort() -> None:
 
 def test_holes_in_holes() -> None:
     first = sheet_of("valid/nested_holes").picture.rows[1].parts[0]
-    assert isinstance(first, Alternatives)
-    inner = [part for part in walk(first.options[0]) if isinstance(part, Alternatives)]
-    assert [[tile.label for tile in tiles(option)] for option in inner[0].options] == [["C"], ["M"]]
+    assert isinstance(first, Frame)
+    inner = frames("hole", first.sequences[0])
+    assert [[tile.label for tile in tiles(option)] for option in inner[0].sequences] == [["C"], ["M"]]
 
 
 def test_kinds_of_blocks_that_only_some_members_have() -> None:
@@ -251,10 +255,10 @@ def test_kinds_of_blocks_that_only_some_members_have() -> None:
 
 def test_blocks_show_the_holes_inside_them() -> None:
     rows = drawn("block twin = residual[conv(width) {norm|norm(ln)}] stage(32)[twin sum[conv(32) C]]").picture.rows
-    groups = [part for part in rows[1].parts if isinstance(part, Group)]
-    assert [group.tile.label for group in groups] == ["twin", "sum"]
-    assert [tile.label for tile in tiles(groups[0].branches[0])] == ["conv", "norm", "norm"]
-    assert len(groups[1].branches) == 2
+    twin, summed = frames("block", rows[1].parts)
+    assert [each.tile.label for each in (twin, summed) if each.tile] == ["twin", "sum"]
+    assert [tile.label for tile in tiles(twin.sequences[0])] == ["conv", "norm", "norm"]
+    assert len(summed.sequences) == 2
 
 
 def test_a_space_in_which_nothing_satisfies_the_requirements() -> None:

@@ -25,7 +25,6 @@ import archdsl
 from archdsl.base.errors import RunError, UsageError
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
-from archdsl.blocks.trees import primitives
 from archdsl.cli.main import run
 from archdsl.interchange.export import FORMATS, export
 from archdsl.network.model import Network
@@ -58,7 +57,7 @@ def out(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_these_networks_have_blocks_of_every_kind() -> None:
     texts = (MAPS, TOKENS, MEAN_OF_TOKENS)
-    used = {p.kind_name for text in texts for b in network(text).architecture.blocks() for p in primitives(b.node)}
+    used = {p.kind_name for text in texts for b in network(text).architecture.blocks() for p in b.tree.primitives()}
     all_kinds = {name for name in BLOCKS if issubclass(BLOCKS[name], Primitive)}
     assert all_kinds - used == {"timm"}  # for which there is a test of its own
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from small_networks import one_thread  # noqa: F401
 from test_hessian import dense
 from torch import Tensor, nn
@@ -21,9 +20,10 @@ import archdsl
 from archdsl.analyses.hessian import measure
 from archdsl.base import resources
 from archdsl.blocks import BLOCKS as PRIMITIVES
-from archdsl.blocks import Block
+from archdsl.blocks.base import Tree
+from archdsl.blocks.composites.expansion import tree
+from archdsl.blocks.composites.kinds import Kind, construct
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.blocks.trees import measure as cost_of
 from archdsl.language import parse, prelude
 from archdsl.network.model import build_node, initialise
 
@@ -36,7 +36,7 @@ WEIGHTS = 200  # of a block that has more, the smallest tensors up to so many, t
 LARGE = {"timm"}  # a network in a block: a quarter of that
 
 
-def shipped() -> dict[str, type[Block]]:
+def shipped() -> dict[str, Kind]:
     """The blocks that the shipped specs define for themselves."""
     found = {}
     for name in resources.shipped_specs():
@@ -47,10 +47,10 @@ def shipped() -> dict[str, type[Block]]:
     return found
 
 
-BLOCKS: dict[str, type[Block]] = {**prelude.blocks(), **{n: PRIMITIVES[n] for n in PRIMITIVES}, **shipped()}
+BLOCKS: dict[str, Kind] = {**prelude.blocks(), **{n: PRIMITIVES[n] for n in PRIMITIVES}, **shipped()}
 
 
-def tiny(block: type[Block]) -> tuple[Block, Shape]:
+def tiny(block: Kind) -> Tree:
     """The block at its smallest that fits somewhere."""
     wanted = {name: value for name, value in TINY.items() if name in block.model_fields}
     for name, field in block.model_fields.items():
@@ -62,11 +62,9 @@ def tiny(block: type[Block]) -> tuple[Block, Shape]:
     for arguments in (wanted, needed, wanted | kernel, wanted | wide):
         for x in SHAPES:
             try:
-                made = block(**arguments)
-                cost_of(made, x)
-            except (ValidationError, ShapeError):
+                return tree(construct(block, "block", arguments), x)
+            except ShapeError:
                 continue
-            return made, x
     raise AssertionError(f"{block} fits none of {SHAPES}: give it one")
 
 
@@ -92,10 +90,10 @@ class Alone(nn.Module):
 def network(name: str) -> nn.Module:
     """A small network around a block, in float64, with weights that are not as initialised."""
     torch.manual_seed(0)
-    block, x = tiny(BLOCKS[name])
-    module = build_node(block, x)
+    block = tiny(BLOCKS[name])
+    module = build_node(block)
     initialise(module)
-    model = Alone(module, x, cost_of(block, x).out).double()
+    model = Alone(module, block.x, block.out).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

@@ -56,7 +56,7 @@ def test_statements_stand_in_any_order(part: str) -> None:
 def heads(text: str) -> list[int]:
     """The `heads` of all attention blocks of a model."""
     blocks = space.check(parse(text)).blocks()
-    return [block.block.heads for block in blocks if block.kind == "msa"]  # type: ignore[attr-defined]
+    return [block.values["heads"] for block in blocks if block.kind == "msa"]
 
 
 def test_an_argument_is_looked_up_on_block_stage_defaults_and_block_kind() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from faulty_searches import eventually
+from quick_workers import workers_of_a_server  # noqa: F401
 
 from archdsl.base.errors import DataError, DiskFullError, RunError, StudyError
 from archdsl.data import DATASETS, Dataset, load
@@ -57,7 +58,7 @@ def source(little: Path) -> tuple[str, None]:
 
 
 @pytest.fixture
-def two(source: tuple[str, None]) -> Iterator[Pool]:
+def two(source: tuple[str, None], quick_workers: None) -> Iterator[Pool]:
     pool = Pool(work, 2, load(source[0]), source, torch.device("cpu"))
     yield pool
     pool.close()

@@ -14,8 +14,8 @@ from archdsl import report
 from archdsl.analyses.results.fourier import FourierResult
 from archdsl.analyses.results.hessian import HessianResult
 from archdsl.report import chart, layout, wording
+from archdsl.report.layout import series
 from archdsl.report.sections.differences import ruler
-from archdsl.report.sections.series import series
 from archdsl.study.results import read
 
 

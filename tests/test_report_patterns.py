@@ -12,7 +12,7 @@ from report_results import results, trial
 
 from archdsl.base import statistics
 from archdsl.report import patterns
-from archdsl.report.sections.pareto import front
+from archdsl.report.sections.ranking import front
 from archdsl.study.results import read
 
 

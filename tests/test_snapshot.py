@@ -95,6 +95,17 @@ def test_a_search_that_keeps_its_records_in_a_database_says_so(
     assert "--storage" in str(caught.value.help)
 
 
+def test_a_study_that_was_begun_without_a_screen_is_read(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """Its plan says so, of a time when there were screens."""
+    plan = json.loads((searched[0] / "study.json").read_text(encoding="utf-8"))
+    (tmp_path / "study.json").write_text(json.dumps(plan | {"screen": None}), encoding="utf-8")
+    (tmp_path / "journal.log").write_bytes((searched[0] / "journal.log").read_bytes())
+    assert snapshot(tmp_path)["trials"] == searched[1]["trials"]
+    (tmp_path / "study.json").write_text(json.dumps(plan | {"screen": "synflow"}), encoding="utf-8")
+    with pytest.raises(StudyError, match=r"study\.json' cannot be read"):
+        snapshot(tmp_path)
+
+
 def test_a_damaged_journal_is_an_error_with_a_remedy(searched: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     run, _ = searched
     (tmp_path / "study.json").write_bytes((run / "study.json").read_bytes())

@@ -6,7 +6,6 @@ import math
 import random
 from collections import Counter
 
-import numpy as np
 import pytest
 from small_spaces import small_space
 from work import at_most
@@ -16,10 +15,10 @@ from archdsl.base.errors import SpecError
 from archdsl.ir.conditions import allows, figures, reader
 from archdsl.language import parse
 from archdsl.network import Architecture
-from archdsl.space import arrays, graph, joining
+from archdsl.space import counting, joining
 from archdsl.space.checking import ranges
 from archdsl.space.counted import counted
-from archdsl.space.dominance import below
+from archdsl.space.formulas import Atom, junction
 
 # ---- against enumeration -------------------------------------------------------------------------------------
 
@@ -59,16 +58,14 @@ def test_counts_are_what_enumeration_finds(start: int) -> None:
     all_agree(range(start, start + 40))
 
 
-@pytest.mark.parametrize(("start", "many"), [(2000, 5_000), (2040, 0), (2080, 0), (2120, 0), (2160, 0)])
-def test_counts_hold_as_in_large_spaces(start: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("start", "small"), [(2000, 5_000), (2040, -1), (2080, -1), (2120, -1), (2160, -1)])
+def test_counts_hold_as_in_large_spaces(start: int, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small spaces would be one segment with no middle to meet in, and would not need what is made for many sums."""
-    monkeypatch.setattr(graph, "SHORTEST", 1)
-    monkeypatch.setattr(graph, "LONGEST", 2)
-    monkeypatch.setattr(joining, "MANY", many)
+    monkeypatch.setattr(counting, "FEW", 0)
+    monkeypatch.setattr(counting, "MANY", start % 3)
+    monkeypatch.setattr(joining, "SMALL", small)
     if start >= 2120:
-        monkeypatch.setattr(joining, "SMALL", -1)
         monkeypatch.setattr(joining, "MAX_BOXES", 1)
-        monkeypatch.setattr(joining, "PAIRS_PER_STEP", 10**9)
     all_agree(range(start, start + 40))
 
 
@@ -190,12 +187,12 @@ SAMPLED = [
 
 
 @pytest.mark.parametrize("text", SAMPLED)
-@pytest.mark.parametrize("segments", [(6, 24), (1, 2)])
+@pytest.mark.parametrize("segments", [(60, 2_000), (0, 0)])
 def test_fillings_are_drawn_evenly(text: str, segments: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     from scipy.stats import chisquare
 
-    monkeypatch.setattr(graph, "SHORTEST", segments[0])
-    monkeypatch.setattr(graph, "LONGEST", segments[1])
+    monkeypatch.setattr(counting, "FEW", segments[0])
+    monkeypatch.setattr(counting, "MANY", segments[1])
     known = counted(parse("input 3x8x8 " + text))
     assert known is not None
     feasible = [str(member.choices) for member in known.listed()]
@@ -223,22 +220,27 @@ def test_a_sample_of_all_holds_even_the_rarest_network() -> None:
 # ---- parts ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dimensions", [0, 1, 2, 3, 4])
-def test_points_below_bounds(dimensions: int) -> None:
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+@pytest.mark.parametrize(("small", "boxes"), [(10**9, 200), (-1, 200), (-1, 0)])
+def test_sums_that_complete_others(dimensions: int, small: int, boxes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, by planes and layers, and all pairs at once: the same numbers, of any size."""
+    monkeypatch.setattr(joining, "SMALL", small)
+    monkeypatch.setattr(joining, "MAX_BOXES", boxes)
     rng = random.Random(dimensions)
-    points = [([rng.randrange(12) for _ in range(dimensions)], rng.randrange(10**30)) for _ in range(60)]
-    bounds = [[rng.randrange(-2, 14) for _ in range(dimensions)] for _ in range(60)]
+    ways = [rng.randrange(10**30) for _ in range(60)]
+    before, after = ([[rng.randrange(12) for _ in range(60)] for _ in range(dimensions)] for _ in range(2))
+    bounds = [rng.randrange(6, 20) for _ in range(dimensions)]
+    formula = junction(True, [Atom(form, bound) for form, bound in enumerate(bounds)])
     expected = [
-        sum(weight for point, weight in points if all(x <= b for x, b in zip(point, bound, strict=True)))
-        for bound in bounds
+        sum(
+            way
+            for way, *other in zip(ways, *after, strict=True)
+            if all(a + b <= bound for a, b, bound in zip(one, other, bounds, strict=True))
+        )
+        for one in zip(*before, strict=True)
     ]
-    assert below(points, bounds) == expected
-    columns = [
-        arrays.integers([[row[d] for row in rows] for d in range(dimensions)], 60)
-        for rows in ([p for p, _ in points], bounds)
-    ]
-    found = arrays.below(columns[0], arrays.limbs([weight for _, weight in points]), columns[1])
-    total = np.zeros((len(found) + 2, 60), dtype=np.int64)
-    arrays.add(total, np.arange(60), -3, found)
-    arrays.add(total, np.arange(60), 4, found)
-    assert arrays.whole(total) == expected
+    assert joining.completed(formula, before, after, ways, lambda steps: None) == expected
+    large = [[2**70 + value for value in column] for column in before]
+    shifted = junction(True, [Atom(form, bound + 2**70) for form, bound in enumerate(bounds)])
+    if small < 0:
+        assert joining.completed(shifted, large, after, ways, lambda steps: None) == expected

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_workers import workers_of_a_server  # noqa: F401
 from shared_searches import TINY, check, command, search, server_of_a_file, started, url_of_the_server  # noqa: F401
 
 import archdsl
@@ -15,6 +16,8 @@ from archdsl.base.errors import DataError, RunError, StudyError
 from archdsl.study.database import open_engine, open_storage, patiently
 from archdsl.study.distributed import join
 from archdsl.study.watch import Watch
+
+pytestmark = pytest.mark.usefixtures("quick_workers")
 
 
 def test_a_database_is_opened_by_many_at_once(server: Any):

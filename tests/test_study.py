@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from quick_workers import workers_of_a_server  # noqa: F401
 from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from tiny_space import tiny
 
@@ -184,6 +185,7 @@ def test_a_larger_budget_goes_on_with_the_sampler_that_the_study_was_begun_with(
         run(TINY, tmp_path / first["run"], little, budget=8, sampler="exhaustive")
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_two_workers_repeat_themselves(little: Path, tmp_path: Path):
     spec = TINY + "stage(8, stride=1, heads=2) [{C|M}*2]"
     first = run(spec, tmp_path / "a", little, budget=8, workers=2)

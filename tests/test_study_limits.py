@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick_workers import workers_of_a_server  # noqa: F401
 from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from test_study import TINY, outline, run
 from tiny_space import tiny
@@ -168,7 +169,7 @@ def test_a_folder_in_which_another_search_begins_this_very_moment_is_no_folder_o
     assert RunFolder(tmp_path, plan).plan == plan
 
 
-@pytest.mark.usefixtures("rough_analyses")
+@pytest.mark.usefixtures("rough_analyses", "quick_workers")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_final_is_trained_after_the_time_limit_and_they_are_made_up_for_later(
     workers: int, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -31,8 +31,7 @@ from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
 from archdsl.language.sources import read_spec
 from archdsl.network import digest, resolve_model
-from archdsl.report.networks import Measured, Run, page, rows
-from archdsl.report.networks.document import documents
+from archdsl.report.networks import Measured, Run, documents, page, rows
 from archdsl.report.networks.measured import spreads
 from archdsl.training.experiment import fit_to_data
 

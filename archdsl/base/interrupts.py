@@ -26,16 +26,16 @@ def listening() -> Iterator[None]:
 
     For the command alone, which ends with it: afterwards nothing is left to interrupt, and Ctrl-C is ignored.
     """
-    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell may have made this process deaf
-    if hears:
-        signal.signal(signal.SIGINT, _hear)
-        sys.unraisablehook = _unraisable
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # a shell has made this process deaf
+        yield
+        return
+    signal.signal(signal.SIGINT, _hear)
+    sys.unraisablehook = _unraisable
     try:
         with as_interrupt():
             yield
     finally:
-        if hears:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -62,8 +62,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def ask() -> None:
-    """Raises KeyboardInterrupt if Ctrl-C came; for between two steps, also of what is tidied up after it."""
-    if _unanswered() and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+    """Raises KeyboardInterrupt if Ctrl-C came, but not while things are tidied up after it; for between two steps."""
+    if _is_unanswered() and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
         raise KeyboardInterrupt
 
 
@@ -73,7 +73,7 @@ def as_interrupt() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _unanswered():
+        if _is_unanswered():
             raise KeyboardInterrupt from error
         raise
 
@@ -85,7 +85,7 @@ def answered() -> int:
     return came
 
 
-def _unanswered() -> bool:
+def _is_unanswered() -> bool:
     return _came > 0 and signal.getsignal(signal.SIGINT) is _hear
 
 

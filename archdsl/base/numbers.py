@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 MISSING = "–"
 MINUS = "\u2212"
+MOST_OPTIONS = 12  # side by side
 _SUFFIXES = ((" T", 1e12), (" G", 1e9), (" M", 1e6), (" K", 1e3))
 
 
@@ -58,3 +59,18 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
 def listing(items: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return "".join(items) if len(items) < 2 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def options(words: Sequence[str], *, ends: bool = False) -> str:
+    """What there is to choose from: side by side, or the first and the last where there are many.
+
+    >>> options(["C", "M"]), options(["0.001", "0.1"], ends=True), options([str(n) for n in range(2000)])
+    ('C | M', '0.001 .. 0.1 (log)', '0 .. 1999 (2,000 values)')
+
+    Args:
+        words: the options.
+        ends: whether they are the two ends of a logarithmic range.
+    """
+    if ends:
+        return f"{words[0]} .. {words[1]} (log)"
+    return " | ".join(words) if len(words) <= MOST_OPTIONS else f"{words[0]} .. {words[-1]} ({len(words):,} values)"

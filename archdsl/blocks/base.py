@@ -1,21 +1,24 @@
-"""What a block is: typed arguments, and either a rule of its own (Primitive) or a tree of other blocks (Composite).
+"""Defines what a block is: typed arguments, and the tree of primitives that they make of an input shape.
 
-Shapes, parameters and MACs follow from the tree before PyTorch is imported (`trees`); `build` makes the modules from
+Shapes, parameters and MACs are on the tree before PyTorch is imported; `archdsl.network.model` makes the modules from
 the same tree, so the two cannot drift apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from archdsl.blocks.shapes import Shape, ShapeError
+from archdsl.blocks.calls import ByRule, Call
+from archdsl.blocks.shapes import Shape
+from archdsl.ir import Scalar
 
-if TYPE_CHECKING:
-    from torch import nn
+Role: TypeAlias = Literal["conv", "msa", "mlp"]
+Join: TypeAlias = Literal["sum", "concat", "apart"]
 
 
 class Block(BaseModel):
@@ -41,8 +44,18 @@ class Block(BaseModel):
         """Whether the block has this argument."""
         return argument in cls.__pydantic_fields__  # `model_fields` asks the metaclass for it every time
 
+    @property
+    def values(self) -> Mapping[str, Scalar]:
+        """All of its arguments."""
+        return dict(self)
 
-Role: TypeAlias = Literal["conv", "msa", "mlp"]
+    def tree(self, x: Shape) -> Tree:
+        """The tree of primitives it stands for, given its input shape.
+
+        Raises:
+            ShapeError: the block does not fit.
+        """
+        raise TypeError(f"{type(self).__name__} makes no tree")
 
 
 class Primitive(Block):
@@ -82,130 +95,132 @@ class Primitive(Block):
         """Multiply-accumulates of matrix products for one example; element-wise work counts nothing."""
         return 0
 
-    def build(self, x: Shape) -> nn.Module:
-        """The PyTorch module for input shape `x`."""
-        raise TypeError(f"{type(self).__name__} builds no module")
+    def call(self, x: Shape) -> Call:
+        """The call that makes its PyTorch module for input shape `x`; Python source is written from it, too."""
+        return Call(self.build, x)
+
+    def build(self, x: Shape) -> Any:
+        """The `nn.Module` for input shape `x`, for blocks that give no `call`; they cannot be written as Python."""
+        raise TypeError(f"{type(self).__name__} makes no module: it needs a method 'call' or 'build'")
+
+    def tree(self, x: Shape) -> Tree:
+        """A leaf."""
+        meaning = canonical([self.kind_name, self.said(x)])
+        return Leaf(x, self.output(x), self.params(x), self.macs(x), meaning, (), self)
 
 
-class Composite(Block):
-    """A block said in terms of others."""
-
-    def expand(self, x: Shape) -> Node:
-        """The tree of blocks it stands for, given its input shape.
-
-        Raises:
-            ShapeError: the block does not fit.
-        """
-        raise TypeError(f"{type(self).__name__} has no expansion")
+def canonical(content: Any) -> str:
+    """Plain data in canonical JSON, of which hashes are made."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-Costs: TypeAlias = "dict[Shape, Cost]"  # known so far, by what flows in
+Parts: TypeAlias = "tuple[tuple[str, Tree], ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """Named parts, one after the other."""
-
-    parts: tuple[tuple[str, Node], ...]
-    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
+# ---- trees -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Residual:
+class Tree:
+    """A block where something flows in.
+
+    Attributes:
+        x, out: shapes that flow in and out.
+        params, macs: learnable parameters; multiply-accumulates for one example.
+        meaning: what it computes in canonical JSON, the items of a list; names and groupings are left out of it, and
+            so is what equals a default.
+        parts: what it is made of, by the names of their modules.
+    """
+
+    x: Shape
+    out: Shape
+    params: int
+    macs: int
+    meaning: str
+    parts: Parts
+
+    def call(self) -> Call:
+        """The call that makes its module; `initialise` has still to draw the weights of layers."""
+        raise TypeError(f"{type(self).__name__} makes no module")
+
+    def calls(self) -> tuple[tuple[str, Call], ...]:
+        """Those of its parts, by name."""
+        return tuple((name, part.call()) for name, part in self.parts)
+
+    def primitives(self) -> Iterator[Primitive]:
+        """Its primitives in order, those of shortcuts left out."""
+        for _, part in self.parts:
+            yield from part.primitives()
+
+    def units(self, path: str) -> Iterator[tuple[str, Role, Shape]]:
+        """The residual units in it: module path, role, output shape."""
+        for name, part in self.parts:
+            yield from part.units(f"{path}.{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Tree):
+    """A primitive."""
+
+    block: Primitive
+
+    def call(self) -> Call:
+        """As the primitive says."""
+        call = self.block.call(self.x)
+        return ByRule(call.target, *call.args, **call.kwargs) if self.block.drawn_by_rule else call
+
+    def primitives(self) -> Iterator[Primitive]:
+        """Itself."""
+        yield self.block
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Tree):
+    """Parts, one after the other."""
+
+    def call(self) -> Call:
+        """An `nn.Sequential`."""
+        return Call("archdsl.blocks.layers.sequence:sequential", *self.calls())
+
+
+@dataclass(frozen=True, slots=True)
+class Residual(Tree):
     """`act(shortcut(h) + branch(h))`, where h is the input after the first `shared` parts.
 
     Attributes:
-        parts: the branch, by name; the first `shared` of them come before the shortcut leaves.
+        parts: the branch; the first `shared` of them come before the shortcut leaves.
+        role: what the branch does, for the analyses.
         shortcut: None for the identity.
         act: what follows the sum, None for nothing.
-        role: what the branch does, for the analyses.
     """
 
-    parts: tuple[tuple[str, Node], ...]
     role: Role
-    shortcut: Node | None = None
-    shared: int = 0
-    act: Node | None = None
-    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
+    shortcut: Tree | None
+    shared: int
+    act: Tree | None
 
+    def call(self) -> Call:
+        """A module of ours, whose branch can be dropped while training."""
+        shortcut, act = (None if tree is None else tree.call() for tree in (self.shortcut, self.act))
+        return Call("archdsl.blocks.layers.residual:Residual", list(self.calls()), shortcut, self.shared, act)
 
-Join: TypeAlias = Literal["sum", "concat", "apart"]
+    def units(self, path: str) -> Iterator[tuple[str, Role, Shape]]:
+        """Itself; what stands inside is part of it."""
+        yield path, self.role, self.out
 
 
 @dataclass(frozen=True, slots=True)
-class Parallel:
-    """Named parts side by side, their outputs added, or put together along the channels.
+class Parallel(Tree):
+    """Parts side by side, their outputs added, or put together along the channels.
 
     `apart`: two parts, the first for the map of what flows in, the second for its class token.
     """
 
-    parts: tuple[tuple[str, Node], ...]
     join: Join
-    costs: Costs = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    def inner(self, x: Shape) -> Iterator[tuple[str, Node, Shape]]:
-        """The parts with what flows into each."""
-        for (name, part), inflow in zip(self.parts, inflows(self.join, len(self.parts), x), strict=True):
-            yield name, part, inflow
-
-
-Node: TypeAlias = Block | Sequence | Residual | Parallel
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Output shape, parameters and MACs of a node."""
-
-    out: Shape
-    params: int
-    macs: int
-
-
-def inflows(join: Join, count: int, x: Shape) -> tuple[Shape, ...]:
-    """What flows into each of `count` parts side by side.
-
-    Raises:
-        ShapeError: there have to be others, or there is no class token to set apart.
-    """
-    if count == 0:
-        raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
-    if join != "apart":
-        return (x,) * count
-    if count != 2:
-        raise ShapeError(
-            f"'apart' takes two items, one for the map and one for the class token, not {count}", None,
-            "several blocks in parentheses are one item: apart[(norm conv) linear]",
-        )  # fmt: skip
-    if not x.is_tokens:
-        raise ShapeError(f"'apart' needs a class token, but gets {x}", None, "write 'cls' into the stem")
-    return x._replace(prefix=0), Shape(x.channels, 0, 0)
-
-
-# What modules have already, so that no part can be called so (`nn.Sequential`, and our own in `archdsl.blocks.layers`).
-_TAKEN_NAMES = """
-    T_destination act_out add_module append apply bfloat16 branch branches buffers call_super_init children compile cpu
-    cuda double drop_path dump_patches eval extend extra_repr float forward get_buffer get_extra_state get_parameter
-    get_submodule half insert ipu join load_state_dict modules mtia named_buffers named_children named_modules
-    named_parameters parameters pop requires_grad_ set_extra_state set_submodule share_memory shared shortcut state_dict
-    to to_empty train training type xpu zero_grad
-"""
-TAKEN_NAMES = frozenset(_TAKEN_NAMES.split())
-
-
-def free_name(name: str, taken: dict[str, int]) -> str:
-    """A module name that is not taken yet: the name itself, else numbered from 2; it is taken from then on.
-
-    Args:
-        name: what the module would be called.
-        taken: the names so far, each with the number at which to go on.
-    """
-    plain = name not in TAKEN_NAMES and not name.startswith(("register_", "_"))
-    if plain and name not in taken:
-        taken[name] = 2
-        return name
-    number = taken.get(name, 2)
-    while (found := f"{name}{number}") in taken:
-        number += 1
-    taken[name] = number + 1
-    taken[found] = 2
-    return found
+    def call(self) -> Call:
+        """A module of ours."""
+        if self.join == "apart":
+            grid = (self.x.height, self.x.width)
+            return Call("archdsl.blocks.layers.parallel:Apart", list(self.calls()), grid)
+        return Call("archdsl.blocks.layers.parallel:Parallel", list(self.calls()), self.join)

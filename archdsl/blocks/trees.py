@@ -1,137 +1,106 @@
-"""A tree of blocks to what follows from it without PyTorch: shapes, cost, what its residual units do, its meaning."""
+"""Puts trees of blocks together: what flows out, what it costs and what it means, or why the parts do not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
-from archdsl.blocks.base import Composite, Cost, Node, Parallel, Primitive, Residual, Role, Sequence
+from archdsl.blocks.base import Join, Parallel, Parts, Residual, Role, Sequence, Tree
 from archdsl.blocks.shapes import Shape, ShapeError
 
 
-def measure(node: Node, x: Shape) -> Cost:
-    """Shape and cost of a tree of blocks for input shape `x`, without PyTorch.
+def sequence(parts: Parts, x: Shape) -> Sequence:
+    """Parts one after the other, each made for what the one before it gives."""
+    return Sequence(x, flow(parts, x), *_sums([part for _, part in parts]), _said(parts), parts)
+
+
+def flow(parts: Parts, x: Shape) -> Shape:
+    """What flows out of parts one after the other."""
+    return parts[-1][1].out if parts else x
+
+
+def residual(
+    parts: Parts, x: Shape, *, shortcut: Tree | None = None, shared: int = 0, act: Tree | None = None
+) -> Residual:
+    """A residual unit.
+
+    Args:
+        parts: one after the other.
+        x: what flows in.
+        shortcut: for what flows out of the first `shared` parts; None for the identity.
+        shared: how many parts come before the shortcut leaves.
+        act: what follows the sum, made for it.
 
     Raises:
-        ShapeError: a part does not fit.
+        ShapeError: branch and shortcut cannot be added.
     """
-    if isinstance(node, Primitive):
-        return Cost(node.output(x), node.params(x), node.macs(x))
-    if isinstance(node, Composite):
-        try:
-            return measure(node.expand(x), x)
-        except ShapeError as error:
-            if error.argument is None or node.takes(error.argument):
-                raise
-            raise ShapeError(error.message, None, error.help) from None  # an argument of a part, not of this block
-    if not isinstance(node, (Sequence, Parallel, Residual)):
-        raise TypeError(f"not a block: {node!r}")
-    if x not in node.costs:  # what stands in it, and in that, is not to be measured once for every level
-        node.costs[x] = _measure_structure(node, x)
-    return node.costs[x]
+    leaving, out = flow(parts[:shared], x), flow(parts, x)
+    beside = leaving if shortcut is None else shortcut.out
+    if out != beside:
+        raise ShapeError(f"the branch gives {out}, the shortcut {beside}; they cannot be added")
+    said = [f"[{_said(parts[:shared])}]", f"[{_said(parts[shared:])}]"]
+    said += ["null" if part is None else f"[{part.meaning}]" for part in (shortcut, act)]
+    whole = [*(part for _, part in parts), *(part for part in (shortcut, act) if part is not None)]
+    meaning = f'["residual",{",".join(said)}]'
+    return Residual(x, out, *_sums(whole), meaning, parts, role(t for _, t in parts), shortcut, shared, act)
 
 
-def _measure_structure(node: Sequence | Parallel | Residual, x: Shape) -> Cost:
-    if isinstance(node, Sequence):
-        return _measure_parts(node.parts, x)
-    if isinstance(node, Parallel):
-        return _measure_parallel(node, x)
-    shared = _measure_parts(node.parts[: node.shared], x)
-    branch = _measure_parts(node.parts[node.shared :], shared.out)
-    shortcut = measure(node.shortcut, shared.out) if node.shortcut else Cost(shared.out, 0, 0)
-    if branch.out != shortcut.out:
-        raise ShapeError(f"the branch gives {branch.out}, the shortcut {shortcut.out}; they cannot be added")
-    total = [shared, branch, shortcut, *([measure(node.act, branch.out)] if node.act else [])]
-    return Cost(branch.out, sum(c.params for c in total), sum(c.macs for c in total))
+def parallel(parts: Parts, join: Join, x: Shape) -> Parallel:
+    """Parts side by side, each made for its share of `inflows`.
+
+    Raises:
+        ShapeError: their outputs do not go together.
+    """
+    trees = [part for _, part in parts]
+    meaning = f'["{join}",[{",".join(f"[{tree.meaning}]" for tree in trees)}]]'
+    return Parallel(x, _joined(join, [tree.out for tree in trees]), *_sums(trees), meaning, parts, join)
 
 
-def _measure_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> Cost:
-    params = macs = 0
-    for _, part in parts:
-        cost = measure(part, x)
-        x, params, macs = cost.out, params + cost.params, macs + cost.macs
-    return Cost(x, params, macs)
+def _sums(trees: list[Tree]) -> tuple[int, int]:
+    return sum(tree.params for tree in trees), sum(tree.macs for tree in trees)
 
 
-def _measure_parallel(node: Parallel, x: Shape) -> Cost:
-    costs = [measure(part, inflow) for _, part, inflow in node.inner(x)]
-    first = costs[0].out
-    if node.join == "apart":
-        out = _together(first, costs[1].out)
-        return Cost(out, sum(c.params for c in costs), sum(c.macs for c in costs))
-    channels = sum(cost.out.channels for cost in costs)
-    for cost in costs[1:]:
-        alike = cost.out if node.join == "sum" else cost.out._replace(channels=first.channels)
+def _said(parts: Parts) -> str:
+    return ",".join(part.meaning for _, part in parts if part.meaning)
+
+
+def _joined(join: Join, outs: list[Shape]) -> Shape:
+    first = outs[0]
+    if join == "apart":
+        token = outs[1]
+        if not (first.is_map and token.is_vector and first.channels == token.channels):
+            raise ShapeError(
+                f"the parts of 'apart' do not match: {first} and, of the class token, {token}", None,
+                "the first keeps a map a map, the second gives the token as many channels",
+            )  # fmt: skip
+        return first._replace(prefix=1)
+    for out in outs[1:]:
+        alike = out if join == "sum" else out._replace(channels=first.channels)
         if alike != first:
-            raise ShapeError(f"the parts of '{node.join}' do not match: one gives {first}, another {cost.out}")
-    out = first if node.join == "sum" else first._replace(channels=channels)
-    return Cost(out, sum(c.params for c in costs), sum(c.macs for c in costs))
+            raise ShapeError(f"the parts of '{join}' do not match: one gives {first}, another {out}")
+    return first if join == "sum" else first._replace(channels=sum(out.channels for out in outs))
 
 
-def _together(grid: Shape, token: Shape) -> Shape:
-    if not (grid.is_map and token.is_vector and grid.channels == token.channels):
-        raise ShapeError(
-            f"the parts of 'apart' do not match: {grid} and, of the class token, {token}", None,
-            "the first keeps a map a map, the second gives the token as many channels",
-        )  # fmt: skip
-    return grid._replace(prefix=1)
+def inflows(join: Join, count: int, x: Shape) -> tuple[Shape, ...]:
+    """What flows into each of `count` parts side by side.
 
-
-def roles(node: Node, x: Shape, path: str) -> Iterator[tuple[str, Role, Shape]]:
-    """The residual units in a tree: module path, role, output shape."""
-    if isinstance(node, Composite):
-        yield from roles(node.expand(x), x, path)
-    elif isinstance(node, Residual):
-        yield path, node.role, measure(node, x).out
-    elif isinstance(node, Sequence):
-        for name, part in node.parts:
-            yield from roles(part, x, f"{path}.{name}")
-            x = measure(part, x).out
-    elif isinstance(node, Parallel):
-        for name, part, inflow in node.inner(x):
-            yield from roles(part, inflow, f"{path}.{name}")
-
-
-def role(nodes: Iterable[Node]) -> Role:
-    """What a branch does: attention if there is any in it, else convolution or pooling, else a matrix alone."""
-    found = {primitive.role for node in nodes for primitive in primitives(node)}
-    return "msa" if "msa" in found else "conv" if "conv" in found else "mlp"
-
-
-def primitives(node: Node | None) -> Iterator[Primitive]:
-    """The primitives of a tree without composites, shortcuts left out."""
-    if isinstance(node, Primitive):
-        yield node
-    elif isinstance(node, (Sequence, Residual, Parallel)):
-        for _, part in node.parts:
-            yield from primitives(part)
-
-
-def meaning(node: Node, x: Shape) -> list[Any]:
-    """What a tree computes as plain data: names and groupings are left out, and so is what equals a default.
-
-    It is what the hash of a network is made of.
+    Raises:
+        ShapeError: there have to be others, or there is no class token to set apart.
     """
-    if isinstance(node, Composite):
-        return meaning(node.expand(x), x)
-    if isinstance(node, Primitive):
-        return [[node.kind_name, node.said(x)]]
-    if isinstance(node, Parallel):
-        return [[node.join, [meaning(part, inflow) for _, part, inflow in node.inner(x)]]]
-    if isinstance(node, Sequence):
-        return _meaning_parts(node.parts, x)
-    if isinstance(node, Residual):
-        h = _measure_parts(node.parts[: node.shared], x).out
-        shared, branch = _meaning_parts(node.parts[: node.shared], x), _meaning_parts(node.parts[node.shared :], h)
-        shortcut = None if node.shortcut is None else meaning(node.shortcut, h)
-        act = None if node.act is None else meaning(node.act, measure(node, x).out)
-        return [["residual", shared, branch, shortcut, act]]
-    raise TypeError(f"not a block: {node!r}")
+    if count == 0:
+        raise ShapeError("there is nothing to run side by side", None, "for example: sum[conv conv(k=5)]")
+    if join != "apart":
+        return (x,) * count
+    if count != 2:
+        raise ShapeError(
+            f"'apart' takes two items, one for the map and one for the class token, not {count}", None,
+            "several blocks in parentheses are one item: apart[(norm conv) linear]",
+        )  # fmt: skip
+    if not x.is_tokens:
+        raise ShapeError(f"'apart' needs a class token, but gets {x}", None, "write 'cls' into the stem")
+    return x._replace(prefix=0), Shape(x.channels, 0, 0)
 
 
-def _meaning_parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[Any]:
-    found: list[Any] = []
-    for _, part in parts:
-        found += meaning(part, x)
-        x = measure(part, x).out
-    return found
+def role(trees: Iterable[Tree]) -> Role:
+    """What a branch does: attention if there is any in it, else convolution or pooling, else a matrix alone."""
+    found = {primitive.role for tree in trees for primitive in tree.primitives()}
+    return "msa" if "msa" in found else "conv" if "conv" in found else "mlp"

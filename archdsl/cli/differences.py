@@ -1,13 +1,14 @@
-"""A difference of two networks or spaces in, lines for a reader out: coloured on a terminal, plain elsewhere."""
+"""Prints the difference of two networks or spaces: coloured on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from archdsl.base.numbers import options
 from archdsl.ir.arguments import show
 from archdsl.network.comparison import BlockChange, Change, Difference, PartDifference, Side
 from archdsl.space.comparison import DecisionChange, SpaceDifference
@@ -119,11 +120,6 @@ def _space(found: SpaceDifference) -> Iterator[str]:
 
 def _decision(decision: DecisionChange) -> Iterator[str]:
     if decision.before:
-        yield f"  - {decision.name}: {_choices(decision.before)}"
+        yield f"  - {decision.name}: {options(decision.before)}"
     if decision.after:
-        yield f"  + {decision.name}: {_choices(decision.after)}"
-
-
-def _choices(choices: Iterable[str]) -> str:
-    words = list(choices)
-    return " | ".join(words) if len(words) <= 12 else f"{words[0]} .. {words[-1]} ({len(words):,} values)"
+        yield f"  + {decision.name}: {options(decision.after)}"

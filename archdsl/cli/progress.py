@@ -1,4 +1,4 @@
-"""Progress on standard error: live bars on a terminal, plain lines elsewhere."""
+"""Shows progress on standard error: live bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about searches: `search`, `report`."""
+"""Adds the commands about searches: `search`, `report`, `worker`."""
 
 from __future__ import annotations
 

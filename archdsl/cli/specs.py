@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdsl.base.errors import ArchdslError, Diagnostic, SpecError, UsageError
+from archdsl.base.numbers import options
 from archdsl.cli.app import File, Json, Seed, app, print_json
 
 if TYPE_CHECKING:
@@ -71,15 +72,8 @@ def error_documents(error: SpecError) -> list[dict[str, Any]]:
 
 
 def _error_document(diagnostic: Diagnostic) -> dict[str, Any]:
-    span = diagnostic.span
-    return {
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "end_line": span.end_line if span else None,
-        "end_column": span.end_column if span else None,
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-    }
+    place = {name: getattr(diagnostic.span, name, None) for name in ("line", "column", "end_line", "end_column")}
+    return {**place, "message": diagnostic.message, "help": diagnostic.help}
 
 
 class Stage(StrEnum):
@@ -151,9 +145,7 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         if len(members) < sample:
             sys.stderr.write(f"only {len(members)} different members were found\n")
     document: dict[str, Any] = {
-        "size": extent.size,
-        "feasible": extent.feasible,
-        "networks": extent.networks,
+        **{name: getattr(extent, name) for name in ("size", "feasible", "networks")},
         "decisions": [{"name": d.name, "choices": list(d.choices)} for d in decisions],
         "members": members,
     }
@@ -161,7 +153,7 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         if document[name] is None:
             interval = getattr(extent, f"{name}_interval")
             document[f"{name}_estimate"] = getattr(extent, f"{name}_estimate")
-            document[f"{name}_interval"] = None if interval is None else list(interval)
+            document[f"{name}_interval"] = interval and list(interval)
     if not_counted := open_measures(spec.require):
         document["not_counted"] = list(not_counted)
     if as_json:
@@ -172,12 +164,7 @@ def _print_space(source: Source, list_members: bool, sample: int, seed: int, as_
         print(f"not counting what {', '.join(not_counted)} excludes, which only measuring tells")
     width = max((len(d.name) for d in decisions), default=0)
     for decision in decisions:
-        if decision.is_real:
-            choices = f"{decision.choices[0]} .. {decision.choices[1]} (log)"
-        elif len(decision.choices) > 12:
-            choices = f"{decision.choices[0]} .. {decision.choices[-1]} ({len(decision.choices)} values)"
-        else:
-            choices = " | ".join(decision.choices)
+        choices = options(decision.choices, ends=decision.is_real)
         print(f"  {decision.name:<{width}}  {choices}")
     for number, member in enumerate(members, start=1):
         print(f"\n# member {number}\n{member}", end="")

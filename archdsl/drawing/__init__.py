@@ -1,4 +1,4 @@
-"""A spec in, a picture of its network or space out: a matplotlib figure, a file, or HTML for a notebook.
+"""Draws the network or the space of a spec: as a matplotlib figure, a file, or HTML for a notebook.
 
     from archdsl.drawing import draw, draw_file, html
 

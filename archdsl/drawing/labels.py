@@ -1,4 +1,4 @@
-"""A spec in; which words stand where out: labels of blocks, arguments in the legend, beside a stage, below a block."""
+"""Decides which words stand where: labels of blocks; arguments in the legend, beside a stage or below a block."""
 
 from __future__ import annotations
 

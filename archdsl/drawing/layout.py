@@ -1,12 +1,11 @@
-"""The parts of a row in, boxes with places out: how large everything is and where it stands, in inches."""
+"""Lays out the parts of a row: how large everything is and where it stands, in inches."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
 
-from archdsl.drawing.folding import fold
-from archdsl.drawing.picture import Group, Part, Repeated, Tile
+from archdsl.drawing.picture import Part, Tile, fold
 
 LINE = 0.105  # of notes below a tile
 NOTE, LABEL, LETTER = 6.0, 7.0, 8.5  # sizes of type, in points
@@ -62,36 +61,30 @@ def place(part: Part, most: float, inner: bool = False) -> Box:
     if isinstance(part, Tile):
         width, height, _ = tile_size(part, inner)
         notes = max((measure(note, NOTE) for note in part.notes), default=0.0)
-        below = LINE * len(part.notes) + (0.02 if part.notes else 0.0)
-        return Box(part, max(width, notes), height + below, height / 2, inner)
-    if isinstance(part, Repeated):
-        box = flow(part.parts, most - 2 * PAD, inner)
-        width = max(box.width + 2 * PAD, measure(part.times, NOTE, True) + 0.06)
-        held = [((width - box.width) / 2, PAD + CARD, box)]
-        return Box(part, width + 0.06, box.height + 2 * PAD + CARD, PAD + CARD + box.axis, inner, held)
-    if isinstance(part, Group):
-        label, _, _ = tile_size(part.tile, True)
-        box = _stack(part, part.branches, most, label, HEADER)
-        lines = [measure(note, NOTE) for note in part.tile.notes]
-        box.width, box.height = max([box.width, *lines]), box.height + LINE * len(lines) + (0.02 if lines else 0.0)
-        return box
-    return _stack(
-        part, part.options, most, measure(part.name, NOTE, True) if part.name else 0.0, 0.09 * bool(part.name)
-    )
+        return Box(part, max(width, notes), height + below(part.notes), height / 2, inner)
+    held = [flow(sequence, most - 2 * PAD, inner or part.kind != "repeat") for sequence in part.sequences]
+    if part.tile is not None:
+        top, least = HEADER, tile_size(part.tile, True)[0]
+    elif part.kind == "repeat":
+        top, least = CARD, measure(part.label, NOTE, True) + 0.06 - 2 * PAD
+    else:
+        top, least = (0.09, measure(part.label, NOTE, True)) if part.label else (0.0, 0.0)
+    width = max([box.width for box in held] + [least]) + 2 * PAD
+    y, children = top + PAD, []
+    for box in held:
+        children.append(((width - box.width) / 2, y, box))
+        y += box.height + 0.06
+    height = y - 0.06 + PAD
+    if part.kind == "repeat":  # a second card sticks out behind
+        return Box(part, width + 0.06, height, top + PAD + held[0].axis, inner, children)
+    notes = part.tile.notes if part.tile else ()
+    wide = max([width, *(measure(note, NOTE) for note in notes)])
+    return Box(part, wide, height + below(notes), height / 2, True, children)
 
 
-def _stack(part: Part, sequences: tuple[tuple[Part, ...], ...], most: float, least: float, top: float) -> Box:
-    """Sequences one above the other in a frame, `top` being left free for its name."""
-    options = [flow(option, most - 2 * PAD, True) for option in sequences]
-    width = max([o.width for o in options] + [least]) + 2 * PAD
-    box = Box(part, width, 0.0, 0.0, True)
-    y = top + PAD
-    for option in options:
-        box.children.append(((width - option.width) / 2, y, option))
-        y += option.height + 0.06
-    box.height = y - 0.06 + PAD
-    box.axis = box.height / 2
-    return box
+def below(notes: tuple[str, ...]) -> float:
+    """The height of the notes under a tile."""
+    return LINE * len(notes) + 0.02 if notes else 0.0
 
 
 def flow(parts: tuple[Part, ...], most: float, inner: bool = False) -> Box:

@@ -1,4 +1,4 @@
-"""A spec in; out a few members that together show each of its blocks: its kind, the shapes that flow, the costs.
+"""Finds a few members that together show each block of a spec: its kind, the shapes that flow, the costs.
 
 A picture of a space needs facts that only members have (the resolution of a stage, what a block computes), but not all
 of its members: the plainest, one per option, and one for each block that none of these holds.

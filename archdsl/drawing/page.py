@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from archdsl import ir, space
 from archdsl.base.errors import SpecError
+from archdsl.base.numbers import options
 from archdsl.base.pictures import inline as inline
 from archdsl.drawing.members import Members, look
 from archdsl.drawing.sheet import Sheet
-from archdsl.drawing.words import MOST_OPTIONS, TIMES
+from archdsl.drawing.words import TIMES
 
 MOST_ROWS = 200
 _displays = itertools.count(1)  # the same picture may stand in a notebook twice
@@ -38,7 +39,8 @@ def html(spec: ir.Spec, lay_out: Callable[[Members], Sheet]) -> str:
     summary = " · ".join(sheet.picture.summary)
     table = _blocks(members) if ir.first_hole(spec) is None else _decisions(spec)
     label = f"{spec.name}: {summary}"
-    picture = inline(svg(sheet), label, f"{spec.name} {next(_displays)}")
+    text = svg(sheet)
+    picture = inline(text, label, f"{next(_displays)} {text}")  # outputs of an earlier session may stand beside it
     return f'<div class="archdsl" style="{_CARD}">{picture}{table}<p>{escape(label)}</p></div>'
 
 
@@ -59,23 +61,14 @@ def _blocks(members: Members) -> str:
 
 
 def _decisions(spec: ir.Spec) -> str:
-    rows: list[tuple[str, ...]] = []
-    for decision in space.decisions(spec):
-        choices = decision.choices
-        if decision.is_real:
-            said = f"{choices[0]} .. {choices[1]} (log)"
-        elif len(choices) > 2 * MOST_OPTIONS:
-            said = f"{choices[0]} .. {choices[-1]} ({len(choices):,} values)"
-        else:
-            said = " | ".join(choices)
-        rows.append((decision.name, said))
+    rows = [(decision.name, options(decision.choices, ends=decision.is_real)) for decision in space.decisions(spec)]
     return _table("decisions", ("decision", "choices"), _cut(rows), numbers=0)
 
 
-def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _cut(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """So many rows, and how many more there are."""
     over = len(rows) - MOST_ROWS
-    return rows if over <= 0 else [*rows[:MOST_ROWS], (f"… {over:,} more", *("" for _ in rows[0][1:]))]
+    return [*rows] if over <= 0 else [*rows[:MOST_ROWS], (f"… {over:,} more", *("" for _ in rows[0][1:]))]
 
 
 def _table(name: str, heads: Iterable[str], rows: list[tuple[str, ...]], numbers: int) -> str:

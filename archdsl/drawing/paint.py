@@ -1,4 +1,4 @@
-"""A laid-out picture in, a matplotlib figure out: heading, rows with their feature maps and costs, legend."""
+"""Paints a laid-out picture as a matplotlib figure: heading, rows with their feature maps and costs, legend."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.base import colours
 from archdsl.base.numbers import short as quantity
-from archdsl.drawing.blocks import Blocks, inset, outset
+from archdsl.drawing.blocks import (
+    BAND,
+    DASHES,
+    EDGE,
+    SHARED,
+    SIDE,
+    SOFT,
+    TOP,
+    Blocks,
+    ink,
+    inset,
+    narrowing,
+    outset,
+)  # fmt: skip
 from archdsl.drawing.layout import LABEL, NOTE, measure
-from archdsl.drawing.pencil import BAND, DASHES, EDGE, SHARED, SIDE, SOFT, TOP, Pencil, ink, narrowing
 from archdsl.drawing.picture import Entry, Tile
 from archdsl.drawing.sheet import EDGE as MARGIN
 from archdsl.drawing.sheet import ENTRY, HEADING, SKETCH, SUMMARY, Band, Sheet, mark_width, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NO_BLOCKS = "no blocks"
@@ -28,7 +41,7 @@ def paint(sheet: Sheet) -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, sheet.width), ylim=(sheet.height, 0))
     axes.axis("off")
-    painter = _Painter(Pencil(axes), sheet)
+    painter = _Painter(axes, sheet)
     painter.heading()
     for band in sheet.bands:
         painter.band(band)
@@ -39,28 +52,27 @@ def paint(sheet: Sheet) -> Figure:
     return figure
 
 
-class _Painter:
-    def __init__(self, pencil: Pencil, sheet: Sheet) -> None:
-        self.pencil = pencil
+class _Painter(Blocks):
+    def __init__(self, axes: Axes, sheet: Sheet) -> None:
+        super().__init__(axes, sheet.picture.shared)
         self.sheet = sheet
-        self.blocks = Blocks(pencil, sheet.picture.shared)
         self.largest = max(max(row.side) for row in sheet.picture.rows)
         self.widest = max(row.channels for row in sheet.picture.rows)
 
     def heading(self) -> None:
         picture = self.sheet.picture
-        self.pencil.text(MARGIN, 0.21, picture.name, 10.5, weight="bold", ha="left")
+        self.text(MARGIN, 0.21, picture.name, 10.5, weight="bold", ha="left")
         for i, line in enumerate(picture.summary + picture.notes):
-            self.pencil.text(MARGIN, HEADING + 0.06 + SUMMARY * i, line, LABEL, color=SOFT, ha="left")
+            self.text(MARGIN, HEADING + 0.06 + SUMMARY * i, line, LABEL, color=SOFT, ha="left")
 
     # ---- rows ----
 
     def band(self, band: Band) -> None:
         """A row: its ground, the sketch of what leaves it, words, blocks, costs."""
-        sheet, row, middle, text = self.sheet, band.row, band.middle, self.pencil.text
+        sheet, row, middle, text = self.sheet, band.row, band.middle, self.text
         if row.is_stage:
             style: dict[str, Any] = {"fc": BAND, "ec": "none", "zorder": 0, "radius": 0.06, "gid": f"row-{row.name}"}
-            self.pencil.rounded(0.06, band.top, sheet.width - 0.12, band.height, **style)
+            self.rounded(0.06, band.top, sheet.width - 0.12, band.height, **style)
         self.sketch(MARGIN, middle, row.channels, row.side)
         text(sheet.text_x, middle - 0.15, title(row), LABEL + 0.5, ha="left", weight="bold")
         text(sheet.text_x, middle, f"{row.width} ch", LABEL, ha="left")
@@ -71,7 +83,7 @@ class _Painter:
         if row.notes:
             text(sheet.body_x, band.body_y - 0.09, " · ".join(row.notes), NOTE, ha="left", color=SOFT)
         if band.body.children:
-            self.blocks.sequence(band.body, sheet.body_x, band.body_y)
+            self.sequence(band.body, sheet.body_x, band.body_y)
         else:
             text(sheet.body_x, middle, NO_BLOCKS, NOTE, ha="left", color=SOFT)
 
@@ -83,10 +95,10 @@ class _Painter:
         right, top = left + width, middle - (height - depth) / 2
         style: dict[str, Any] = {"ec": EDGE, "lw": 0.6, "zorder": 2}
         back = [(left + depth, top - depth), (right + depth, top - depth)]
-        self.pencil.polygon([(left, top), *back, (right, top)], fc=TOP, **style)
+        self.polygon([(left, top), *back, (right, top)], fc=TOP, **style)
         wall = [(right, top), back[1], (right + depth, top - depth + height), (right, top + height)]
-        self.pencil.polygon(wall, fc=SIDE, **style)
-        self.pencil.polygon(narrowing(left, top, width, height, 0.0), fc="white", **style)
+        self.polygon(wall, fc=SIDE, **style)
+        self.polygon(narrowing(left, top, width, height, 0.0), fc="white", **style)
 
     def descend(self, above: Band, below: Band) -> None:
         """The wire from the end of a row to the beginning of the next."""
@@ -102,7 +114,7 @@ class _Painter:
         if below.body.children:
             _, y, box = below.body.children[0]
             end = self.sheet.body_x + inset(box), below.body_y + y + box.axis
-        self.blocks.turn(start, end, right, between)
+        self.turn(start, end, right, between)
 
     # ---- legend ----
 
@@ -113,19 +125,19 @@ class _Painter:
         match entry.mark:
             case "block":
                 tile = Tile(entry.label, f"legend-{index}", "legend", entry.roles)
-                self.blocks.shape(tile, x, y - 0.09, width, 0.18)
-                self.pencil.text(x + width / 2, y, entry.label, ENTRY, color=ink(entry.roles))
+                self.shape(tile, x, y - 0.09, width, 0.18)
+                self.text(x + width / 2, y, entry.label, ENTRY, color=ink(entry.roles))
             case "kind":
                 color = colours.KINDS[entry.label]
-                self.pencil.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), fc=color, ec="none")
+                self.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), fc=color, ec="none")
             case "shrinks" | "optional":
                 dashes = DASHES if entry.mark == "optional" else "-"
-                self.pencil.polygon(narrowing(x, y - 0.06, 0.12, 0.12, 0.025), ls=dashes, **style)
+                self.polygon(narrowing(x, y - 0.06, 0.12, 0.12, 0.025), ls=dashes, **style)
             case "hole":
-                self.pencil.rounded(x, y - 0.06, 0.12, 0.12, radius=0.025, ls=DASHES, **style)
+                self.rounded(x, y - 0.06, 0.12, 0.12, radius=0.025, ls=DASHES, **style)
             case "nothing":
-                self.pencil.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), ls=DASHES, **style)
+                self.polygon(narrowing(x + 0.01, y - 0.05, 0.10, 0.10, 0.0), ls=DASHES, **style)
             case "shared":
-                self.pencil.text(x + width / 2, y, "A", NOTE, weight="bold", color=SHARED[0])
+                self.text(x + width / 2, y, "A", NOTE, weight="bold", color=SHARED[0])
         soft = colours.INK if entry.mark == "block" else SOFT
-        self.pencil.text(x + width + 0.07, y, entry.meaning, ENTRY, ha="left", color=soft)
+        self.text(x + width + 0.07, y, entry.meaning, ENTRY, ha="left", color=soft)

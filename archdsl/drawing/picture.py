@@ -1,12 +1,10 @@
-"""What a picture shows, before anything has a place: rows of blocks, alternatives and repeats, with their words."""
+"""Holds what a picture shows before anything has a place: rows of blocks, alternatives and repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-
-from archdsl.network import Architecture
 
 
 @dataclass(frozen=True)
@@ -36,37 +34,25 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Alternatives:
-    """A hole where blocks stand; `name` is set where several places share the decision."""
+class Frame:
+    """Sequences of parts one above the other in a frame.
 
+    Attributes:
+        kind: a `hole` where blocks stand, whose sequences are its options; a `repeat` of the one sequence; a `block`
+            that shows what it is made of, with a sequence per branch.
+        label: of a hole its name, where several places share the decision; of a repeat how often: `×{1..3}`, or a
+            number where a long run is folded.
+        tile: the block.
+    """
+
+    kind: Literal["hole", "repeat", "block"]
     path: str
-    options: tuple[tuple[Part, ...], ...]
-    name: str = ""
+    sequences: tuple[tuple[Part, ...], ...]
+    label: str = ""
+    tile: Tile | None = None
 
 
-@dataclass(frozen=True)
-class Repeated:
-    """Parts that stand several times: `times` is a hole (`×{1..3}`), or a number where a long run is folded."""
-
-    path: str
-    parts: tuple[Part, ...]
-    times: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """A block that shows what it is made of: the parts of each branch; one branch unless it is a sum or the like."""
-
-    tile: Tile
-    branches: tuple[tuple[Part, ...], ...]
-
-    @property
-    def path(self) -> str:
-        """As of its tile."""
-        return self.tile.path
-
-
-Part: TypeAlias = Tile | Alternatives | Repeated | Group
+Part: TypeAlias = Tile | Frame
 
 
 @dataclass(frozen=True)
@@ -125,7 +111,6 @@ class Picture:
         notes: holes that stand in no block.
         legend: the labels, then the colours and outlines that occur.
         shared: names of the decisions that several places share, in the order of the text.
-        member: the network the shapes are those of.
     """
 
     name: str
@@ -134,29 +119,51 @@ class Picture:
     rows: tuple[Row, ...]
     legend: tuple[Entry, ...]
     shared: tuple[str, ...]
-    member: Architecture
-
-
-def inside(part: Part) -> tuple[tuple[Part, ...], ...]:
-    """The sequences a part holds."""
-    match part:
-        case Alternatives():
-            return part.options
-        case Repeated():
-            return (part.parts,)
-        case Group():
-            return ((part.tile,), *part.branches)
-    return ()
 
 
 def walk(parts: tuple[Part, ...]) -> Iterator[Part]:
     """Some parts and all that stands inside them, each before what it holds."""
     for part in parts:
         yield part
-        for inner in inside(part):
-            yield from walk(inner)
+        if isinstance(part, Frame):
+            if part.tile is not None:
+                yield part.tile
+            for inner in part.sequences:
+                yield from walk(inner)
 
 
 def tiles(parts: tuple[Part, ...]) -> list[Tile]:
     """All blocks and layers among some parts, those inside others too."""
     return [part for part in walk(parts) if isinstance(part, Tile)]
+
+
+def fold(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Runs of equal blocks, or of equal groups of up to four, as one with a count.
+
+    >>> fold((Tile("C", "a"), Tile("M", "b")) * 3)[0].label
+    '×3'
+    """
+    found: list[Part] = []
+    looks = [_look(part) for part in parts]
+    at = 0
+    while at < len(parts):
+        best, saved = (1, 1), 0
+        for period in (1, 2, 3, 4):
+            times = 1
+            while looks[at + times * period : at + (times + 1) * period] == looks[at : at + period]:
+                times += 1
+            if times > 1 and (times - 1) * period > saved:
+                best, saved = (period, times), (times - 1) * period
+        period, times = best
+        run = parts[at : at + period]
+        found += run if times == 1 else [Frame("repeat", f"run.{run[0].path}", (run,), f"×{times}")]
+        at += period * times
+    return tuple(found)
+
+
+def _look(part: Part) -> object:
+    """What makes two parts look the same: everything but where they stand."""
+    if isinstance(part, Tile):
+        return part.label, part.look, part.roles, part.shrinks, part.optional, part.notes
+    tile = None if part.tile is None else _look(part.tile)
+    return part.kind, part.label, tile, tuple(tuple(map(_look, sequence)) for sequence in part.sequences)

@@ -1,4 +1,4 @@
-"""A sequence of the IR in, the parts of a row out: blocks as tiles, choices as alternatives, open counts as repeats."""
+"""Makes the parts of a row of a sequence: blocks as tiles, choices as alternatives, open counts as repeats."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from functools import cached_property
 
 from archdsl import ir
 from archdsl.base.numbers import short as quantity
-from archdsl.drawing.folding import fold
 from archdsl.drawing.labels import Arguments, Labels, Names, has_holes, label_of
 from archdsl.drawing.members import Members
-from archdsl.drawing.picture import Alternatives, Group, Part, Repeated, Tile
+from archdsl.drawing.picture import Frame, Part, Tile, fold
 from archdsl.drawing.words import resolution, short, written
 from archdsl.network import PlacedBlock
 
@@ -29,18 +28,12 @@ def flat(items: ir.Items) -> list[ir.BlockSpec] | None:
             continue
         if not isinstance(item, ir.RepeatSpec) or not isinstance(item.times, int):
             return None
-        for copy in _copies(item):
+        for copy in item.taken(item.times):
             inner = flat(copy)
             if inner is None:
                 return None
             found += inner
     return found
-
-
-def _copies(repeat: ir.RepeatSpec) -> list[ir.Items]:
-    """What stands in the text so many times; one copy may stand for all."""
-    times = repeat.times if isinstance(repeat.times, int) and repeat.copies else 0
-    return [repeat.copies[min(i, len(repeat.copies) - 1)] for i in range(times)]
 
 
 @dataclass
@@ -145,14 +138,12 @@ class Drawer:
             shared = str(getattr(item.times, "name", ""))
             named = f"{shared} " if shared and not shared.endswith(".times") else ""
             parts = self._sequence(path, item.copies[0] if item.copies else (), row, depth + 1)
-            return Repeated(path, parts, short(f"×{named}{written(item.times)}", 24))
+            return Frame("repeat", path, (parts,), short(f"×{named}{written(item.times)}", 24))
         if isinstance(item, ir.ChoiceSpec):
             return self._choice(path, item, lambda path, option: self._sequence(path, option, row, depth + 1))
         return Tile("if …", path, "layer")  # depends on the arguments of the block it stands in
 
-    def _choice(
-        self, path: str, choice: ir.ChoiceSpec, sequence: Callable[[str, ir.Items], tuple[Part, ...]]
-    ) -> Alternatives:
+    def _choice(self, path: str, choice: ir.ChoiceSpec, sequence: Callable[[str, ir.Items], tuple[Part, ...]]) -> Frame:
         options = [
             sequence(f"{path}.option{i}", option) or (Tile("", f"{path}.option{i}", "nothing"),)
             for i, option in enumerate(choice.options[:MOST_OPTIONS], start=1)
@@ -160,7 +151,8 @@ class Drawer:
         over = len(choice.options) - MOST_OPTIONS
         if over > 0:
             options.append((Tile(f"… {over:,} more", f"{path}.more", "layer"),))
-        return Alternatives(path, tuple(options), short(choice.name) if choice.name in self.labels.shared else "")
+        label = short(choice.name) if choice.name in self.labels.shared else ""
+        return Frame("hole", path, tuple(options), label)
 
     # ---- blocks ----
 
@@ -174,7 +166,7 @@ class Drawer:
             branches = tuple(self._branch(f"{path}.{i}", (item,), depth) for i, item in enumerate(items, start=1))
         else:
             branches = (self._branch(path, items, depth, named=block.kind not in ir.STRUCTURES),)
-        return Group(replace(tile, label=short(label_of(block), 24)), branches)
+        return Frame("block", tile.path, branches, tile=replace(tile, label=short(label_of(block), 24)))
 
     def _branch(self, path: str, items: ir.Items, depth: int, named: bool = False) -> tuple[Part, ...]:
         """What a frame holds; where it has the block's name, without a second frame around all of it."""
@@ -231,10 +223,10 @@ def _strided(parts: tuple[Part, ...], factors: dict[str, int]) -> tuple[Part, ..
     first = parts[0]
     if isinstance(first, Tile):
         first = _shrinking(first, factors)
-    elif isinstance(first, Group):
+    elif first.tile is not None:
         first = replace(first, tile=_shrinking(first.tile, factors))
-    elif isinstance(first, Alternatives):
-        first = replace(first, options=tuple(_strided(option, factors) for option in first.options))
+    elif first.kind == "hole":
+        first = replace(first, sequences=tuple(_strided(option, factors) for option in first.sequences))
     return (first, *parts[1:])
 
 

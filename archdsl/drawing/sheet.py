@@ -1,4 +1,4 @@
-"""A picture in, its sheet out: the place of every row, of the blocks in it, and of the legend, in inches."""
+"""Lays out a picture on a sheet: the place of every row, of the blocks in it, and of the legend, in inches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values, shapes and large numbers in; the short words a picture has room for out."""
+"""Writes values, shapes and large numbers in the short words a picture has room for."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from archdsl import ir
 from archdsl.base import resources
-from archdsl.blocks import Block
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.editor.meanings import ARGUMENTS
 from archdsl.editor.scanner import Scan, Statement, Token
@@ -72,7 +72,7 @@ class BlockInfo:
         return next((argument for argument in self.arguments if argument.name == name), None)
 
 
-def arguments_of(model: type[BaseModel], meanings: dict[str, str] = ARGUMENTS) -> tuple[Argument, ...]:
+def arguments_of(model: type[BaseModel] | Kind, meanings: dict[str, str] = ARGUMENTS) -> tuple[Argument, ...]:
     """The fields of a block or recipe as arguments."""
     found = []
     for name, field_info in model.model_fields.items():
@@ -159,7 +159,7 @@ STAGE: tuple[Argument, ...] = (
 )
 
 
-def defined(scan: Scan, statement: Statement, block: type[Block] | None = None) -> BlockInfo:
+def defined(scan: Scan, statement: Statement, block: Kind | None = None) -> BlockInfo:
     """A block that the file defines, from its text; types come from its class, where there is one."""
     name = statement.name.text if statement.name else ""
     typed = {a.name: a for a in arguments_of(block)} if block else {}

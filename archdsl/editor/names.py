@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from archdsl import ir
-from archdsl.blocks import Block
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.editor import known
 from archdsl.editor.known import Argument, BlockInfo
 from archdsl.editor.meanings import ARGUMENTS
@@ -41,7 +41,7 @@ class Names:
         classes: classes of its composite blocks, as far as they are known.
     """
 
-    def __init__(self, scan: Scan, classes: Mapping[str, type[Block]] | None = None) -> None:
+    def __init__(self, scan: Scan, classes: Mapping[str, Kind] | None = None) -> None:
         self.scan = scan
         self.classes = classes or {}
         self.defined: dict[str, Definition] = {}

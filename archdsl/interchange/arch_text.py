@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 from archdsl import ir
 from archdsl.base.errors import SpecError
-from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.base import Primitive
-from archdsl.blocks.composites.definition import Defined, scope_of
-from archdsl.blocks.composites.scope import FROM_OUTSIDE, FROM_STAGE, kind
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.composites.definition import scope_of
+from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite, Kind, Use, kind
 from archdsl.interchange.naming import Naming
 from archdsl.ir.arguments import show
 from archdsl.ir.wording import write_items
@@ -80,10 +79,10 @@ def _items(items: ir.Items, architecture: Architecture, parameters: frozenset[st
     return write_items(items, first, default)
 
 
-def _plain(block: type[Block]) -> str | None:
+def _plain(block: Kind) -> str | None:
     """The argument that is printed without its name."""
     first = block.positional[:1]
-    return first[0] if first and (issubclass(block, Primitive) or first == ("width",)) else None
+    return first[0] if first and (not isinstance(block, Composite) or first == ("width",)) else None
 
 
 def _lets(architecture: Architecture) -> list[str]:
@@ -113,15 +112,15 @@ def _stage(stage: PlacedStage, number: int, architecture: Architecture) -> str:
 def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scalar]:
     """Arguments that every block of the stage which takes them has alike, and that its letter leaves open."""
     found: dict[str, ir.Scalar] = {}
-    names = dict.fromkeys(name for block in stage.blocks for name in type(block.block).model_fields)
+    names = dict.fromkeys(name for block in stage.blocks for name in block.fields)
     for name in names:
         if name in FROM_OUTSIDE:
             continue
-        takers = [block for block in stage.blocks if type(block.block).takes(name)]
-        values = [getattr(block.block, name) for block in takers]
+        takers = [block for block in stage.blocks if name in block.fields]
+        values = [block.values[name] for block in takers]
         open_ = all(name not in _letter(block, architecture).arguments for block in takers)
         alike = all(v == values[0] and type(v) is type(values[0]) for v in values)
-        said = values[0] != type(takers[0].block).model_fields[name].default
+        said = values[0] != takers[0].fields[name].default
         if open_ and alike and said and len(takers) > 1:
             found[name] = values[0]
     return found
@@ -143,14 +142,15 @@ def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], arch
 
 
 def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
-    if block.kind in ir.STRUCTURES and isinstance(block.block, Defined):
-        return _items(block.block.block_content[0], architecture)
+    if block.kind in ir.STRUCTURES and isinstance(block.block, Use):
+        return _items(block.block.items, architecture)
     letter = _letter(block, architecture)
     named = block.label in _letters(architecture) or block.label in ir.LETTERS
     arguments: dict[str, ir.Scalar] = {}
     positional: list[str] = []
-    for name, field in type(block.block).model_fields.items():
-        value = getattr(block.block, name)
+    plain = _plain(block.block.kind if isinstance(block.block, Use) else type(block.block))
+    for name, field in block.fields.items():
+        value = block.values[name]
         base = letter.arguments.get(name, implied.get(name, field.default))
         if value == base and type(value) is type(base):
             continue
@@ -158,7 +158,7 @@ def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Arch
             continue
         if name == "out_features" and block.path.startswith("head.") and value == architecture.classes:
             continue
-        if name == _plain(type(block.block)):
+        if name == plain:
             positional.append(show(value))
         else:
             arguments[name] = value

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from archdsl import ir
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.composites.definition import Defined, scope_of
-from archdsl.blocks.composites.scope import FROM_STAGE
+from archdsl.blocks.composites.definition import scope_of
+from archdsl.blocks.composites.kinds import FROM_STAGE, Use, construct
 from archdsl.language import prelude
 from archdsl.network import Architecture, PlacedBlock
 
@@ -44,22 +44,22 @@ class Naming:
             cls = scope.get(block.kind)
             if block.kind not in self._special.values() or cls is None:
                 return block
-            values = {name: value for name, value in dict(block.block).items() if cls.takes(name)}
-            return replace(block, block=cls(**values))
+            values = {name: value for name, value in block.values.items() if cls.takes(name)}
+            return replace(block, block=construct(cls, block.kind, values))
 
         stages = tuple(replace(stage, blocks=tuple(map(anew, stage.blocks))) for stage in stages)
         stem, head = tuple(map(anew, stem)), tuple(map(anew, head))
         return replace(a, stem=stem, stages=stages, head=head, definitions=definitions)
 
     def _block(self, block: PlacedBlock) -> PlacedBlock:
-        if not isinstance(block.block, Defined):
+        if not isinstance(block.block, Use):
             return block
-        items, scope = block.block.block_content
+        items = block.block.items
         if block.kind in ir.STRUCTURES:
-            return replace(block, block=block.block.holding(self._items(items), scope))
+            return replace(block, block=replace(block.block, items=self._items(items)))
         if block.kind not in self._own:
             return block
-        if items is block.block.block_items:
+        if items is block.block.kind.definition.items:
             self._plain(block.kind)
             return block
         name = self._decided(block.kind, items)

@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from archdsl.base.errors import did_you_mean
 from archdsl.ir import Scalar
@@ -17,11 +17,11 @@ LARGEST = 10**18
 
 
 @functools.lru_cache(maxsize=4096)
-def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
+def misfit(model: Any, name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
     """None when `value` fits the field, else what is wrong and a help line.
 
     Args:
-        model: the block or recipe class.
+        model: the kind of a block, or the recipe.
         name: the argument.
         value: a constant.
         kind: the name of its type, so that the cache tells 1 from True and 1.0.
@@ -33,12 +33,16 @@ def misfit(model: type[BaseModel], name: str, value: Scalar, kind: str) -> tuple
     return None
 
 
-@functools.cache
-def adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """What checks the values of a field."""
+@functools.lru_cache(maxsize=1024)
+def adapter(model: Any, name: str) -> TypeAdapter[Any]:
+    """What checks the values of a field; shared by all fields of a type."""
     field = model.model_fields[name]
-    fits: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return TypeAdapter(fits)
+    return _adapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+
+
+@functools.lru_cache(maxsize=1024)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
 
 
 def show(value: Scalar) -> str:

@@ -180,7 +180,7 @@ class BlockDefinition(Node):
     parameters: tuple[ParameterSpec, ...] = ()
     items: Items
     summary: str = ""
-    # The class made of it, by `archdsl.blocks.composites.definition`; made anew in another process.
+    # The kind of block that it defines, by `archdsl.blocks.composites.definition`; made anew in another process.
     _block: Any = PrivateAttr(default=None)
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from archdsl import ir
 from archdsl.base.errors import Span, did_you_mean
-from archdsl.blocks import Block
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.ir.arguments import misfit, say
 from archdsl.language import syntax
 from archdsl.language.state import State
@@ -59,7 +59,7 @@ class Context:
 
 def read_arguments(
     state: State, arguments: tuple[syntax.Argument, ...], hole: str, positional: tuple[str, ...] = (),
-    block: type[Block] | None = None, shown: str = "",
+    block: Kind | None = None, shown: str = "",
 ) -> dict[str, Given]:  # fmt: skip
     """The arguments written in parentheses, by name; `hole` names the place for holes among them."""
     found: dict[str, Given] = {}
@@ -133,7 +133,7 @@ def merge(
     return (*first, *later, *(a for a in base if a.name and a.name not in names), *(a for a in over if a.name))
 
 
-def equals_default(block: type[Block], name: str, value: ir.Value) -> bool:
+def equals_default(block: Kind, name: str, value: ir.Value) -> bool:
     """Whether saying the value says nothing; 4 for 4.0 says nothing, 1 for `true` is another mistake."""
     default = block.model_fields[name].default
     if isinstance(value, ir.Node) or isinstance(value, bool) is not isinstance(default, bool):

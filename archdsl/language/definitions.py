@@ -1,32 +1,27 @@
-"""`block NAME(parameters) = …`: a composite block of a file, from the syntax tree to its definition."""
+"""Lowers `block NAME(parameters) = …`: a composite block of a file, from the syntax tree to its definition."""
 
 from __future__ import annotations
 
 from archdsl import ir
 from archdsl.base.errors import Span
-from archdsl.blocks import BLOCKS, Block
-from archdsl.blocks.base import Composite
-from archdsl.blocks.composites.definition import Defined
-from archdsl.blocks.composites.scope import FROM_STAGE
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.composites.kinds import FROM_STAGE, Composite
 from archdsl.language import syntax
 from archdsl.language.calls import Context, check_type
 from archdsl.language.sequences import lower_items
 from archdsl.language.state import State
 from archdsl.language.values import RESERVED, Mistake, lower_value
 
-# What a block itself is asked for, by these names.
-_TAKEN = {name for cls in (Block, Composite, Defined) for name in vars(cls) if not name.startswith("_")}
 
-
-def define_block(state: State, name: str, span: Span | None) -> type[Block]:
-    """The class of a composite block of the file, whose definition is looked at when it is first used.
+def define_block(state: State, name: str, span: Span | None) -> Composite:
+    """The kind of a composite block of the file, whose definition is looked at when it is first used.
 
     Raises:
         Mistake: it is defined by itself.
     """
     statement = state.scope.blocks[name]
-    if name in state.classes and name not in state.scope.open:
-        return state.classes[name]
+    if name in state.kinds and name not in state.scope.open:
+        return state.kinds[name]
     with state.scope.entered(name, span or statement.span):
         parameters = _parameters(state, statement)
         emitted = state.emitted
@@ -97,8 +92,6 @@ def _parameters(state: State, statement: syntax.Statement) -> tuple[ir.Parameter
             state.mistake(f"'{name}' is given twice", parameter.span, "choose another name")
         elif name in RESERVED and name not in FROM_STAGE:
             state.mistake(f"'{name}' has a meaning of its own", parameter.span, "choose another name")
-        elif name.startswith(("_", "model_", "block_")) or name in _TAKEN:
-            state.mistake(f"'{name}' cannot be the name of a parameter", parameter.span, "choose another name")
         elif name in FROM_STAGE and parameter.default is not None:
             help = f"write {name} alone: it comes from the stage where it is not given"
             state.mistake(f"'{name}' takes no default", parameter.span, help)

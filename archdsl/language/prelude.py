@@ -1,4 +1,4 @@
-"""The shipped prelude: the built-in blocks that are said in the language, each lowered when it is first used."""
+"""Reads the prelude: the built-in blocks that are said in the language, each lowered when it is first used."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 
 from archdsl import ir
 from archdsl.base import resources
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import define
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.language.parser import parse_syntax
 
 _BLOCK = re.compile(r"^block +([A-Za-z_]\w*)", re.M)
@@ -27,9 +28,9 @@ def _texts() -> dict[str, str]:
     return {found.group(1): piece for piece in pieces if (found := _BLOCK.search(piece))}
 
 
-def blocks() -> dict[str, type[Block]]:
+def blocks() -> dict[str, Kind]:
     """Every block that a file knows without defining it: the prelude's and the primitives."""
-    known = {name: definition(name)._block for name in names()}
+    known: dict[str, Kind] = {name: definition(name)._block for name in names()}
     return dict(sorted((known | {name: BLOCKS[name] for name in BLOCKS if not name.startswith("down_")}).items()))
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from archdsl import ir
 from archdsl.base.errors import Span, did_you_mean
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import BLOCKS
+from archdsl.blocks.composites.kinds import Kind
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.ir.arguments import say
 from archdsl.language import syntax
@@ -86,8 +87,8 @@ def lower_block(
     )  # fmt: skip
 
 
-def block_class(state: State, kind: str, span: Span | None) -> type[Block]:
-    """The class of a block, which is taken into use if it is a composite one.
+def block_class(state: State, kind: str, span: Span | None) -> Kind:
+    """The kind of a block, which is taken into use if it is a composite one.
 
     Raises:
         Mistake: it is defined by itself.
@@ -96,15 +97,15 @@ def block_class(state: State, kind: str, span: Span | None) -> type[Block]:
         from archdsl.language.definitions import define_block
 
         return define_block(state, kind, span)
-    if kind in state.classes:
-        return state.classes[kind]
+    if kind in state.kinds:
+        return state.kinds[kind]
     if kind in state.prelude_names:
         return state.enter(kind, state.prelude(kind))
     return BLOCKS[kind]
 
 
 def _take_parameter(
-    state: State, block: type[Block], shown: str, found: dict[str, Given], call: syntax.BlockCall | None
+    state: State, block: Kind, shown: str, found: dict[str, Given], call: syntax.BlockCall | None
 ) -> None:
     """A block whose name is that of a parameter takes it as its first argument: `act` is `act(act)`."""
     parameters = state.scope.parameters

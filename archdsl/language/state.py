@@ -9,16 +9,14 @@ from typing import Any
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, Span
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import define
+from archdsl.blocks.composites.kinds import Composite
 from archdsl.language.values import Mistake, Scope, TooMuch, pattern, possible
 
 MAX_BLOCKS = 10_000
 MAX_MISTAKES = 50
-MAX_KNOWN = 256
 WAYS_PER_STEP = 4  # to decide the holes of a value, worked out in the time of a step
-# Blocks read before: an editor reads a file at every key, and making a class takes longer than all the rest.
-_KNOWN: dict[Any, type[Block]] = {}
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class State:
         mistakes: found so far.
         letters: lets that name one block.
         definitions: composite blocks in use, by name, each after those it is made of.
-        classes: what blocks are made of them.
+        kinds: what blocks are made of them.
         emitted: blocks written out so far.
         holey: for each composite block of the file whether there are holes in it.
         plain: blocks that stand without arguments, by name and surroundings.
@@ -58,26 +56,21 @@ class State:
     mistakes: list[Diagnostic] = field(default_factory=list)
     letters: dict[str, ir.Letter] = field(default_factory=dict)
     definitions: dict[str, ir.BlockDefinition] = field(default_factory=dict)
-    classes: dict[str, type[Block]] = field(default_factory=dict)
+    kinds: dict[str, Composite] = field(default_factory=dict)
     emitted: int = 0
     plain: dict[tuple[str, int, int], Plain] = field(default_factory=dict)
     holey: dict[str, bool] = field(default_factory=dict)
     constants: dict[str, list[ir.Scalar]] = field(default_factory=dict)
     misfits: dict[tuple[Any, str, str], tuple[str, str | None] | None] = field(default_factory=dict)
 
-    def enter(self, name: str, definition: ir.BlockDefinition) -> type[Block]:
-        """Take a composite block into use; one that was read before is the same class."""
+    def enter(self, name: str, definition: ir.BlockDefinition) -> Composite:
+        """Take a composite block into use."""
         if definition._block is None:
-            key = (name, definition.model_dump_json(), *self.classes.values())
-            if key not in _KNOWN:
-                _KNOWN[key] = define(name, definition, dict(self.classes))
-                if len(_KNOWN) > MAX_KNOWN:
-                    del _KNOWN[next(iter(_KNOWN))]
-            definition._block = _KNOWN[key]
+            definition._block = define(name, definition, dict(self.kinds))
         self.definitions[name] = definition
-        block: type[Block] = definition._block
-        self.classes[name] = block
-        return block
+        kind: Composite = definition._block
+        self.kinds[name] = kind
+        return kind
 
     def comments(self, place: Span) -> str:
         """The comment lines right above a place at the beginning of its line, which say what stands there."""

@@ -1,4 +1,4 @@
-"""Two sequences in; which item of the one stands for which of the other out, so that as little as possible changes."""
+"""Aligns two sequences: which item of the one stands for which of the other, so that as little as possible changes."""
 
 from __future__ import annotations
 

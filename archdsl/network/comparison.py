@@ -1,4 +1,4 @@
-"""Two architectures in, what differs between them out: by parts, blocks and arguments, not by lines of text."""
+"""Compares two architectures by parts, blocks and arguments, not by lines of text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from archdsl import ir
+from archdsl.blocks.composites.kinds import Use
 from archdsl.ir.arguments import show
 from archdsl.network import Architecture, PlacedBlock, PlacedStage
 from archdsl.network.alignment import align
@@ -205,7 +206,7 @@ class _Blocks:
         """The arguments in which two blocks of a kind differ."""
         mine, theirs = self.arguments[i], other.arguments[j]
         found = [
-            Change(name, getattr(self.placed[i].block, name, None), getattr(other.placed[j].block, name, None))
+            Change(name, self.placed[i].values.get(name), other.placed[j].values.get(name))
             for name in dict.fromkeys((*mine, *theirs))
             if (type(mine.get(name)), mine.get(name)) != (type(theirs.get(name)), theirs.get(name))
         ]
@@ -215,7 +216,7 @@ class _Blocks:
 
     def side(self, i: int) -> Side:
         """A block as text."""
-        block, fields = self.placed[i], type(self.placed[i].block).model_fields
+        block, fields = self.placed[i], self.placed[i].fields
         said = [
             f"{name}={show(value)}"
             for name, value in self.arguments[i].items()
@@ -226,7 +227,7 @@ class _Blocks:
 
 
 def _arguments(block: PlacedBlock, stage: PlacedStage | None, classes: int | None) -> dict[str, ir.Scalar]:
-    found: dict[str, ir.Scalar] = {name: getattr(block.block, name) for name in type(block.block).model_fields}
+    found = dict(block.values)
     if stage is not None:
         if found.get("width") == stage.width:
             found["width"] = FOLLOWS
@@ -239,10 +240,9 @@ def _arguments(block: PlacedBlock, stage: PlacedStage | None, classes: int | Non
 
 def _content(block: PlacedBlock, written: dict[int, str]) -> str:
     """What a block that is said in the language is made of; empty for those that are not."""
-    content = getattr(block.block, "block_content", None)
-    if not isinstance(content, tuple):
+    if not isinstance(block.block, Use):
         return ""
-    items = content[0]
+    items = block.block.items
     if id(items) not in written:
         written[id(items)] = "".join(item.model_dump_json() for item in items)
     return written[id(items)]

@@ -1,13 +1,15 @@
-"""The holes of a spec to decisions, and its values to constants, where a walk through the spec meets them."""
+"""Decides the holes of a spec and works out its values, where a walk through the spec meets them."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.base.errors import Diagnostic
+from archdsl.blocks.composites.kinds import Same, typed
 from archdsl.blocks.shapes import Shape
 from archdsl.ir.arguments import bounded, show
 from archdsl.ir.wording import option_labels
@@ -128,25 +130,29 @@ class Deciding:
                         yield from self.flat(copy)
 
     def filled(self, items: ir.Items) -> ir.Items:
-        """Items of a structure or composite block with their holes decided; names stay, they belong to the block."""
+        """Items of a structure or composite block with their holes decided; names stay, they belong to the block.
+
+        The same items decided in the same way are the very same, so that what is known of them is found again.
+        """
         found: list[ir.Item] = []
         for item in items:
+            if not _is_open(Same(item)):
+                found.append(item)
+                continue
             match item:
                 case ir.ChoiceSpec():
                     found += self.filled(item.options[self.decide(item)])
-                case ir.RepeatSpec() if next(ir.holes_in(item), None) is not None:
+                case ir.RepeatSpec():
                     times = self._filled_value(item.times)
                     if type(times) is not int:
                         raise TypeError(f"not a count: {times!r}")
                     for copy in item.taken(times):
                         found += self.filled(copy)
-                case ir.BlockSpec() if next(ir.holes_in(item), None) is not None:
+                case ir.BlockSpec():
                     arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
                     inner = None if item.items is None else self.filled(item.items)
-                    found.append(item.model_copy(update={"arguments": arguments, "items": inner}))
-                case _:
-                    found.append(item)
-        return tuple(found)
+                    found.append(_closed(Same(item), _Arguments(arguments), Same(inner)))
+        return _together(tuple(map(Same, found)))
 
     def _filled_value(self, value: ir.Value) -> ir.Value:
         match value:
@@ -161,3 +167,36 @@ class Deciding:
                     return self.value(value)
                 return value.model_copy(update={"left": left, "right": right})
         return value
+
+
+MOST_KEPT = 65_536  # items and sequences of them
+
+
+class _Arguments(dict[str, ir.Value]):
+    """Arguments as a key, which tells 1 from true and 1.0."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Arguments) and typed(dict(self)) == typed(dict(other))
+
+
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _is_open(item: Same) -> bool:
+    """Whether there are holes in an item."""
+    return next(ir.holes_in(item.thing), None) is not None
+
+
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _closed(item: Same, arguments: _Arguments, items: Same) -> ir.BlockSpec:
+    """A block with other arguments and items."""
+    block: Any = item.thing
+    closed: ir.BlockSpec = block.model_copy(update={"arguments": dict(arguments), "items": items.thing})
+    return closed
+
+
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _together(items: tuple[Same, ...]) -> Any:
+    """A sequence of items."""
+    return tuple(item.thing for item in items)

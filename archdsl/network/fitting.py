@@ -1,81 +1,71 @@
-"""A block and what flows in to its tree, cost and meaning, or to why it does not fit; known ones are remembered."""
+"""Fits a block to what flows in: its tree and its meaning, or why it does not fit; what fits is remembered."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import Any, NamedTuple
 
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.blocks import Block
-from archdsl.blocks.base import Composite, Cost, Node
-from archdsl.blocks.composites.scope import Scope, construct
+from archdsl.blocks.base import Tree, canonical
+from archdsl.blocks.composites.expansion import tree
+from archdsl.blocks.composites.kinds import Kind, Same, Use, construct, typed
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.blocks.trees import meaning, measure, primitives
-from archdsl.network.placed import digest
 
 FITTING = 60  # steps of `effort` for a block that is met for the first time
-MAX_HOLDING = 4_096
 
 
 class Fit(NamedTuple):
     """A block at a shape.
 
     Attributes:
-        node: the tree of primitives it stands for.
+        tree: the tree of primitives it stands for.
         meaning: what it computes, as a hash.
         parts: how many primitives that are.
     """
 
-    block: Block
-    node: Node
-    cost: Cost
+    block: Block | Use
+    tree: Tree
     meaning: str
     parts: int
 
 
+def fitted(kind: Kind, shown: str, arguments: dict[str, ir.Scalar], items: ir.Items | None, x: Shape) -> Fit:
+    """A block at a shape; the members of a space share most of their blocks.
+
+    Args:
+        kind: of the block.
+        shown: what messages call it.
+        arguments: by name.
+        items: those of a structure among blocks, or of a composite block with holes, without holes.
+        x: what flows in.
+
+    Raises:
+        ShapeError: it does not fit.
+    """
+    return fit(kind, shown, typed(arguments), Same(items), x)
+
+
 @functools.lru_cache(maxsize=65_536)
-def fit(cls: type[Block], shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], x: Shape) -> Fit | ShapeError:
-    """A block at a shape, or why it does not fit; cached, since the members of a space share most of their blocks."""
-    try:
-        return _fitted(construct(cls, shown, {name: value for name, _, value in arguments}), x)
-    except ShapeError as error:
-        return error
-    except RecursionError:
-        return _too_deep()
-
-
-_HOLDING: dict[tuple[Any, ...], Fit] = {}
-
-
-def fit_holding(
-    cls: type[Block], shown: str, arguments: dict[str, ir.Scalar], items: ir.Items, scope: Scope, x: Shape
-) -> Fit | ShapeError:
-    """The same for a block with items of its own; a misfit is never remembered, as its place is that of the items."""
+def fit(kind: Kind, shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ...], items: Same, x: Shape) -> Fit:
+    """As `fitted`, remembered; a misfit is not, as it speaks of places, which equal texts have elsewhere."""
     spend(FITTING)
-    written = tuple(item.model_dump_json() for item in items)
-    key = (cls, tuple((n, type(v), v) for n, v in arguments.items()), written, x, *scope.values())
-    if key in _HOLDING:
-        return _HOLDING[key]
+    held: Any = items.thing
     try:
-        block = construct(cls, shown, arguments)
-        found = _fitted(block.holding(items, block.block_scope or scope), x)
-    except ShapeError as error:
-        return error
+        block = construct(kind, shown, {name: value for name, _, value in arguments}, held)
+        found = tree(block, x)
+        return Fit(block, found, sha256(f"[{found.meaning}]"), sum(1 for _ in found.primitives()))
     except RecursionError:
-        return _too_deep()
-    if len(_HOLDING) >= MAX_HOLDING:
-        _HOLDING.clear()
-    _HOLDING[key] = found
-    return found
+        raise ShapeError("blocks and structures nest too deep", None, "write it in a plainer way") from None
 
 
-def _fitted(block: Block, x: Shape) -> Fit:
-    spend(FITTING)
-    node: Node = block.expand(x) if isinstance(block, Composite) else block
-    parts = sum(1 for _ in primitives(node))
-    return Fit(block, node, measure(node, x), digest(meaning(node, x)), parts)
+def sha256(text: str) -> str:
+    """64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _too_deep() -> ShapeError:
-    return ShapeError("blocks and structures nest too deep", None, "write it in a plainer way")
+def digest(content: Any) -> str:
+    """SHA-256 of plain data in canonical JSON."""
+    return sha256(canonical(content))

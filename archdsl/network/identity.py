@@ -1,4 +1,4 @@
-"""The hash of a spec: equal for files that describe the same network or the same space, whatever they look like."""
+"""Hashes a spec: equal for files that describe the same network or the same space, whatever they look like."""
 
 from __future__ import annotations
 

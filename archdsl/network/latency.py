@@ -1,4 +1,4 @@
-"""An architecture and a device in; the milliseconds that one image takes there out: its blocks measured, and summed.
+"""Measures the milliseconds that an image takes in a network on a device: those of its blocks, summed.
 
 A block is run alone, on random numbers of its input's shape, in float32 and eval mode. A block that several networks
 hold is measured once, so that the second network of a search costs next to nothing. What lies between the blocks is not
@@ -86,7 +86,7 @@ class Latencies:
         key = f"{block.meaning[:32]} {'x'.join(map(str, block.x))}"
         if key not in self._known:
             torch.manual_seed(0)
-            module = build_node(block.node, block.x)
+            module = build_node(block.tree)
             initialise(module)
             x = torch.randn(self.batch, *block.x.dims, device=self.device)
             self._known[key] = milliseconds(module.to(self.device).eval(), x)

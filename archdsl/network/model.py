@@ -1,22 +1,15 @@
-"""Architecture to `nn.Module`: a plain PyTorch network whose modules are named after the spec."""
+"""Builds the `nn.Module` of an architecture: a plain PyTorch network whose modules are named after the spec."""
 
 from __future__ import annotations
 
-import contextlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from archdsl.base.errors import RunError
-from archdsl.blocks.base import Composite, Node, Parallel, Primitive, Residual, Sequence
-from archdsl.blocks.layers.parallel import Apart
-from archdsl.blocks.layers.parallel import Parallel as ParallelModule
-from archdsl.blocks.layers.residual import Residual as ResidualModule
-from archdsl.blocks.shapes import Shape
-from archdsl.blocks.trees import measure
+from archdsl.blocks.base import Tree
+from archdsl.blocks.layers.sequence import sequential
 from archdsl.network import Architecture, PlacedBlock
 from archdsl.network.units import Unit
 
@@ -89,54 +82,17 @@ def units(network: nn.Module) -> tuple[Unit, ...]:
 
 
 def _sequential(blocks: tuple[PlacedBlock, ...], make: Callable[[PlacedBlock], nn.Module]) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((block.path.split(".")[1], make(block)) for block in blocks))
+    return sequential(*((block.path.split(".")[1], make(block)) for block in blocks))
 
 
 def _new(block: PlacedBlock) -> nn.Module:
-    return build_node(block.node, block.x)
+    return build_node(block.tree)
 
 
-def build_node(node: Node, x: Shape) -> nn.Module:
-    """The module of a tree of blocks for input shape `x`; `initialise` has still to draw the weights of its layers."""
-    if isinstance(node, Primitive):
-        with _Undrawn() if node.drawn_by_rule else contextlib.nullcontext():
-            return node.build(x)
-    if isinstance(node, Composite):
-        return build_node(node.expand(x), x)
-    if isinstance(node, Sequence):
-        return nn.Sequential(OrderedDict(_parts(node.parts, x)))
-    if isinstance(node, Parallel):
-        branches = [(name, build_node(part, inflow)) for name, part, inflow in node.inner(x)]
-        if node.join == "apart":
-            grid = next(inflow for _, _, inflow in node.inner(x))
-            return Apart(branches, (grid.height, grid.width))
-        return ParallelModule(branches, node.join)
-    if isinstance(node, Residual):
-        parts = _parts(node.parts, x)
-        for _, part in node.parts[: node.shared]:
-            x = measure(part, x).out
-        shortcut = None if node.shortcut is None else build_node(node.shortcut, x)
-        for _, part in node.parts[node.shared :]:
-            x = measure(part, x).out
-        return ResidualModule(parts, shortcut, node.shared, None if node.act is None else build_node(node.act, x))
-    raise TypeError(f"not a block: {node!r}")
-
-
-def _parts(parts: tuple[tuple[str, Node], ...], x: Shape) -> list[tuple[str, nn.Module]]:
-    modules = []
-    for name, part in parts:
-        modules.append((name, build_node(part, x)))
-        x = measure(part, x).out
-    return modules
-
-
-class _Undrawn(TorchFunctionMode):
-    """Leaves out the draws with which convolutions and linear layers are made: `initialise` draws all of them anew."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is nn.init.kaiming_uniform_ or func is nn.init.uniform_:
-            return args[0] if args else (kwargs or {})["tensor"]
-        return func(*args, **(kwargs or {}))
+def build_node(tree: Tree) -> nn.Module:
+    """The module of a tree of blocks; `initialise` has still to draw the weights of its layers."""
+    made: nn.Module = tree.call().make()
+    return made
 
 
 def _ours(model: nn.Module) -> Iterator[nn.Module]:

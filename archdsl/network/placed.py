@@ -1,19 +1,20 @@
-"""A network without holes: blocks placed at their shapes, its parameters, MACs, residual units and hash."""
+"""Holds a network without holes: blocks placed at their shapes, parameters, MACs, residual units, hash."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from archdsl import ir
 from archdsl.blocks import Block
-from archdsl.blocks.base import Cost, Node
+from archdsl.blocks.base import Tree
+from archdsl.blocks.composites.kinds import Use
 from archdsl.blocks.shapes import Shape
-from archdsl.blocks.trees import roles
+from archdsl.network.fitting import digest
 from archdsl.network.units import Unit
 
 
@@ -24,10 +25,8 @@ class PlacedBlock:
     Attributes:
         path: module path (`stage2.block3`).
         names: what it was called, outermost first, ending with its kind.
-        block: its arguments.
-        node: the tree of primitives it stands for.
-        x: the shape that flows in.
-        cost: output shape, parameters, MACs.
+        block: with its arguments.
+        tree: the primitives it stands for, with the shapes that flow in and out, parameters and MACs.
         meaning: what it computes, for the hash.
         stage: from 1, 0 for stem and head.
         index: position in its stage, from 1; 0 for a downsampling layer.
@@ -36,10 +35,8 @@ class PlacedBlock:
     path: str
     kind: str
     names: tuple[str, ...]
-    block: Block
-    node: Node
-    x: Shape
-    cost: Cost
+    block: Block | Use
+    tree: Tree
     meaning: str
     stage: int
     index: int
@@ -48,6 +45,26 @@ class PlacedBlock:
     def label(self) -> str:
         """As the spec writes it."""
         return self.names[0]
+
+    @property
+    def x(self) -> Shape:
+        """What flows in."""
+        return self.tree.x
+
+    @property
+    def cost(self) -> Tree:
+        """What flows out, parameters and MACs."""
+        return self.tree
+
+    @property
+    def fields(self) -> Mapping[str, FieldInfo]:
+        """What it takes."""
+        return self.block.kind.model_fields if isinstance(self.block, Use) else type(self.block).model_fields
+
+    @property
+    def values(self) -> Mapping[str, ir.Scalar]:
+        """All of its arguments."""
+        return self.block.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +160,7 @@ class Architecture:
         found = []
         for stage in self.stages:
             for b in stage.blocks:
-                units = list(roles(b.node, b.x, b.path)) or ([(b.path, "conv", b.cost.out)] if b.kind == "conv" else [])
+                units = list(b.tree.units(b.path)) or ([(b.path, "conv", b.cost.out)] if b.kind == "conv" else [])
                 found += [
                     Unit(path, b.label, role, b.stage, (out.height, out.width), out.prefix) for path, role, out in units
                 ]
@@ -172,9 +189,3 @@ class Architecture:
                 for b in self.blocks()
             ],
         }
-
-
-def digest(content: Any) -> str:
-    """SHA-256 of plain data in canonical JSON, as 64 hexadecimal digits."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,17 +1,16 @@
-"""A block of a spec to the same block placed where the walk stands, or to a misfit in the words of the text."""
+"""Places a block where a walk through a spec stands, or says in the words of the text why it does not fit."""
 
 from __future__ import annotations
 
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.base.errors import Diagnostic, Span
-from archdsl.blocks import Block
-from archdsl.blocks.composites.definition import anew, nameless, scope_of
+from archdsl.blocks.composites.definition import nameless, scope_of
 from archdsl.blocks.composites.expansion import work
-from archdsl.blocks.composites.scope import kind
+from archdsl.blocks.composites.kinds import Kind, kind
 from archdsl.blocks.shapes import Shape, ShapeError
 from archdsl.network.deciding import Choose, Deciding, Misfit
-from archdsl.network.fitting import Fit, fit, fit_holding
+from archdsl.network.fitting import Fit, fitted
 from archdsl.network.placed import PlacedBlock
 
 PLACING, PART = 15, 60  # steps of `effort` for a block, and for a part of one that is met for the first time
@@ -40,32 +39,25 @@ class Placing(Deciding):
             Misfit: it does not fit.
         """
         spend(PLACING)
-        cls, before = self.block_class(spec), work()
-        arguments, items = self._called(spec, cls, stage, stride)
+        of_kind, before = self.block_kind(spec), work()
+        arguments, items = self._called(spec, of_kind, stage, stride)
         names = spec.names or (spec.kind,)
-        if items is None:
-            key = tuple((name, type(value), value) for name, value in arguments.items())
-            found = fit(cls, names[0], key, self.shape)
-        else:
-            found = fit_holding(cls, names[0], arguments, items, self.scope, self.shape)
-        spend(PART * (work() - before))
-        if isinstance(found, ShapeError):
-            if spec.kind in self.scope:
-                found = self._in_this_text(found, spec, arguments, items)
-            raise self._misfit(found, spec, path)
+        try:
+            found = fitted(of_kind, names[0], arguments, items, self.shape)
+        except ShapeError as error:
+            raise self._misfit(error, spec, path) from None
+        finally:
+            spend(PART * (work() - before))
         self._count_parts(found, spec)
-        placed = PlacedBlock(
-            path, spec.kind, names, found.block, found.node, self.shape, found.cost, found.meaning, stage, index
-        )
-        self.shape = found.cost.out
-        return placed
+        self.shape = found.tree.out
+        return PlacedBlock(path, spec.kind, names, found.block, found.tree, found.meaning, stage, index)
 
-    def block_class(self, spec: ir.BlockSpec) -> type[Block]:
-        """The class of a block, or of a structure among blocks."""
+    def block_kind(self, spec: ir.BlockSpec) -> Kind:
+        """The kind of a block, or of a structure among blocks."""
         return nameless((spec,), self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
 
     def _called(
-        self, spec: ir.BlockSpec, cls: type[Block], stage: int, stride: int
+        self, spec: ir.BlockSpec, of_kind: Kind, stage: int, stride: int
     ) -> tuple[dict[str, ir.Scalar], ir.Items | None]:
         """The arguments of a block, those that come from where it stands among them, and the items that it holds."""
         arguments: dict[str, ir.Scalar] = {}
@@ -76,11 +68,11 @@ class Placing(Deciding):
             arguments = {name: self.value(value) for name, value in spec.arguments.items()}
             if spec.items is not None:
                 items = self.filled(spec.items)
-        if stage and cls.takes("width"):
+        if stage and of_kind.takes("width"):
             arguments.setdefault("width", self.width)
-        if stride > 1 and cls.takes("stride"):
+        if stride > 1 and of_kind.takes("stride"):
             arguments.setdefault("stride", stride)
-        if cls.takes("classes"):
+        if of_kind.takes("classes"):
             arguments.setdefault("classes", self.spec.classes)
         return arguments, items
 
@@ -92,18 +84,6 @@ class Placing(Deciding):
             if self.parts > self.most_parts:
                 help = "use smaller blocks, or repeat less often"
                 raise Misfit(Diagnostic(f"a network of more than {MAX_PARTS:,} parts that differ", spec.at, help))
-
-    def _in_this_text(
-        self, error: ShapeError, spec: ir.BlockSpec, arguments: dict[str, ir.Scalar], items: ir.Items | None
-    ) -> ShapeError:
-        """A misfit inside of a composite block with the places of this very text.
-
-        Classes are shared by the readings of a text, in which places may have moved.
-        """
-        scope = anew(self.spec.blocks)
-        own = items if items is not None else self.spec.blocks[spec.kind].items
-        again = fit_holding(scope[spec.kind], _label(spec), arguments, own, scope, self.shape)
-        return again if isinstance(again, ShapeError) else error
 
     def _misfit(self, error: ShapeError, spec: ir.BlockSpec, path: str) -> Misfit:
         """A misfit of a block at its place in the text, in the words of the text."""

@@ -1,4 +1,4 @@
-"""A spec to its architecture: one walk, through stem, stages and head, that decides holes and places blocks."""
+"""Resolves a spec to its architecture: one walk through stem, stages and head decides holes and places blocks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, SpecError
-from archdsl.blocks.base import free_name
-from archdsl.blocks.composites.definition import Defined
+from archdsl.blocks.composites.kinds import Composite
+from archdsl.blocks.names import free_name
 from archdsl.ir.arguments import say
 from archdsl.ir.conditions import unmet
 from archdsl.network.deciding import Choose, Misfit, first_option
@@ -120,9 +120,9 @@ class Resolving(Placing):
         Returns:
             The layer, if there is one, and the stride that is left to the block.
         """
-        cls = self.block_class(first)
-        own, widens = stride if cls.takes("stride") else 1, cls.takes("width")
-        if issubclass(cls, Defined) and (own > 1 or self.shape.channels != self.width):
+        kind = self.block_kind(first)
+        own, widens = stride if kind.takes("stride") else 1, kind.takes("width")
+        if isinstance(kind, Composite) and (own > 1 or self.shape.channels != self.width):
             own, widens = self._done_by(first, number, own, widens)
         if own < stride or (self.shape.channels != self.width and not widens):
             return self._downsample(stage, number, stride // own, down), own

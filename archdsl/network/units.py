@@ -1,4 +1,4 @@
-"""The parts of a network that analyses speak of: one entry per residual unit, with its label, place and grid."""
+"""Lists the parts of a network that analyses speak of: each residual unit with its label, place and grid."""
 
 from __future__ import annotations
 

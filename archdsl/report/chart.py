@@ -1,4 +1,4 @@
-"""Numbers to hand-written SVG: scales with round ticks, and a frame with axes and lines.
+"""Draws charts as SVG: scales with round ticks, and a frame with axes and lines.
 
 Colours are classes of the page's style sheet, so that one drawing serves light, dark and print.
 """
@@ -193,8 +193,6 @@ def svg(width: float, height: float, label: str, *children: Child, class_: str =
     )
 
 
-def range_text(score: str, low: float, high: float, write: Callable[[str, float], str]) -> str:
+def range_text(low: float, high: float, write: Callable[[float], str]) -> str:
     """`[low, high]` in a score's digits, or a dash where it is unknown."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return MISSING
-    return f"[{write(score, low)}, {write(score, high)}]"
+    return f"[{write(low)}, {write(high)}]" if math.isfinite(low) and math.isfinite(high) else MISSING

@@ -1,4 +1,4 @@
-"""Results to the one or two sentences that say what came out: the only place where they are worded."""
+"""Words the one or two sentences that say what came out of a search."""
 
 from __future__ import annotations
 

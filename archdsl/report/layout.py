@@ -1,4 +1,4 @@
-"""A layout (the block labels of each stage) to words, coloured HTML blocks and coloured terminal text."""
+"""Shows a layout (the block labels of each stage) in words, as coloured HTML blocks, and on the terminal."""
 
 from __future__ import annotations
 
@@ -55,6 +55,24 @@ def palette(results: Results) -> dict[str, str]:
         wanted = kind(label, results.kinds)
         colours[label] = wanted if wanted and wanted not in colours.values() else next(others)
     return colours
+
+
+def series(results: Results) -> dict[str, str]:
+    """The colour class of every finalist by name, the same in all figures.
+
+    All-Conv and all-MSA have the colours of their blocks, whatever the letters; others take what is left, in order.
+    """
+    usual = {"conv": "all-c", "msa": "all-m"}
+    found = {"winner": "winner", "alternating": "alternating"}
+    for name in (finalist.name for finalist in results.baselines):
+        said = kind(name.removeprefix("all "), results.kinds) if name.startswith("all ") else None
+        if said:
+            found[name] = usual[said]
+    left = [colour for colour in ("all-c", "all-m") if colour not in found.values()]
+    for finalist in results.baselines:
+        if finalist.name not in found:
+            found[finalist.name] = left.pop(0) if left else "rival"
+    return found
 
 
 def compact(layout: Layout) -> str:

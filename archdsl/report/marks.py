@@ -1,4 +1,4 @@
-"""Trials and estimates to the marks of charts: a sign at a place that says whom it stands for."""
+"""Draws the marks of charts: a sign at a place that says whom it stands for, and estimates with their intervals."""
 
 from __future__ import annotations
 

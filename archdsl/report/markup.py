@@ -1,4 +1,4 @@
-"""Names, attributes and children to HTML or SVG text; whatever is not `Markup` is escaped, so nothing slips through."""
+"""Writes HTML and SVG elements; whatever is not `Markup` is escaped, so nothing slips through."""
 
 from __future__ import annotations
 

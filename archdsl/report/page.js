@@ -19,7 +19,8 @@
 
   const rowOf = ({ dataset: { trial, final } }) =>
     document.getElementById(trial !== undefined ? "trial-" + trial : "final-" + final);
-  const layoutOf = (row) => row && row.querySelector("td.code") && row.querySelector("td.code").textContent;
+  const likeIt = ({ dataset: { trial, final } }) => (trial !== undefined ? `[data-trial="${trial}"]` : `[data-final="${final}"]`);
+  const layoutOf = (row) => row?.querySelector("td.code")?.textContent;
   const spoken = (layout) => layout.split(" | ").map((stage, i) => `stage ${i + 1}: ${stage}`).join("; ");
 
   const picture = (row) => {
@@ -47,7 +48,7 @@
     const heads = [...row.closest("table").querySelectorAll("thead tr:last-child th")];
     const list = make("dl", "figures");
     [...row.cells].forEach((cell, i) => {
-      const text = cell.firstChild && cell.firstChild.textContent;
+      const text = cell.firstChild?.textContent;
       if (i === 0 || !cell.classList.contains("num") || !text || text === "–") return;
       const pair = make("div", "");
       pair.append(make("dt", "", heads[i].textContent), make("dd", "", text));
@@ -68,8 +69,7 @@
     if (row) {
       const net = picture(row);
       tip.append(...(net ? [net] : []), figures(row));
-      const same = mark.dataset.trial !== undefined ? `[data-trial="${mark.dataset.trial}"]` : `[data-final="${mark.dataset.final}"]`;
-      for (const other of document.querySelectorAll(same)) other.classList.add("same");
+      for (const other of document.querySelectorAll(likeIt(mark))) other.classList.add("same");
     }
     mark.classList.add("current");
     tip.hidden = false;
@@ -121,13 +121,10 @@
         if (gap < least) [best, least] = [line, gap];
       });
     }
-    if (!best || best.classList.contains("mark")) return best;
-    const { trial, final } = best.dataset;
-    const own = trial !== undefined ? `.mark[data-trial="${trial}"]` : `.mark[data-final="${final}"]`;
-    return chart.querySelector(own);
+    return best && chart.querySelector(".mark" + likeIt(best));
   };
   document.addEventListener("pointermove", (event) => {
-    const chart = event.target.closest && event.target.closest("svg.chart");
+    const chart = event.target.closest?.("svg.chart");
     const mark = chart && nearest(chart, event.clientX, event.clientY);
     if (mark) show(mark);
     else if (shown && !tip.contains(event.target)) hideSoon();
@@ -160,7 +157,7 @@
   const steps = { ArrowRight: [1], ArrowLeft: [-1], ArrowUp: [1, true], ArrowDown: [-1, true], Home: [-Infinity], End: [Infinity] };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
-    const mark = event.target.closest && event.target.closest("svg.chart .mark");
+    const mark = event.target.closest?.("svg.chart .mark");
     if (!mark || event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Enter" && rowOf(mark)) {
       event.preventDefault();
@@ -211,12 +208,9 @@
     }
   };
 
-  const begin = () => {
-    document.querySelectorAll("svg.chart").forEach(walkable);
-    for (const button of document.querySelectorAll("button.copy")) button.hidden = false;
-    stops();
-  };
   addEventListener("resize", stops);
   document.addEventListener("toggle", stops, true);
-  begin();
+  document.querySelectorAll("svg.chart").forEach(walkable);
+  for (const button of document.querySelectorAll("button.copy")) button.hidden = false;
+  stops();
 })();

@@ -1,4 +1,4 @@
-"""Results to one HTML page that stands alone: style, script and drawings inside, and nothing fetched from anywhere."""
+"""Writes the page of a search: its sections in their order, in one HTML text that stands alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Column(Generic[T]):
 
     Attributes:
         head: its heading.
-        cell: a row's cell in it, a `td` or `th` element; `numeric`, `row_head` and `words` make some.
+        cell: a row's cell in it, a `td` or `th` element; `numeric`, `row_head` and `text_cell` make some.
         right: whether its heading stands on the right, above numbers.
         title: what pointing at the heading says.
     """
@@ -85,7 +85,7 @@ def row_head(*children: Child, class_: str | None = None) -> Markup:
     return element("th", *children, scope="row", class_=class_)
 
 
-def words(*children: Child, class_: str | None = None, title: str | None = None) -> Markup:
+def text_cell(*children: Child, class_: str | None = None, title: str | None = None) -> Markup:
     """A cell of text."""
     return element("td", *children, class_=class_, title=title)
 
@@ -93,7 +93,7 @@ def words(*children: Child, class_: str | None = None, title: str | None = None)
 def numeric(value: Child, under: str = "", *, class_: str = "", title: str | None = None) -> Markup:
     """A right-aligned number, with its spread or interval in small print below."""
     small = element("small", under) if under else None
-    return words(value, small, class_=f"num {class_}".strip(), title=title)
+    return text_cell(value, small, class_=f"num {class_}".strip(), title=title)
 
 
 def facts(pairs: Sequence[tuple[str, Child]], *, class_: str = "facts") -> Markup:

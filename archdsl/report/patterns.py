@@ -1,5 +1,6 @@
-"""Trials to the patterns that tell good networks from bad ones, each with effect, interval, and a p-value that counts
-how many patterns were looked at.
+"""Finds the patterns that tell good networks from bad ones.
+
+Each has an effect, its interval, and a p-value that counts how many patterns were looked at.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archdsl.base.statistics import Interval, around, difference, holm
-from archdsl.report.rules import Effect, Slots, effects, free_slots, sided
+from archdsl.report.rules import Effect, Slots, effects, free_slots, share, sided
 from archdsl.study.results import Results, Trial
 
 FEWEST = 3  # trials on either side of a pattern
@@ -136,15 +137,11 @@ def _looks(slots: Sequence[Slots]) -> Iterator[tuple[str, Callable[[Slots], bool
             yield f"stage {s + 1} {words}", lambda each, s=s, looks=looks: looks(_stage(each, s))  # type: ignore[misc]
     for a, b in itertools.pairwise(stages):
         words = f"stage {b + 1} has a larger share of MSAs than stage {a + 1}"
-        yield words, lambda each, a=a, b=b: _share(_stage(each, b)) > _share(_stage(each, a))  # type: ignore[misc]
+        yield words, lambda each, a=a, b=b: share(_stage(each, b)) > share(_stage(each, a))  # type: ignore[misc]
 
 
 def _stage(slots: Slots, s: int) -> tuple[str, ...]:
     return slots[s] if s < len(slots) else ()
-
-
-def _share(places: Sequence[str]) -> float:
-    return sum(block == "msa" for block in places) / len(places) if places else 0.0
 
 
 _STAGE: tuple[tuple[str, Callable[[tuple[str, ...]], bool]], ...] = (
@@ -152,7 +149,7 @@ _STAGE: tuple[tuple[str, Callable[[tuple[str, ...]], bool]], ...] = (
     ("begins with an MSA", lambda places: places[:1] == ("msa",)),
     ("has no MSA", lambda places: "msa" not in places),
     ("is all MSA", lambda places: set(places) == {"msa"}),
-    ("is MSA by more than half", lambda places: _share(places) > 0.5),
+    ("is MSA by more than half", lambda places: share(places) > 0.5),
     ("has two MSAs in a row", lambda places: ("msa", "msa") in itertools.pairwise(places)),
     ("changes kind at every block", lambda places: _alternates(places)),
 )

@@ -1,4 +1,4 @@
-"""Trials to what they say about placement: the effect of every decision, and of patterns such as MSAs at stage ends."""
+"""Weighs what trials say about placement: the effect of every decision, and of patterns such as MSAs at stage ends."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def _ends(slots: Slots) -> float:
 def _late(slots: Slots) -> float:
     """Share of MSAs among the free places of the last stage that has any, minus the share in the first such stage."""
     free = [stage for stage in slots if stage]
-    return 0.0 if len(free) < 2 else _share(free[-1]) - _share(free[0])
+    return 0.0 if len(free) < 2 else share(free[-1]) - share(free[0])
 
 
 def _final(slots: Slots) -> float:
@@ -240,11 +240,12 @@ def _final(slots: Slots) -> float:
 def _many(slots: Slots) -> float:
     """More or fewer MSAs than half of the free places."""
     places = tuple(block for stage in slots for block in stage)
-    return _share(places) - 0.5 if places else 0.0
+    return share(places) - 0.5 if places else 0.0
 
 
-def _share(places: Sequence[str]) -> float:
-    return sum(block == "msa" for block in places) / len(places)
+def share(places: Sequence[str]) -> float:
+    """Share of MSAs; 0 of no places."""
+    return sum(block == "msa" for block in places) / len(places) if places else 0.0
 
 
 _PATTERNS: tuple[tuple[str, str, Callable[[Slots], float]], ...] = (

@@ -1,4 +1,4 @@
-"""A title and what stands on the page in; one HTML text that stands alone out: style and script inside."""
+"""Writes an HTML page that stands alone, with style and script inside; nothing is fetched from anywhere."""
 
 from __future__ import annotations
 

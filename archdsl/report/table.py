@@ -1,4 +1,4 @@
-"""Results to what the terminal shows when a search ends: the headline, then the finalists or the best trials."""
+"""Makes what the terminal shows when a search ends: the headline, then the finalists or the best trials."""
 
 from __future__ import annotations
 

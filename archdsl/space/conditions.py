@@ -7,16 +7,12 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeAlias
 
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.ir.conditions import measures, truth
 from archdsl.space.formulas import Atom, Formula, Junction, Not, junction
-
-# What a sum of measures weighs each of them with; two comparisons of the same sum share it.
-Form: TypeAlias = tuple[int, ...]
-
+from archdsl.space.sums import Form
 
 _OPERATORS: dict[str, Callable[[Fraction, int], bool]] = {
     "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne,

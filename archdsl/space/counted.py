@@ -16,7 +16,6 @@ from archdsl.space.conditions import Requirement, measures_of
 from archdsl.space.counting import Counting
 from archdsl.space.enumeration import Script, is_feasible
 from archdsl.space.graph import Edge, Graph, graph
-from archdsl.space.paths import draw_path, list_paths
 from archdsl.space.words import Words
 
 MOST_TRIED = 4  # conditions, where not all can be counted together
@@ -116,13 +115,13 @@ class Counted:
         """A member, all fillings alike, and its word; None where it breaks a condition that could not be counted."""
         if not self.total or self.counting is None:
             return None, ()
-        path = draw_path(self.counting, rng)
+        path = self.counting.draw(rng)
         member = self.architecture((rng.choice(edge.label.ways) for edge in path), rng)
         return (member if self.is_exact or is_feasible(self.spec, member) else None), word_of(path)
 
     def listed(self) -> Iterator[Architecture]:
         """All feasible fillings, in the order of the text."""
-        for path in list_paths(self.counting) if self.counting is not None else ():
+        for path in self.counting.paths() if self.counting is not None else ():
             for ways in itertools.product(*(edge.label.ways for edge in path)):
                 member = self.architecture(ways)
                 if self.is_exact or is_feasible(self.spec, member):
@@ -130,19 +129,19 @@ class Counted:
 
     def any(self) -> Architecture | None:
         """A member that fits together and meets what could be counted."""
-        paths = list_paths(self.counting) if self.counting is not None else iter(())
+        paths = self.counting.paths() if self.counting is not None else iter(())
         return next((self.architecture(edge.label.ways[0] for edge in path) for path in paths), None)
 
     def listed_networks(self) -> Iterator[Architecture] | None:
         """One filling of each network, without meeting any of them twice; None where they could not be counted."""
         if self.words is None or self.networks is None:
             return None
-        return (self._first(self.words, word) for word in map(word_of_networks, list_paths(self.networks)))
+        return (self._first(self.words, word) for word in map(word_of_networks, self.networks.paths()))
 
     def weighted_networks(self) -> Iterator[tuple[Architecture, int]]:
         """The same with the number of fillings that are this network."""
         if self.words is not None and self.networks is not None:
-            for word in map(word_of_networks, list_paths(self.networks)):
+            for word in map(word_of_networks, self.networks.paths()):
                 yield self._first(self.words, word), self.words.ways(word)
 
     def _first(self, words: Words, word: Iterable[str]) -> Architecture:

@@ -1,36 +1,65 @@
-"""Paths through a graph whose sums satisfy a formula: how many there are, without walking each of them.
+"""Counts the paths of a graph whose sums satisfy a formula, and draws and lists them.
 
-The graph is cut into segments. In each of them the paths between two cuts are counted by what they add to the sums;
-then the sums are followed from the start as far, and from the end as far, as is cheapest, and joined in the middle
-(Horowitz and Sahni 1974, doi:10.1145/321812.321823). A sum that is decided whatever is still to come is not told apart
-from others that are decided alike (Abío et al. 2012, doi:10.1613/jair.3653).
+The graph is cut into segments, in each of which the paths between two cuts are counted by what they add to the sums.
+Then a table of sums is carried from the start as far, and one from the end as far, as is cheapest, and the two are
+joined in the middle (Horowitz and Sahni 1974, doi:10.1145/321812.321823).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+import random
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import TypeAlias, TypeVar
 
 from archdsl.base.effort import TooLarge, spend
-from archdsl.space import joining
-from archdsl.space.conditions import Form
-from archdsl.space.formulas import Formula, atoms, shifted, truth
-from archdsl.space.graph import Graph, least_and_most
+from archdsl.space.formulas import Formula, truth
+from archdsl.space.graph import Edge, Graph
+from archdsl.space.joining import completed
+from archdsl.space.sums import Form, Sums
 
+T = TypeVar("T")
 MAX_STEPS = 1_500_000
-# Steps of `effort`: a step that joins sums, one that moves them on, one that only adds within a segment, and packing an
-# edge's sum of one form.
-STEP, MOVING, ADDING, PACKING = 2, 0.7, 0.3, 2
+# Ways through a segment, counting those of equal sums once, up to which it is made longer: where all paths meet in one
+# node, and elsewhere.
+FEW, MANY = 60, 2_000
+# Steps of `effort`: a step that joins sums, one that moves them on, one that only adds within a segment, and one that
+# chooses a way.
+STEP, MOVING, ADDING, CHOOSING = 2, 0.7, 0.3, 2
 SETTLING = 3  # steps that it takes to see whether a sum is decided
+REMEMBERED = 400_000  # ways on from a node and a sum that are kept for drawing and listing
 
-Sums = dict[int, int]  # how many ways there are to each packed sum
+Table: TypeAlias = dict[int, int]  # how many ways there are to each packed sum
+Tables: TypeAlias = dict[int, Table]  # by node
+Path: TypeAlias = list[Edge]
+
+
+class Segment:
+    """Between two cuts.
+
+    Attributes:
+        entries: the nodes behind the first cut to which edges lead from before it.
+        ways: for each node in it, how many paths lead to an exit by what they add; the exit is packed on top.
+    """
+
+    entries: Sequence[int] = ()
+
+    def __init__(self, exits: Iterable[int], bits: int) -> None:
+        self._exits, self._bits = tuple(exits), bits
+        self.ways: Tables = {node: {number << bits: 1} for number, node in enumerate(exits)}
+
+    def split(self, key: int) -> tuple[int, int]:
+        """The exit and what is added on the way to it."""
+        return self._exits[key >> self._bits], key & ((1 << self._bits) - 1)
+
+    def leads_on(self, node: int) -> bool:
+        """Whether a node lies before the exits."""
+        return node not in self._exits
 
 
 class Counting:
     """The paths of a graph that satisfy a formula.
-
-    All sums are counted from the least that is still possible, so they only grow along a path; those of several forms
-    are packed into one integer, a field of bits each.
 
     Args:
         graph: the paths.
@@ -48,93 +77,20 @@ class Counting:
         self, graph: Graph, forms: Sequence[Form], formula: Formula | None,
         accepts: Callable[[list[int]], bool] | None = None,
     ) -> None:  # fmt: skip
-        self.graph, self._accepts = graph, accepts if formula is None else None
+        self._graph, self._accepts = graph, accepts if formula is None else None
         self._steps_left = MAX_STEPS
-        reach = [least_and_most(graph, form) for form in forms]
-        self._low = [low for low, _ in reach]
-        # Of each node: how much the rest of a path may add to each sum.
-        self._spread = [[high[node] - low[node] for low, high in reach] for node in range(len(graph.edges))]
-        self._forms = list(forms)
-        self.formula = shifted(True if formula is None else formula, [low[0] for low in self._low])
-        self._bits = [max(1, most.bit_length()) for most in self._spread[0]]
-        self._offsets = [sum(self._bits[:i]) for i in range(len(forms) + 1)]
-        self._bounds = [sorted({a.bound for a in atoms(self.formula) if a.form == i}) for i in range(len(forms))]
-        self._settled: dict[int, int] = {}
-        self._truths: dict[tuple[int, ...], bool | None] = {}
-        # Of each form: where it is packed, and the least and the most it is compared with.
-        self._fields = [
-            (offset, (1 << bits) - 1, bounds[0] if bounds else most, bounds[-1] if bounds else -1)
-            for offset, bits, bounds, most in zip(
-                self._offsets, self._bits, self._bounds, self._spread[0], strict=False
-            )
-        ]
-        self.packed = self._pack_edges()
-        self.segments = self._segments()
-        self._meet()
-
-    # ---- packed sums ----
-
-    def unpacked(self, sums: int) -> list[int]:
-        """The sum of each form."""
-        return [(sums >> offset) & mask for offset, mask, _, _ in self._fields]
-
-    def _columns(self, many: Collection[int]) -> joining.Sums:
-        return joining.Sums(
-            [[(sums >> offset) & mask for sums in many] for offset, mask, *_ in self._fields], len(many)
+        self._sums = Sums(graph, forms, True if formula is None else formula)
+        self._known: dict[tuple[int, int, int], int] = {}
+        self._choices: dict[tuple[int, int, int], tuple[list[int], list[int]]] = {}
+        self._segments = self._cut()
+        self._forward, self._back = self._meet()
+        self._middle = len(self._forward) - 1
+        self._ahead: list[Tables] = [self._joined()]
+        self.total = sum(
+            ways * self._ahead[0][node][sums]
+            for node, found in self._forward[-1].items()
+            for sums, ways in found.items()
         )
-
-    def _pack(self, sums: Sequence[int]) -> int:
-        return sum(value << offset for value, offset in zip(sums, self._offsets, strict=False))
-
-    def _pack_edges(self) -> list[list[int]]:
-        """What each edge adds, counted from the least that is still possible."""
-        spend(PACKING * self.graph.size * (1 + len(self._forms)))
-        packed = []
-        for node, leaving in enumerate(self.graph.edges):
-            row = []
-            for edge in leaving:
-                added = [
-                    sum(w * c for w, c in zip(form, edge.cost, strict=True) if w) + low[edge.target] - low[node]
-                    for form, low in zip(self._forms, self._low, strict=True)
-                ]
-                row.append(self._pack(added))
-            packed.append(row)
-        return packed
-
-    def settled(self, node: int, sums: int) -> int | None:
-        """One sum for all that are decided alike at a node; None where the formula cannot hold any more."""
-        spread = self._spread[node]
-        for (offset, mask, least, most), more in zip(self._fields, spread, strict=True):
-            value = (sums >> offset) & mask
-            if value > least or value + more <= most:
-                break
-        else:
-            return sums  # every comparison is still open; most sums leave here
-        low = 0
-        decided: list[int] = []
-        for (offset, mask, _, _), more, bounds in zip(self._fields, spread, self._bounds, strict=True):
-            value = (sums >> offset) & mask
-            # The bounds up to `first` are exceeded, those from `last` on are kept to whatever is still to come.
-            first, last = bisect_left(bounds, value), bisect_left(bounds, value + more)
-            if first == last:
-                value = bounds[first - 1] + 1 if first and bounds[first - 1] >= 0 else 0
-            low |= value << offset
-            decided += first, last
-        known = self._known(tuple(decided))
-        if known is None:
-            return low
-        return self._settled.setdefault(node, low) if known else None
-
-    def _known(self, decided: tuple[int, ...]) -> bool | None:
-        """What the formula is where of each form so many bounds are exceeded, and those from another number on kept."""
-        if decided not in self._truths:
-            low, high = [], []
-            for bounds, first, last in zip(self._bounds, decided[::2], decided[1::2], strict=True):
-                # Any sums between the same bounds will do.
-                low.append(bounds[first] if first < len(bounds) else bounds[-1] + 1 if bounds else 0)
-                high.append(bounds[last] if last < len(bounds) else bounds[-1] + 1 if bounds else 0)
-            self._truths[decided] = truth(self.formula, low, high)
-        return self._truths[decided]
 
     def _work(self, steps: int, each: float = STEP) -> None:
         spend(each * steps)
@@ -142,139 +98,225 @@ class Counting:
         if self._steps_left < 0:
             raise TooLarge
 
-    # ---- segments ----
+    def _settled(self, node: int, sums: int) -> int | None:
+        return sums if self._accepts is not None else self._sums.settled(node, sums)
 
-    def _segments(self) -> list[Segment]:
-        nodes: dict[int, list[int]] = {}
-        for node, level in enumerate(self.graph.level):
-            nodes.setdefault(level, []).append(node)
-        found = []
-        for first, last in zip(self.graph.cuts, self.graph.cuts[1:], strict=False):
-            inner = [node for level in range(last - 1, first - 1, -1) for node in nodes[level]]
-            segment = Segment(nodes[first], nodes[last], inner, self._offsets[-1])
-            for node in inner:
-                ways: Sums = {}
-                for edge, added in zip(self.graph.edges[node], self.packed[node], strict=True):
-                    self._work(len(segment.ways[edge.target]), ADDING)
-                    for sums, count in segment.ways[edge.target].items():
-                        ways[sums + added] = ways.get(sums + added, 0) + count * edge.ways
-                segment.ways[node] = ways
-            found.append(segment)
-        return found
+    # ---- tables ----
 
-    # ---- meeting in the middle ----
+    def _cut(self) -> list[Segment]:
+        """Segments from the end to the start, each as long as there are few ways through it.
 
-    def _meet(self) -> None:
-        first, last = 0, len(self.segments)
-        start = self.settled(0, 0)
-        self.forward: list[dict[int, Sums]] = [{0: {start: 1}} if start is not None else {}]
-        self.backward: dict[int, dict[int, Sums]] = {last: {self.graph.end: {0: 1}}}
+        A path crosses a cut at the first node behind it, however far the edge leads.
+        """
+        edges, level = self._graph.edges, self._graph.level
+        before = [self._graph.end] * len(edges)  # the first node that leads to each
+        for node in range(self._graph.end, -1, -1):
+            for edge in edges[node]:
+                before[edge.target] = node
+        found: list[Segment] = []
+        segment, crossed = Segment([self._graph.end], self._sums.bits), [self._graph.end]
+        for node in range(self._graph.end - 1, -1, -1):
+            ways: Table = {}
+            for edge, added in zip(edges[node], self._sums.added[node], strict=True):
+                self._work(len(segment.ways[edge.target]), ADDING)
+                for sums, count in segment.ways[edge.target].items():
+                    ways[sums + added] = ways.get(sums + added, 0) + count * edge.ways
+            segment.ways[node] = ways
+            crossed.append(node)
+            if node and level[node] == level[node - 1]:
+                continue
+            crossed = [other for other in crossed if before[other] < node or not other]
+            few = FEW if len(crossed) == 1 else MANY
+            if not node or sum(len(segment.ways[other]) for other in crossed) > few:
+                segment.entries = tuple(crossed)
+                found.append(segment)
+                segment = Segment(crossed, self._sums.bits)
+        return found[::-1]
+
+    def _meet(self) -> tuple[list[Tables], dict[int, Tables]]:
+        """How many ways lead to each sum before each cut up to the middle, and on from each one behind it."""
+        first, last = 0, len(self._segments)
+        start = self._settled(0, 0)
+        forward: list[Tables] = [{0: {start: 1}} if start is not None else {}]
+        back: dict[int, Tables] = {last: {self._graph.end: {0: 1}}}
         while first < last:
-            ahead = sum(len(sums) * len(self.segments[first].ways[node]) for node, sums in self.forward[first].items())
-            behind = sum(
-                len(self.backward[last].get(self.segments[last - 1].split(key)[0], ()))
-                for node in self.segments[last - 1].entries
-                for key in self.segments[last - 1].ways[node]
-            )
-            self._work(ahead if self._accepts is not None else min(ahead, behind), MOVING)
+            here, before = self._segments[first], self._segments[last - 1]
+            ahead = sum(len(sums) * len(here.ways[node]) for node, sums in forward[first].items())
+            keys = [(n, *before.split(key), count) for n in before.entries for key, count in before.ways[n].items()]
+            behind = sum(len(back[last][target]) for _, target, _, _ in keys)
             if ahead * SETTLING <= behind or self._accepts is not None:
-                self.forward.append(self._follow(first))
+                self._work(ahead * (1 + SETTLING), MOVING)
+                forward.append(self._followed(here, forward[first]))
                 first += 1
             else:
-                self.backward[last - 1] = self._precede(last - 1)
+                self._work(behind, MOVING)
+                tables: Tables = {}
+                for node, target, added, count in keys:
+                    table = tables.setdefault(node, {})
+                    for sums, ways in back[last][target].items():
+                        table[sums + added] = table.get(sums + added, 0) + ways * count
                 last -= 1
-        self.middle = first
-        self._ahead: dict[int, dict[int, Sums]] = {first: self._joined()}
-        self.total = sum(
-            ways * self._ahead[first][node][sums]
-            for node, found in self.forward[first].items()
-            for sums, ways in found.items()
-        )
+                back[last] = tables
+        return forward, back
 
-    def _follow(self, number: int) -> dict[int, Sums]:
+    def _followed(self, segment: Segment, before: Tables) -> Tables:
         """The sums behind a segment, from those before it."""
-        segment = self.segments[number]
-        raw: dict[int, Sums] = {}
-        for node, found in self.forward[number].items():
+        raw: Tables = {}
+        for node, found in before.items():
             for key, count in segment.ways[node].items():
                 target, added = segment.split(key)
                 there = raw.setdefault(target, {})
                 for sums, ways in found.items():
                     there[sums + added] = there.get(sums + added, 0) + ways * count
-        reached: dict[int, Sums] = {}
-        self._work(sum(map(len, raw.values())) * SETTLING)
+        reached: Tables = {}
         for node, found in raw.items():
             for sums, ways in found.items():
-                settled = self.settled(node, sums)
+                settled = self._settled(node, sums)
                 if settled is not None:
                     there = reached.setdefault(node, {})
                     there[settled] = there.get(settled, 0) + ways
         return reached
 
-    def _precede(self, number: int) -> dict[int, Sums]:
-        """What can be added from before a segment to the end, from what can be added behind it."""
-        segment = self.segments[number]
-        found: dict[int, Sums] = {}
-        for node in segment.entries:
-            here: Sums = {}
+    def _joined(self) -> Tables:
+        """For each sum in the middle how many ways lead on to the end."""
+        return {
+            node: dict(zip(sums, self._completed(self._middle, node, list(sums)), strict=True))
+            for node, sums in self._forward[-1].items()
+        }
+
+    def _completed(self, number: int, node: int, many: list[int]) -> list[int]:
+        """How many ways lead on from a node before a segment behind the middle, for many sums."""
+        if self._accepts is not None:
+            rows = zip(*self._sums.columns(many), strict=True)
+            return [int(self._accepts([a + b for a, b in zip(row, self._sums.least, strict=True)])) for row in rows]
+        after = self._back[number].get(node, {})
+        if not after or not self._sums.least:  # no sums, and so nothing to compare
+            return [sum(after.values()) if truth(self._sums.formula, (), ()) else 0] * len(many)
+        before = self._sums.columns(many)
+        return completed(self._sums.formula, before, self._sums.columns(after), list(after.values()), self._work)
+
+    # ---- ways on ----
+
+    def _ways_on(self, number: int, node: int, sums: int) -> int:
+        """How many ways lead on to the end from a node before a segment, so much having been added."""
+        settled = self._settled(node, sums)
+        if settled is None:
+            return 0
+        if number <= self._middle:
+            return self._before_middle(number)[node][settled]
+        key = number, node, settled
+        if key not in self._known:
+            if len(self._known) > REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._completed(number, node, [settled])[0]
+        return self._known[key]
+
+    def _before_middle(self, number: int) -> Tables:
+        """How many ways lead on to the end from each sum before a segment."""
+        while len(self._ahead) <= self._middle - number:
+            here = self._middle - len(self._ahead)
+            tables: Tables = {}
+            for node, found in self._forward[here].items():
+                keys = [(*self._segments[here].split(key), n) for key, n in self._segments[here].ways[node].items()]
+                tables[node] = {
+                    sums: sum(n * self._ways_on(here + 1, target, sums + added) for target, added, n in keys)
+                    for sums in found
+                }
+            self._ahead.append(tables)
+        return self._ahead[self._middle - number]
+
+    def _through(self, number: int, node: int, sums: int) -> tuple[list[int], list[int]]:
+        """What may be added in a segment so that the formula can hold, and in how many ways it then does, summed up."""
+        place = number, node, sums
+        if place not in self._choices:
+            if len(self._choices) > REMEMBERED // 100:
+                self._choices.clear()
+            segment, keys, weights = self._segments[number], [], []
             for key, count in segment.ways[node].items():
                 target, added = segment.split(key)
-                for sums, ways in self.backward[number + 1].get(target, {}).items():
-                    here[sums + added] = here.get(sums + added, 0) + ways * count
-            found[node] = here
-        return found
+                if ways := self._ways_on(number + 1, target, sums + added):
+                    keys.append(key)
+                    weights.append(count * ways)
+            spend(CHOOSING * len(segment.ways[node]))
+            self._choices[place] = keys, list(accumulate(weights))
+        return self._choices[place]
 
-    def _joined(self) -> dict[int, Sums]:
-        """For each sum in the middle how many ways lead on to the end."""
-        if self._accepts is not None:
-            least = [low[0] for low in self._low]
-            return {
-                node: {
-                    s: int(self._accepts([a + b for a, b in zip(self.unpacked(s), least, strict=True)])) for s in sums
-                }
-                for node, sums in self.forward[self.middle].items()
-            }
-        halves = joining.Halves(self.formula, self._work)
-        found = {}
-        for node, sums in self.forward[self.middle].items():
-            after = self.backward[self.middle].get(node, {})
-            ways = halves.joined(self._columns(sums), self._columns(after), list(after.values()))
-            found[node] = dict(zip(sums, ways, strict=True))
-        return found
+    def draw(self, rng: random.Random) -> Path:
+        """A path, each with the same probability (an edge of several ways counting as often).
 
-    def ahead(self, number: int) -> dict[int, Sums]:
-        """How many ways lead from each node and sum before a segment (up to the middle) on to the end."""
-        while number not in self._ahead:
-            last = min(self._ahead)
-            segment, following = self.segments[last - 1], self._ahead[last]
-            found: dict[int, Sums] = {}
-            for node, sums in self.forward[last - 1].items():
-                steps = [(*segment.split(key), count) for key, count in segment.ways[node].items()]
-                found[node] = {
-                    here: sum(
-                        count * following.get(target, {}).get(settled, 0)
-                        for target, added, count in steps
-                        if (settled := self.settled(target, here + added)) is not None
-                    )
-                    for here in sums
-                }
-            self._ahead[last - 1] = found
-        return self._ahead[number]
+        What is chosen next is chosen in proportion to the number of ways that lead on from it.
+        """
+        path: Path = []
+        node, sums = 0, self._settled(0, 0)
+        for number, segment in enumerate(self._segments):
+            if sums is None:
+                raise ValueError("there is nothing to draw")
+            key = _picked(*self._through(number, node, sums), rng)
+            target, added = segment.split(key)
+            while segment.leads_on(node):
+                edges = list(zip(self._graph.edges[node], self._sums.added[node], strict=True))
+                weights = accumulate(edge.ways * segment.ways[edge.target].get(key - more, 0) for edge, more in edges)
+                edge, more = _picked(edges, list(weights), rng)
+                path.append(edge)
+                node, key = edge.target, key - more
+            sums = self._settled(target, sums + added)
+        return path
+
+    def paths(self) -> Iterator[Path]:
+        """All paths, in the order of the edges; between two of them no edge is tried in vain."""
+        start = self._settled(0, 0)
+        if not self.total or start is None:
+            return
+        stack = [self._enter(0, 0, start)]
+        path: Path = []
+        while stack:
+            step = next(stack[-1], None)
+            if step is None:
+                stack.pop()
+                if path:
+                    path.pop()
+                continue
+            edge, following = step
+            path.append(edge)
+            if following is None:
+                yield list(path)
+                path.pop()
+            else:
+                stack.append(following)
+
+    def _enter(self, number: int, node: int, sums: int) -> Iterator[_Step]:
+        """The steps from the entry of a segment, or from that of the one in which the node lies."""
+        while not self._segments[number].leads_on(node):
+            number += 1
+        return self._onward(number, node, sums, 0, frozenset(self._through(number, node, sums)[0]))
+
+    def _onward(self, number: int, node: int, sums: int, added: int, wanted: frozenset[int]) -> Iterator[_Step]:
+        """The edges to go on with, and the steps behind them; None at the end.
+
+        Args:
+            number: of the segment.
+            sums: what was added before it; added: what was added since.
+            wanted: what may still be added in it, the exit on top.
+        """
+        segment = self._segments[number]
+        for edge, more in zip(self._graph.edges[node], self._sums.added[node], strict=True):
+            there = segment.ways[edge.target]
+            spend(CHOOSING + len(wanted))
+            left = frozenset(key - more for key in wanted if key - more in there)
+            if not left:
+                continue
+            if edge.target == self._graph.end:
+                yield edge, None
+            elif segment.leads_on(edge.target):
+                yield edge, self._onward(number, edge.target, sums, added + more, left)
+            elif (settled := self._settled(edge.target, sums + added + more)) is not None:
+                yield edge, self._enter(number + 1, edge.target, settled)
 
 
-class Segment:
-    """Between two cuts.
+_Step: TypeAlias = "tuple[Edge, Iterator[_Step] | None]"
 
-    Attributes:
-        entries, exits: the nodes at its two ends.
-        inner: all but the exits.
-        ways: for each node in it, how many paths lead to an exit by what they add; the exit is packed on top.
-    """
 
-    def __init__(self, entries: list[int], exits: list[int], inner: list[int], offset: int) -> None:
-        self.entries, self.exits, self.inner, self._offset = entries, exits, frozenset(inner), offset
-        self.ways: dict[int, Sums] = {node: {number << offset: 1} for number, node in enumerate(exits)}
-
-    def split(self, key: int) -> tuple[int, int]:
-        """The exit and what is added on the way to it."""
-        return self.exits[key >> self._offset], key & ((1 << self._offset) - 1)
+def _picked(choices: Sequence[T], weights: list[int], rng: random.Random) -> T:
+    """One of the choices, their weights being summed up."""
+    spend(CHOOSING + len(choices))
+    return choices[bisect_right(weights, rng.randrange(weights[-1]))]

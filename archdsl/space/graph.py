@@ -1,4 +1,4 @@
-"""An acyclic graph whose paths are counted: its levels, its cuts, and what its paths weigh at least and at most."""
+"""Makes an acyclic graph whose paths are to be counted, and tells what its paths weigh at least and at most."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 from archdsl.base.effort import spend
 
-# Levels that a segment spans at least and at most, where cuts allow it.
-SHORTEST, LONGEST = 6, 24
 EDGE, WEIGHING = 6, 2  # steps of `effort` for an edge: to make it, and to weigh it
 
 
@@ -31,17 +29,15 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """Every node lies on a path from node 0 to the last node; every edge leads to a higher level.
+    """Every node lies on a path from node 0 to the last node; nodes are numbered level by level.
 
     Attributes:
-        edges: those that leave each node.
+        edges: those that leave each node, all to higher levels.
         level: of each node, the most edges on a path to it.
-        cuts: levels that no edge jumps over, the first and the last among them.
     """
 
     edges: list[list[Edge]]
     level: list[int]
-    cuts: list[int]
 
     @functools.cached_property
     def size(self) -> int:
@@ -77,16 +73,14 @@ def graph(start: Any, ends: Callable[[Any], bool], edges: Callable[[Any], Iterab
             alive.add(node)
     if start not in alive:
         return None
-    order = [node for node in order if node in alive]
-    last = [node for node in order if ends(node)]
-    if len(last) != 1:
-        raise ValueError(f"{len(last)} ends")
-    order.remove(last[0])
-    numbers = {node: number for number, node in enumerate((*order, last[0]))}
+    level = _levels([node for node in order if node in alive], found)
+    if sum(map(ends, level)) != 1:
+        raise ValueError("more than one end")
+    numbers = {node: number for number, node in enumerate(sorted(level, key=lambda node: (ends(node), level[node])))}
     kept = [
         [edge._replace(target=numbers[edge.target]) for edge in found[node] if edge.target in alive] for node in numbers
     ]
-    return _levelled(kept)
+    return Graph(kept, [level[node] for node in numbers])
 
 
 def _order(start: Any, edges: dict[Any, list[Edge]]) -> list[Any]:
@@ -106,39 +100,14 @@ def _order(start: Any, edges: dict[Any, list[Edge]]) -> list[Any]:
     return order
 
 
-def _levelled(edges: list[list[Edge]]) -> Graph:
-    level = [0] * len(edges)
-    for node, leaving in enumerate(edges):
-        for edge in leaving:
-            level[edge.target] = max(level[edge.target], level[node] + 1)
-    jumps = [0] * (level[-1] + 2)
-    for node, leaving in enumerate(edges):
-        for edge in leaving:
-            if level[edge.target] > level[node] + 1:
-                jumps[level[node] + 1] += 1
-                jumps[level[edge.target]] -= 1
-    population = [0] * (level[-1] + 1)
-    for here in level:
-        population[here] += 1
-    over, proper = 0, []
-    for here in range(level[-1] + 1):
-        over += jumps[here]
-        if not over:
-            proper.append(here)
-    return Graph(edges, level, _chosen(proper, population))
-
-
-def _chosen(proper: list[int], population: list[int]) -> list[int]:
-    """Cuts neither too near nor too far from each other, through as few nodes as possible."""
-    cuts = [0]
-    while cuts[-1] != proper[-1]:
-        later = [p for p in proper if p > cuts[-1]]
-        near = [p for p in later if cuts[-1] + SHORTEST <= p <= cuts[-1] + LONGEST]
-        best = min(near, key=lambda p: (population[p], -p)) if near else None
-        cuts.append(
-            best if best is not None and best + SHORTEST <= proper[-1] else (later[0] if not near else near[-1])
-        )
-    return cuts
+def _levels(order: list[Any], edges: dict[Any, list[Edge]]) -> dict[Any, int]:
+    """Of each node the most edges on a path to it."""
+    level = dict.fromkeys(order, 0)
+    for node in order:
+        for edge in edges[node]:
+            if edge.target in level:
+                level[edge.target] = max(level[edge.target], level[node] + 1)
+    return level
 
 
 def least_and_most(graph: Graph, weights: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""The layouts a found one has to beat: all Conv, all MSA, alternating, in the same space."""
+"""Makes the layouts that a found one has to beat: all Conv, all MSA, alternating, in the same space."""
 
 from __future__ import annotations
 

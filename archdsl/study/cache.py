@@ -1,4 +1,4 @@
-"""What a training came to and what was measured of it, kept as JSON files under what makes two trainings the same.
+"""Keeps trainings as JSON files, under what makes two trainings the same.
 
 A file holds one training: its curve, its test metrics, the scores of each analysis. It is found again by a search that
 is resumed, by the finals, or, in a folder that several searches share, by another search: a training with the same key

@@ -1,4 +1,4 @@
-"""Who trains what, when many processes on many machines search together: a table in their database, claimed atomically.
+"""Claims networks for workers in a table of their database, so that none is trained twice.
 
 A claim is one network up to one rung. The database itself sees to it that no network is claimed twice and that there
 are never more networks than the budget allows.

@@ -1,4 +1,4 @@
-"""A PostgreSQL that several machines search with: opening it, Optuna's storage in it, and what went wrong in words."""
+"""Opens the PostgreSQL that several machines search with, and says in words what went wrong."""
 
 from __future__ import annotations
 
@@ -126,17 +126,6 @@ def patiently(work: Callable[[], T], patience: float = PATIENCE) -> T:
             ask()
             time.sleep(pause)
             pause = min(30.0, 2 * pause)
-
-
-@contextmanager
-def muted() -> Iterator[None]:
-    """Without Optuna's own messages about trials that end without being trained."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Searches that many processes share through a PostgreSQL: the node that began one, and workers that join."""
+"""Shares a search among many processes through a PostgreSQL: the one that began it, and workers that join."""
 
 from __future__ import annotations
 

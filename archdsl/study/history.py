@@ -1,4 +1,4 @@
-"""What a search has tried so far, in the order in which it ended: the one place that proposing and reporting ask."""
+"""Keeps what a search has tried so far, in the order in which it ended; proposing and reporting ask it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers a search is given go in; the first that means nothing comes out as an error, before anything starts."""
+"""Checks the numbers that a search is given, before anything starts."""
 
 from __future__ import annotations
 

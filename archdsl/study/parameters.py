@@ -1,4 +1,4 @@
-"""A member of a space as Optuna's parameters, and back; names and options are the spec's, readable in its tools."""
+"""Translates members of a space to Optuna's parameters and back; names and options are the spec's."""
 
 from __future__ import annotations
 

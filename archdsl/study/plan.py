@@ -1,4 +1,4 @@
-"""What a search is about: everything that must be the same for a run to be resumed, and what follows from it."""
+"""Describes a study: everything that must be the same for a run to be resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from archdsl import ir
 from archdsl.base.errors import RunError, UsageError, did_you_mean
@@ -53,6 +53,14 @@ class Plan(BaseModel):
     warm_start_from: tuple[str, ...] = ()
     warm_start: tuple[dict[str, Any], ...] = ()
     versions: dict[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_screen(cls, said: Any) -> Any:
+        """Studies that were begun when there were screens say that they have none."""
+        if isinstance(said, dict) and said.get("screen", "") is None:
+            return {name: value for name, value in said.items() if name != "screen"}
+        return said
 
     def settled(self, begun: Plan, *, auto: bool) -> Plan:
         """This plan, with what a study that was begun has settled already.

@@ -1,4 +1,4 @@
-"""Where candidates are trained: in this process, or in worker processes of one thread each.
+"""Carries out trainings, in this process or in worker processes of one thread each.
 
 Small networks train faster on two cores as two single-threaded processes than as one of two threads, and a machine
 that others use too slows the latter down many times over, because every operation waits for its slowest thread.

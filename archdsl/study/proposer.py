@@ -1,4 +1,4 @@
-"""The next candidate of a search: a baseline, what the sampler proposes, or one drawn where the sampler is stuck."""
+"""Proposes the next network of a search: a baseline, the sampler's, or one drawn where the sampler is stuck."""
 
 from __future__ import annotations
 

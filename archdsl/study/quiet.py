@@ -10,13 +10,13 @@ import optuna
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence that trials begin and end, and that a sampler is new; the verbosity is set back afterwards."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+def quiet(level: int = optuna.logging.WARNING) -> Iterator[None]:
+    """Silence what is below a level, such as that trials begin and end, and that a sampler is new; then set it back."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(level)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
             yield
         finally:
-            optuna.logging.set_verbosity(level)
+            optuna.logging.set_verbosity(before)

@@ -1,4 +1,4 @@
-"""A run's `results.json` to typed, frozen records; every reader of a finished (or broken) search starts here."""
+"""Reads a run's `results.json` as typed, frozen records; every reader of a search starts here."""
 
 from __future__ import annotations
 

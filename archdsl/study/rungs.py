@@ -1,4 +1,4 @@
-"""Successive halving on the curves: which of the networks that wait at a rung is trained on."""
+"""Halves successively: decides which of the networks that wait at a rung is trained on."""
 
 from __future__ import annotations
 

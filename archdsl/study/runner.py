@@ -1,4 +1,4 @@
-"""The search itself: propose, train to the next rung, record, promote, until budget, time or space are used up."""
+"""Runs a search on one machine: propose, train to the next rung, record, promote, until budget or time is used up."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.proposer import Proposer
 from archdsl.study.record import key_of, member_of, record
-from archdsl.study.rungs import YARDSTICKS, Rungs
+from archdsl.study.rungs import Rungs
 from archdsl.study.store import RunFolder, settle
 from archdsl.study.timing import Timing
-from archdsl.study.trial import task_of
+from archdsl.study.trial import search_task
 from archdsl.study.turned_away import TurnedAway, summary
 from archdsl.study.watch import Watch, layout_text
-from archdsl.training.experiment import recipe_of
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,9 @@ class Runner:
         for entry in folder.records(self.study):
             self.history.take_in(entry)
         self.rungs = Rungs(plan.objectives, plan.halving)
+        admits = None if timing is None else timing.admits
         self.proposer = Proposer(
-            spec,
-            plan.sampler,
-            plan.seed,
-            self.study,
-            self.history,
-            budget,
-            None if timing is None else timing.admits,
-            plan.warm_start,
+            spec, plan.sampler, plan.seed, self.study, self.history, budget, admits, plan.warm_start
         )
         self.timing, self.caches = timing, caches
         self.turned_away = TurnedAway(watch.say, len(self.history.turned_away))
@@ -152,13 +145,8 @@ class Runner:
             self.watch.candidate(job.number, layout_text(architecture.layout), architecture.params)
         if job.doomed is not None:
             return
-        until = self.rungs.next(0 if job.before is None else job.before["epochs"], recipe_of(architecture).epochs)
-        task = task_of(
-            architecture, self.plan.seed, self._checkpoint(architecture), job.before,
-            wanted=tuple(name for name, _ in self.plan.objectives), caches=self.caches,
-            until=None if job.number < YARDSTICKS else until,
-        )  # fmt: skip
-        self.pool.submit(task)
+        place = self._checkpoint(architecture)
+        self.pool.submit(search_task(self.plan, architecture, job.number, place, job.before, self.caches))
 
     def _record(self, job: Running, outcome: dict[str, Any]) -> None:
         self.folder.log_defect(outcome.pop("traceback", None), job.number)

@@ -1,4 +1,4 @@
-"""A run's folder at any moment to the document that `results.json` will hold: what a search has found so far."""
+"""Reads the results of a search, finished or at work, without disturbing it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from archdsl.base.errors import StudyError
 from archdsl.language import parse
 from archdsl.study.history import History
 from archdsl.study.plan import Plan
+from archdsl.study.quiet import quiet
 from archdsl.study.record import records
 from archdsl.study.results import FILE, JOURNAL, is_outdated, load
 from archdsl.study.store import PLAN, SHARED
@@ -65,20 +66,16 @@ def snapshot(run: Path) -> dict[str, Any]:
 
 def _trials(run: Path, plan: Plan) -> list[optuna.trial.FrozenTrial]:
     """Optuna's trials; a line that is only half written yet is left for the next time."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        storage = JournalStorage(JournalFileBackend(str(run / JOURNAL)))
-        study = optuna.load_study(study_name=plan.spec_name, storage=storage)
-        return study.get_trials(deepcopy=False)
+        with quiet(optuna.logging.ERROR):
+            storage = JournalStorage(JournalFileBackend(str(run / JOURNAL)))
+            return optuna.load_study(study_name=plan.spec_name, storage=storage).get_trials(deepcopy=False)
     except KeyError:  # the search has only begun
         return []
     except ValueError as error:
         raise StudyError(
             f"the journal in '{run}' is damaged: {error}", "the command that began the search mends it, or says how"
         ) from None
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def _started(trials: list[optuna.trial.FrozenTrial]) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder: the study's journal, its plan, the results as files; every file is whole at every moment."""
+"""Keeps a run's folder: journal, plan, results; every file is whole at every moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A member of a search's space in, its latency out, and before it is trained, why it is not to be trained."""
+"""Measures the latency of a search's networks, and turns those away that break a bound on it."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ from archdsl.ir.scores import SCORES
 from archdsl.network import Architecture
 from archdsl.network.model import Network
 from archdsl.study.cache import Cache, Entry, Point, analysis_key, key_for
+from archdsl.study.plan import Plan
+from archdsl.study.rungs import YARDSTICKS, Rungs
 from archdsl.training.experiment import recipe_of, seeded
 from archdsl.training.loop import Epoch, evaluate, train
 
@@ -66,6 +68,26 @@ def task_of(
     """
     trained, cached = (0, False) if before is None else (before["epochs"], "cached" in before)
     return Task(architecture, recipe_of(architecture), seed, checkpoint, trained=trained, cached=cached, **more)
+
+
+def search_task(
+    plan: Plan, architecture: Architecture, number: int, checkpoint: Path, before: Mapping[str, Any] | None,
+    caches: tuple[Path, ...],
+) -> Task:  # fmt: skip
+    """The task of training a network of a search up to where it waits next; see `task_of`.
+
+    Args:
+        plan: of the search.
+        architecture, checkpoint, before: as for any task.
+        number: of the network in the search; the first are trained to the end.
+        caches: folders of trainings that are not done again.
+    """
+    done = 0 if before is None else before["epochs"]
+    until = Rungs(plan.objectives, plan.halving).next(done, recipe_of(architecture).epochs)
+    return task_of(
+        architecture, plan.seed, checkpoint, before, wanted=tuple(name for name, _ in plan.objectives), caches=caches,
+        until=None if number < YARDSTICKS else until,
+    )  # fmt: skip
 
 
 def run_trial(

@@ -1,4 +1,4 @@
-"""Members that a filter turned away before training go in; what a person should know of them comes out, in words."""
+"""Tells a person of the networks that were turned away before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other runs in, the networks of theirs that a search tries first out, as parameters of its own space."""
+"""Finds the best networks of other runs that are members of this space, to be tried first."""
 
 from __future__ import annotations
 

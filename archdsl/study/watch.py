@@ -1,4 +1,4 @@
-"""What a search tells while it runs; the default says nothing, the command line shows it."""
+"""Defines what a search tells while it runs; the default says nothing, the command line shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of many processes that search together through a database: takes what nobody has, trains it, writes it down."""
+"""Works for a shared search: takes a network that nobody has, trains it, writes it down."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from optuna.trial import TrialState
 from archdsl import ir
 from archdsl.network import Architecture, digest
 from archdsl.study.claims import Claim, Ledger
-from archdsl.study.database import muted, patiently
+from archdsl.study.database import patiently
 from archdsl.study.deaths import MACHINE, given_up
 from archdsl.study.history import History
 from archdsl.study.parameters import member
 from archdsl.study.plan import Plan
 from archdsl.study.pool import Pool
 from archdsl.study.proposer import Proposer
+from archdsl.study.quiet import quiet
 from archdsl.study.record import RECORD, key_of, member_of, record, records
-from archdsl.study.rungs import YARDSTICKS, Rungs
+from archdsl.study.rungs import Rungs
 from archdsl.study.store import settle
 from archdsl.study.timing import Timing
-from archdsl.study.trial import Task, task_of
-from archdsl.training.experiment import recipe_of
+from archdsl.study.trial import search_task
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ class Worker:
 
     def _optimize(self, objective: Callable[[optuna.Trial], list[float]], number: list[int]) -> None:
         try:
-            with muted():
+            with quiet(optuna.logging.CRITICAL):  # that trials end without being trained is told by their records
                 self.study.optimize(objective, n_trials=1, catch=(NotTrainedError,))
         except (ValueError, UpdateFinishedTrialError):
             if not number or not self.study.trials[number[0]].state.is_finished():
@@ -201,7 +201,8 @@ class Worker:
         if (reason := given_up(MACHINE, claim.tries - 1)) is not None:
             outcome: dict[str, Any] = {"died": reason}
         else:
-            self.pool.submit(self._task(architecture, claim, job.before))
+            place = self.checkpoints / f"{digest(claim.key)[:20]}.safetensors"
+            self.pool.submit(search_task(self.plan, architecture, claim.number, place, job.before, self.caches))
             outcome = self.pool.take()
             if self.timing is not None and "scores" in outcome:
                 outcome["scores"] |= self.timing.scores(architecture)
@@ -224,14 +225,6 @@ class Worker:
             return Claim(number, rung, key, trial.number, 1, self.name)
         claimed = patiently(lambda: self.ledger.claim(key, trial.number, self.name))
         return None if claimed is None else Claim(claimed, 0, key, trial.number, 1, self.name)
-
-    def _task(self, architecture: Architecture, claim: Claim, before: dict[str, Any] | None) -> Task:
-        until = self.rungs.next(0 if before is None else before["epochs"], recipe_of(architecture).epochs)
-        return task_of(
-            architecture, self.plan.seed, self.checkpoints / f"{digest(claim.key)[:20]}.safetensors", before,
-            wanted=tuple(name for name, _ in self.plan.objectives), caches=self.caches,
-            until=None if claim.number < YARDSTICKS else until,
-        )  # fmt: skip
 
 
 def worker_name(process: int | None) -> str:

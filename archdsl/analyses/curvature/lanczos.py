@@ -16,6 +16,7 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from archdsl.base.errors import RunError
+from archdsl.base.interrupts import ask
 
 Floats = NDArray[np.float64]
 Operator = Callable[[Tensor], Tensor]
@@ -143,6 +144,7 @@ def lanczos(operator: Operator, start: Tensor, settled: Callable[[Krylov], bool]
     norm = asymmetry = 0.0
     last = min(limit, size)
     for step in range(1, last + 1):
+        ask()
         rest = operator(basis.last)
         rest, overlaps = basis.reject(rest)
         rest, _ = basis.reject(rest)  # twice is enough (Parlett 1998, 6.9)

@@ -1,5 +1,5 @@
-"""Composite blocks: a definition in the language becomes a block class, its arguments a tree of primitives.
+"""Composite blocks: a definition in the language and its arguments, and the tree of primitives that they make.
 
-In reading order: `scope`, names to classes and calls to blocks; `usage`, what items say of the parameters; `bindings`,
-what values come to in one block; `expansion`, items to a tree; `definition`, a definition to its class.
+In reading order: `kinds`, names to kinds of blocks; `usage`, what items say of the parameters; `definition`, kinds of
+definitions; `bindings`, what values come to in one block; `expansion`, items to a tree.
 """

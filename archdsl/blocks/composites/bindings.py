@@ -1,4 +1,4 @@
-"""What the values in a composite block come to where it is called, and whom to blame for one that does not fit."""
+"""Works out the values in a composite block where it is called, and says whom to blame for one that does not fit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from archdsl import ir
 from archdsl.base.errors import Span
-from archdsl.blocks import Block
-from archdsl.blocks.composites.scope import FROM_OUTSIDE, FROM_STAGE
+from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Kind
 from archdsl.blocks.shapes import ShapeError, divisors_near
 from archdsl.ir.arguments import bounded, misfit, say
 from archdsl.ir.wording import write_value
@@ -75,7 +74,7 @@ class Bindings:
             raise ShapeError(f"'{test.op}' compares numbers, not {say(left)} and {say(right)}", None, None, test.at)
         return _COMPARE[test.op](left, right)
 
-    def arguments(self, spec: ir.BlockSpec, block: type[Block]) -> dict[str, ir.Scalar]:
+    def arguments(self, spec: ir.BlockSpec, block: Kind) -> dict[str, ir.Scalar]:
         """What the arguments written for an inner block come to.
 
         Raises:
@@ -92,7 +91,7 @@ class Bindings:
                 raise
         return found
 
-    def _require_whole(self, block: type[Block], name: str, value: ir.Arithmetic, quotient: ir.Scalar) -> None:
+    def _require_whole(self, block: Kind, name: str, value: ir.Arithmetic, quotient: ir.Scalar) -> None:
         """Say which number does not divide which, rather than that an argument is no integer."""
         wrong = misfit(block, name, quotient, "float")
         if wrong is None:

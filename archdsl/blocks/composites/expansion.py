@@ -1,46 +1,61 @@
-"""The items of a composite block and the values of its parameters to a tree of primitives, for one input shape."""
+"""Writes a block with its arguments out as a tree of primitives for one input shape; what is known is not made anew."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from archdsl import ir
 from archdsl.blocks import Block
-from archdsl.blocks.base import Composite, Join, Node, Primitive, Residual, Sequence, free_name, inflows
+from archdsl.blocks.base import Leaf, Parts, Residual, Tree
 from archdsl.blocks.composites.bindings import Bindings, ParameterMisfit
-from archdsl.blocks.composites.scope import Scope, construct, kind
+from archdsl.blocks.composites.kinds import Composite, Same, Use, construct, kind, typed
+from archdsl.blocks.names import free_name
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.blocks.structures import STRUCTURES, ParallelStructure
-from archdsl.blocks.trees import measure
+from archdsl.blocks.structures import STRUCTURES
+from archdsl.blocks.trees import inflows, sequence
 from archdsl.ir.arguments import say
 
 MAX_PARTS = 3_000
-_WORK = threading.local()  # how many parts the block that is being written out has so far, blocks in blocks included
+MAX_KNOWN = 65_536
+
+
+class _Work(threading.local):
+    """How many parts the block that is being written out has so far, blocks in blocks included; and all in all."""
+
+    open = False
+    parts = total = 0
+
+
+_WORK = _Work()
+_KNOWN: dict[Any, tuple[Tree, int]] = {}  # trees, and how many parts were counted for them
 
 
 def work() -> int:
     """How many parts were written out so far in this thread, all in all; blocks that are known already cost nothing."""
-    return getattr(_WORK, "total", 0)
+    return _WORK.total
 
 
-def expand(items: ir.Items, bindings: Bindings, scope: Scope, x: Shape) -> Node:
-    """The tree of a block's items for input shape `x`.
+def tree(block: Block | Use, x: Shape) -> Tree:
+    """The tree that a block stands for.
 
     Raises:
-        ShapeError: they do not fit, or are too many; it names the parameter at fault, or the place in the definition.
+        ShapeError: it does not fit, or is too large; it names the argument at fault, or the place in the definition.
     """
-    outermost = not getattr(_WORK, "open", False)
+    if isinstance(block, Block):
+        return block.tree(x)
+    outermost = not _WORK.open
     if outermost:
         _WORK.open, _WORK.parts = True, 0
     try:
-        parts = _Expansion(bindings, scope).parts(items, x)
+        parts = _Expansion.of(block, x).parts(block.items, x)
     except ParameterMisfit as error:
         raise ShapeError(error.message, error.argument, error.help) from None
     finally:
         _WORK.open = not outermost
-    return parts[0][1] if len(parts) == 1 else Sequence(parts)
+    return parts[0][1] if len(parts) == 1 else sequence(parts, x)
 
 
 @dataclass(frozen=True)
@@ -48,31 +63,40 @@ class _Expansion:
     """One block on its way to a tree.
 
     Attributes:
+        kind: of the block.
         bindings: the names its items may use.
-        scope: composite blocks by name.
+        key: tells it from others where it is known which item is meant, and what flows in.
     """
 
+    kind: Composite
     bindings: Bindings
-    scope: Scope
+    key: tuple[Any, ...]
 
-    def parts(self, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
+    @classmethod
+    def of(cls, use: Use, x: Shape) -> _Expansion:
+        """That of a block at the shape that flows into it."""
+        names = {**use.values, "in": x.channels}
+        return cls(use.kind, Bindings(names, use.given), (use.kind, use.given, typed(names)))
+
+    def parts(self, items: ir.Items, x: Shape) -> Parts:
         """Named trees of items one after the other."""
         names: dict[str, int] = {}
-        found: list[tuple[str, Node]] = []
+        found: list[tuple[str, Tree]] = []
         for item in self.flat(items):
-            node = self.node(item, x)
-            found.append((free_name(_module_name(item, node), names), node))
-            x = measure(node, x).out
+            made = self.node(item, x)
+            found.append((free_name(_module_name(item, made), names), made))
+            x = made.out
         return tuple(found)
 
-    def branches(self, join: Join, items: ir.Items, x: Shape) -> tuple[tuple[str, Node], ...]:
-        """Named trees of items side by side."""
+    def branches(self, structure: ir.BlockSpec, x: Shape) -> Parts:
+        """Named trees of the items of a structure, which stand side by side."""
         names: dict[str, int] = {}
         found = []
-        blocks = list(self.flat(items))
+        blocks = list(self.flat(structure.items or ()))
+        join = STRUCTURES[structure.kind].join or "sum"
         for item, inflow in zip(blocks, inflows(join, len(blocks), x), strict=True):
-            node = self.node(item, inflow)
-            found.append((free_name(_module_name(item, node), names), node))
+            made = self.node(item, inflow)
+            found.append((free_name(_module_name(item, made), names), made))
         return tuple(found)
 
     def flat(self, items: ir.Items) -> Iterator[ir.BlockSpec]:
@@ -97,7 +121,7 @@ class _Expansion:
                 case _:
                     raise TypeError(f"a hole is left: {item!r}")
 
-    def node(self, spec: ir.BlockSpec, x: Shape) -> Node:
+    def node(self, spec: ir.BlockSpec, x: Shape) -> Tree:
         """The tree of one inner block.
 
         Raises:
@@ -105,46 +129,57 @@ class _Expansion:
         """
         try:
             if spec.kind in STRUCTURES:
-                cls = STRUCTURES[spec.kind]
-                structure = construct(cls, spec.kind, self.bindings.arguments(spec, cls))
-                if isinstance(structure, ParallelStructure):
-                    parts = self.branches(structure.join, spec.items or (), x)
-                else:
-                    parts = self.parts(spec.items or (), x)
-                node: Node = structure.tree(parts, x)
-            else:
-                placed = self._placed(spec)
-                node = placed.expand(x) if isinstance(placed, Composite) else placed
-            measure(node, x)
+                return _known((*self.key, Same(spec), x), lambda: self._structure(spec, x))
+            return self._block(spec, x)
         except ShapeError as error:
             raise self.bindings.blame(error, spec) from None
-        return node
 
-    def _placed(self, spec: ir.BlockSpec) -> Block:
+    def _structure(self, spec: ir.BlockSpec, x: Shape) -> Tree:
+        kind = STRUCTURES[spec.kind]
+        structure = construct(kind, spec.kind, self.bindings.arguments(spec, kind))
+        parts = self.parts(spec.items or (), x) if kind.join is None else self.branches(spec, x)
+        return structure.around(parts, x)
+
+    def _block(self, spec: ir.BlockSpec, x: Shape) -> Tree:
         """An inner block with its arguments, those of this block that it takes by itself among them."""
-        cls = kind(spec.kind, self.scope)
-        arguments = self.bindings.arguments(spec, cls)
+        inner = kind(spec.kind, self.kind.scope)
+        arguments = self.bindings.arguments(spec, inner)
         for name in ("width", "classes"):
-            if cls.takes(name) and name in self.bindings.names:
+            if inner.takes(name) and name in self.bindings.names:
                 arguments.setdefault(name, self.bindings.names[name])
-        block = construct(cls, spec.kind, arguments)
         # Items of its own are those of a composite block, with their holes decided.
-        placed: Block = block if spec.items is None else block.holding(spec.items, block.block_scope)
-        return placed
+        key = (inner, typed(arguments), Same(spec.items), x)
+        return _known(key, lambda: tree(construct(inner, spec.kind, arguments, spec.items), x))
+
+
+def _known(key: tuple[Any, ...], make: Callable[[], Tree]) -> Tree:
+    """What was made for a key before, else what `make` gives; it counts as many parts as if it were made anew."""
+    if key in _KNOWN:
+        found, parts = _KNOWN[key]
+        _limit(parts)
+        return found
+    before = _WORK.parts
+    found = make()
+    if len(_KNOWN) >= MAX_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[key] = found, _WORK.parts - before
+    return found
 
 
 def _count() -> None:
     """One more step of writing the block out; copies of nothing are steps, too."""
-    _WORK.parts += 1
-    _WORK.total = work() + 1
+    _WORK.total += 1
+    _limit(1)
+
+
+def _limit(parts: int) -> None:
+    _WORK.parts += parts
     if _WORK.parts > MAX_PARTS:
         raise ShapeError(f"a block of more than {MAX_PARTS:,} parts", None, "use smaller blocks, or repeat less often")
 
 
-def _module_name(item: ir.BlockSpec, node: Node) -> str:
+def _module_name(item: ir.BlockSpec, made: Tree) -> str:
     """What the module of an item is called: residual units by what they do (`attn`, `mlp`), others by their kind."""
     if item.kind == "residual":
-        return {"msa": "attn"}.get(node.role, node.role) if isinstance(node, Residual) else "conv"
-    if isinstance(node, Primitive) and node.module_name:
-        return node.module_name
-    return item.kind
+        return {"msa": "attn"}.get(made.role, made.role) if isinstance(made, Residual) else "conv"
+    return made.block.module_name or item.kind if isinstance(made, Leaf) else item.kind

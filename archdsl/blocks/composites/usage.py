@@ -1,4 +1,4 @@
-"""How the items of a composite block use names, and which type that gives a parameter."""
+"""Finds out how the items of a composite block use names, and which type that gives a parameter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from archdsl import ir
-from archdsl.blocks import Block
-from archdsl.blocks.composites.scope import Scope, kind
+from archdsl.blocks.composites.kinds import Kind, Scope, kind
 from archdsl.blocks.structures import STRUCTURES
 
 
@@ -25,7 +24,7 @@ class Usage:
     """
 
     names: set[str]
-    arguments: dict[str, list[tuple[type[Block], str]]]
+    arguments: dict[str, list[tuple[Kind, str]]]
     compared: dict[str, list[ir.Scalar]]
     numeric: set[str]
 
@@ -62,7 +61,7 @@ def _use_items(items: Iterable[ir.Item], scope: Scope, found: Usage) -> None:
 
 
 def _use_block(spec: ir.BlockSpec, scope: Scope, found: Usage) -> None:
-    block: type[Block] = STRUCTURES.get(spec.kind) or kind(spec.kind, scope)
+    block: Kind = STRUCTURES.get(spec.kind) or kind(spec.kind, scope)
     for name in ("width", "classes"):
         if block.takes(name) and name not in spec.arguments:
             found.names.add(name)

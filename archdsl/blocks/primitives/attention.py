@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive, Role
+from archdsl.blocks.calls import Call
 from archdsl.blocks.shapes import Shape, ShapeError, divisors_near
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @BLOCKS.register("attention")
@@ -117,17 +115,19 @@ class Attention(Primitive):
         keys = side**2 if side else x.positions
         return x.positions * (x.channels * 3 * inner + inner * out + 2 * keys * inner)
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """Fused attention over maps or tokens."""
-        from archdsl.blocks.layers.attention import GridAttention, TokenAttention
-
         height, width = self.area(x)
         out = self.output(x).channels
         if (self.tables or self.local) and (height * width) ** 2 > 2**36:
             raise MemoryError  # masks and indices hold an entry per pair of positions
         if x.is_tokens:
-            return TokenAttention(x.channels, out, self.heads, self.dim(x), qkv_bias=self.qkv_bias)
-        return GridAttention(
-            x.channels, out, self.heads, self.dim(x), size=(x.height, x.width), window=self.window, shift=self.shift,
-            local=self.local, grid=self.grid, tables=self.tables, qkv_bias=self.qkv_bias,
+            return Call(
+                "archdsl.blocks.layers.attention:TokenAttention", x.channels, out, self.heads, self.dim(x),
+                qkv_bias=self.qkv_bias,
+            )  # fmt: skip
+        return Call(
+            "archdsl.blocks.layers.attention:GridAttention", x.channels, out, self.heads, self.dim(x),
+            size=(x.height, x.width), window=self.window, shift=self.shift, local=self.local, grid=self.grid,
+            tables=self.tables, qkv_bias=self.qkv_bias,
         )  # fmt: skip

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive, Role
+from archdsl.blocks.calls import Call
 from archdsl.blocks.shapes import Shape, ShapeError, divisors_near
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def require_map(x: Shape, name: str) -> None:
@@ -98,11 +96,12 @@ class Conv(Primitive):
         """One product per weight and output position."""
         return self.width * (x.channels // self.groups) * self.k**2 * self.output(x).positions
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.Conv2d`."""
-        from torch import nn
-
-        return nn.Conv2d(x.channels, self.width, self.k, self.stride, self.padding, groups=self.groups, bias=self.bias)
+        return Call(
+            "torch.nn:Conv2d", x.channels, self.width, self.k, self.stride, self.padding, groups=self.groups,
+            bias=self.bias,
+        )  # fmt: skip
 
 
 @BLOCKS.register("patch")
@@ -134,8 +133,6 @@ class Patch(Primitive):
         """Every pixel meets every output channel once."""
         return self.width * x.channels * x.height * x.width
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.Conv2d` with stride k."""
-        from torch import nn
-
-        return nn.Conv2d(x.channels, self.width, self.k, self.k)
+        return Call("torch.nn:Conv2d", x.channels, self.width, self.k, self.k)

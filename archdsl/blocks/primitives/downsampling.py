@@ -1,4 +1,4 @@
-"""`down_patch`, `down_conv` and `down_pool`: what stands before a block that cannot stride (`stage(…, down=patch)`)."""
+"""Puts a downsampling layer before a block that cannot stride: `down_patch`, `down_conv`, `down_pool`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
-from archdsl.blocks.base import Composite, Node, Sequence
+from archdsl.blocks.base import Block, Parts, Tree
 from archdsl.blocks.primitives.convolution import Conv, Patch, require_room
 from archdsl.blocks.primitives.pooling import AvgPool
 from archdsl.blocks.shapes import Shape, ShapeError
+from archdsl.blocks.trees import flow, sequence
 
 
-class _Down(Composite):
+class _Down(Block):
     width: int = Field(ge=1)
     stride: int = Field(default=1, ge=1)
 
@@ -38,14 +39,14 @@ class DownPatch(_Down):
 
     summary: ClassVar[str] = "downsampling by patches that do not overlap"
 
-    def expand(self, x: Shape) -> Node:
+    def tree(self, x: Shape) -> Tree:
         """A patch embedding."""
         self.require_fit(x)
         if x.height % self.stride or x.width % self.stride:
             raise ShapeError(
                 f"stride {self.stride} does not divide the {x.height}x{x.width} map", "stride", "use down=conv"
             )
-        return Patch(width=self.width, k=self.stride)
+        return Patch(width=self.width, k=self.stride).tree(x)
 
 
 @BLOCKS.register("down_conv")
@@ -54,10 +55,10 @@ class DownConv(_Down):
 
     summary: ClassVar[str] = "downsampling by an overlapping convolution"
 
-    def expand(self, x: Shape) -> Node:
+    def tree(self, x: Shape) -> Tree:
         """A convolution."""
         self.require_fit(x)
-        return Conv(width=self.width, k=3, stride=self.stride)
+        return Conv(width=self.width, k=3, stride=self.stride).tree(x)
 
 
 @BLOCKS.register("down_pool")
@@ -66,12 +67,12 @@ class DownPool(_Down):
 
     summary: ClassVar[str] = "downsampling by average pooling"
 
-    def expand(self, x: Shape) -> Node:
+    def tree(self, x: Shape) -> Tree:
         """Pooling and projection."""
         self.require_fit(x)
-        parts: list[tuple[str, Node]] = (
-            [("pool", AvgPool(k=self.stride, stride=self.stride))] if self.stride > 1 else []
-        )
+        parts: Parts = ()
+        if self.stride > 1:
+            parts = (("pool", AvgPool(k=self.stride, stride=self.stride).tree(x)),)
         if x.channels != self.width:
-            parts.append(("conv", Conv(width=self.width, k=1)))
-        return Sequence(tuple(parts))
+            parts = (*parts, ("conv", Conv(width=self.width, k=1).tree(flow(parts, x))))
+        return sequence(parts, x)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
+from archdsl.blocks.calls import Call
 from archdsl.blocks.shapes import Shape, ShapeError, divisors_near
-
-if TYPE_CHECKING:
-    from torch import nn
 
 NormKind: TypeAlias = Literal["bn", "ln", "gn"]
 ActKind: TypeAlias = Literal["relu", "gelu", "silu", "relu6", "hswish"]
@@ -63,18 +61,15 @@ class Norm(Primitive):
         """Scale and shift per channel."""
         return 2 * x.channels
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.BatchNorm2d`, a channel `LayerNorm`, or `nn.GroupNorm` with at most 32 groups."""
-        from torch import nn
-
-        from archdsl.blocks.layers.norm import ChannelLayerNorm
-
         if self.kind == "bn":
-            batch_norm = nn.BatchNorm1d if x.is_vector else nn.BatchNorm2d
-            return batch_norm(x.channels, eps=self.epsilon)
+            kind = "torch.nn:BatchNorm1d" if x.is_vector else "torch.nn:BatchNorm2d"
+            return Call(kind, x.channels, eps=self.epsilon)
         if self.kind == "gn":
-            return nn.GroupNorm(self._groups(x), x.channels, eps=self.epsilon)
-        return (ChannelLayerNorm if x.is_map else nn.LayerNorm)(x.channels, eps=self.epsilon)
+            return Call("torch.nn:GroupNorm", self._groups(x), x.channels, eps=self.epsilon)
+        kind = "archdsl.blocks.layers.norm:ChannelLayerNorm" if x.is_map else "torch.nn:LayerNorm"
+        return Call(kind, x.channels, eps=self.epsilon)
 
 
 def _usual_eps(kind: NormKind) -> float:
@@ -89,14 +84,10 @@ class Act(Primitive):
     summary: ClassVar[str] = "activation: relu, gelu, silu, relu6 or hswish"
     kind: ActKind = "relu"
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """The module of that name; hswish is `nn.Hardswish` (arXiv 1905.02244)."""
-        from torch import nn
-
-        kinds: dict[str, type[nn.Module]] = {
-            "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "relu6": nn.ReLU6, "hswish": nn.Hardswish,
-        }  # fmt: skip
-        return kinds[self.kind]()
+        kinds = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "relu6": "ReLU6", "hswish": "Hardswish"}
+        return Call(f"torch.nn:{kinds[self.kind]}")
 
 
 @BLOCKS.register("drop")
@@ -107,8 +98,6 @@ class Drop(Primitive):
     summary: ClassVar[str] = "dropout with probability p"
     p: float = Field(default=0.1, ge=0, lt=1)
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.Dropout`."""
-        from torch import nn
-
-        return nn.Dropout(self.p)
+        return Call("torch.nn:Dropout", self.p)

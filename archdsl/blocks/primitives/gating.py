@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
+from archdsl.blocks.calls import Call
 from archdsl.blocks.primitives.convolution import require_map
-from archdsl.blocks.primitives.elementwise import ActKind
+from archdsl.blocks.primitives.elementwise import Act, ActKind
 from archdsl.blocks.shapes import Shape
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @BLOCKS.register("scale")
@@ -28,11 +26,9 @@ class Scale(Primitive):
         """One factor per channel."""
         return x.channels
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """A factor per channel of a map, of tokens or of a vector."""
-        from archdsl.blocks.layers.gating import LayerScale
-
-        return LayerScale(x.channels, self.init, is_map=x.is_map)
+        return Call("archdsl.blocks.layers.gating:LayerScale", x.channels, self.init, is_map=x.is_map)
 
 
 @BLOCKS.register("times")
@@ -47,11 +43,9 @@ class Times(Primitive):
         """1 and 1.0 are the same factor."""
         return {"factor": float(self.factor)}
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """A product."""
-        from archdsl.blocks.layers.gating import Times as TimesModule
-
-        return TimesModule(self.factor)
+        return Call("archdsl.blocks.layers.gating:Times", self.factor)
 
 
 @BLOCKS.register("se")
@@ -77,9 +71,7 @@ class SqueezeExcitation(Primitive):
         """The two products at the single position that is left."""
         return 2 * x.channels * self.hidden
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """Mean, 1x1 convolution, activation, 1x1 convolution, sigmoid, product."""
-        from archdsl.blocks.layers.gating import SqueezeExcite
-        from archdsl.blocks.primitives.elementwise import Act
-
-        return SqueezeExcite(x.channels, self.hidden, Act(kind=self.act).build(x))
+        act = Act(kind=self.act).call(x)
+        return Call("archdsl.blocks.layers.gating:SqueezeExcite", x.channels, self.hidden, act)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive, Role
-from archdsl.blocks.primitives.elementwise import ActKind
+from archdsl.blocks.calls import Call
+from archdsl.blocks.primitives.elementwise import Act, ActKind
 from archdsl.blocks.shapes import Shape, ShapeError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @BLOCKS.register("token_mlp")
@@ -44,9 +42,7 @@ class TokenMlp(Primitive):
         """Two products per channel."""
         return 2 * x.positions * self.hidden * x.channels
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """Two linear layers over the transposed positions."""
-        from archdsl.blocks.layers.mixing import TokenMlp as TokenMlpModule
-        from archdsl.blocks.primitives.elementwise import Act
-
-        return TokenMlpModule(x.positions, self.hidden, Act(kind=self.act).build(x))
+        act = Act(kind=self.act).call(x)
+        return Call("archdsl.blocks.layers.mixing:TokenMlp", x.positions, self.hidden, act)

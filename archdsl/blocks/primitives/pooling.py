@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive, Role
+from archdsl.blocks.calls import Call
 from archdsl.blocks.primitives.convolution import require_divisible, require_map, require_room, strided
 from archdsl.blocks.shapes import Shape, ShapeError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class _Pool(Primitive):
@@ -38,11 +36,9 @@ class MaxPool(_Pool):
 
     summary: ClassVar[str] = "maximum over k x k windows"
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.MaxPool2d`."""
-        from torch import nn
-
-        return nn.MaxPool2d(self.k, self.stride, (self.k - 1) // 2)
+        return Call("torch.nn:MaxPool2d", self.k, self.stride, (self.k - 1) // 2)
 
 
 @BLOCKS.register("avgpool")
@@ -51,11 +47,9 @@ class AvgPool(_Pool):
 
     summary: ClassVar[str] = "mean over k x k windows"
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.AvgPool2d`."""
-        from torch import nn
-
-        return nn.AvgPool2d(self.k, self.stride, (self.k - 1) // 2, count_include_pad=False)
+        return Call("torch.nn:AvgPool2d", self.k, self.stride, (self.k - 1) // 2, count_include_pad=False)
 
 
 @BLOCKS.register("gap")
@@ -70,11 +64,9 @@ class GlobalAveragePool(Primitive):
             raise ShapeError(f"'gap' needs a feature map or tokens, but gets {x}")
         return Shape(x.channels, 0, 0)
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """A mean over positions."""
-        from archdsl.blocks.layers.pooling import GlobalPool
-
-        return GlobalPool(prefix=x.prefix)
+        return Call("archdsl.blocks.layers.pooling:GlobalPool", prefix=x.prefix)
 
 
 @BLOCKS.register("unshuffle")
@@ -91,8 +83,6 @@ class Unshuffle(Primitive):
         require_divisible(x, self.k)
         return Shape(x.channels * self.k**2, x.height // self.k, x.width // self.k)
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.PixelUnshuffle`: channel c*k*k + i*k + j is pixel (i, j) of channel c."""
-        from torch import nn
-
-        return nn.PixelUnshuffle(self.k)
+        return Call("torch.nn:PixelUnshuffle", self.k)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from archdsl.base.errors import did_you_mean
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
+from archdsl.blocks.calls import Call
 from archdsl.blocks.primitives.convolution import require_map
 from archdsl.blocks.shapes import Shape, ShapeError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @BLOCKS.register("timm")
@@ -50,11 +48,10 @@ class TimmBody(Primitive):
         """Counted by PyTorch, products of attention included."""
         return self._look(x).macs
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """timm's model, which keeps timm's names for its parameters."""
-        from archdsl.blocks.layers.timm_body import TimmFeatures
-
-        return TimmFeatures(_plain(self.name), self._look(x).index, (x.channels, x.height, x.width))
+        size = (x.channels, x.height, x.width)
+        return Call("archdsl.blocks.layers.timm_body:TimmFeatures", _plain(self.name), self._look(x).index, size)
 
     def _look(self, x: Shape) -> _Facts:
         return _facts(_plain(self.name), self.out, x)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.base import Primitive
+from archdsl.blocks.calls import Call
 from archdsl.blocks.shapes import Shape, ShapeError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @BLOCKS.register("linear")
@@ -36,14 +34,10 @@ class Linear(Primitive):
         """A matrix product per position."""
         return self.out_features * x.channels * x.positions
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """`nn.Linear`, or one that works on the channels of a map."""
-        from torch import nn
-
-        from archdsl.blocks.layers.norm import ChannelLinear
-
-        kind = ChannelLinear if x.is_map else nn.Linear
-        return kind(x.channels, self.out_features, bias=self.bias)
+        kind = "archdsl.blocks.layers.norm:ChannelLinear" if x.is_map else "torch.nn:Linear"
+        return Call(kind, x.channels, self.out_features, bias=self.bias)
 
 
 @BLOCKS.register("pos")
@@ -62,11 +56,9 @@ class PositionEmbedding(Primitive):
         """One vector per position."""
         return x.positions * x.channels
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """A learned table of the input's shape."""
-        from archdsl.blocks.layers.tokens import Position
-
-        return Position(x.dims)
+        return Call("archdsl.blocks.layers.tokens:Position", x.dims)
 
 
 @BLOCKS.register("cls")
@@ -85,8 +77,8 @@ class ClassToken(Primitive):
         """One vector when prepended."""
         return x.channels if x.is_map else 0
 
-    def build(self, x: Shape) -> nn.Module:
+    def call(self, x: Shape) -> Call:
         """Prepends or picks."""
-        from archdsl.blocks.layers.tokens import PickToken, PrependToken
-
-        return PrependToken(x.channels) if x.is_map else PickToken()
+        if x.is_map:
+            return Call("archdsl.blocks.layers.tokens:PrependToken", x.channels)
+        return Call("archdsl.blocks.layers.tokens:PickToken")

@@ -1,4 +1,4 @@
-"""A compiled spec with what timm expects of a model: features, a head to take off, a classifier to replace, groups."""
+"""Gives a compiled spec what timm expects of a model: features, a head to take off, a classifier to replace, groups."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from archdsl.base import checkpoint
 from archdsl.base.errors import UsageError
-from archdsl.blocks.base import Composite, Node, Primitive
-from archdsl.blocks.base import Sequence as SequenceNode
+from archdsl.blocks.base import Leaf, Primitive, Tree
+from archdsl.blocks.base import Sequence as SequenceTree
 from archdsl.blocks.primitives.convolution import Conv, Patch
 from archdsl.blocks.primitives.pooling import GlobalAveragePool
 from archdsl.blocks.primitives.tokens import ClassToken, Linear
 from archdsl.blocks.shapes import Shape
-from archdsl.blocks.trees import measure
 from archdsl.network import Architecture, PlacedBlock
 from archdsl.network.model import Network, build_node, initialise, set_drop_path
 
@@ -26,44 +25,44 @@ POOLING: Final[dict[type[object], str]] = {GlobalAveragePool: "avg", ClassToken:
 
 
 class Step(NamedTuple):
-    """A module of a chain: its path, the block it was built from, and the shape that flows in."""
+    """A module of a chain: its path, and the tree it was built from."""
 
     path: str
-    node: Node
-    x: Shape
+    tree: Tree
+
+    @property
+    def block(self) -> Primitive | None:
+        """The primitive that it is, if it is one."""
+        return self.tree.block if isinstance(self.tree, Leaf) else None
 
 
 def steps(blocks: Sequence[PlacedBlock]) -> tuple[Step, ...]:
-    """The modules of a chain of blocks, those of sequences and composite blocks one by one."""
-    return tuple(step for block in blocks for step in _steps(Step(block.path, block.node, block.x)))
+    """The modules of a chain of blocks, those of sequences one by one."""
+    return tuple(step for block in blocks for step in _steps(block.path, block.tree))
 
 
-def _steps(step: Step) -> Iterator[Step]:
-    path, node, x = step
-    if isinstance(node, Composite):
-        yield from _steps(Step(path, node.expand(x), x))
-    elif isinstance(node, SequenceNode):
-        for name, part in node.parts:
-            yield from _steps(Step(f"{path}.{name}", part, x))
-            x = measure(part, x).out
+def _steps(path: str, tree: Tree) -> Iterator[Step]:
+    if isinstance(tree, SequenceTree):
+        for name, part in tree.parts:
+            yield from _steps(f"{path}.{name}", part)
     else:
-        yield step
+        yield Step(path, tree)
 
 
 def first_conv(architecture: Architecture) -> str | None:
     """Path of the convolution that the images meet first, None where they meet something else."""
     chain = steps(tuple(architecture.blocks())[:1])
-    return chain[0].path if chain and isinstance(chain[0].node, (Conv, Patch)) else None
+    return chain[0].path if chain and isinstance(chain[0].block, (Conv, Patch)) else None
 
 
 def classifier(architecture: Architecture) -> Step | None:
     """The layer of the head that makes the classes: its last one with weights, if that is linear or a convolution."""
-    with_weights = [step for step in steps(architecture.head) if measure(step.node, step.x).params]
+    with_weights = [step for step in steps(architecture.head) if step.tree.params]
     if not with_weights:
         return None
     last = with_weights[-1]
-    plain = isinstance(last.node, Linear) or (isinstance(last.node, Conv) and last.node.groups == 1)
-    return last if plain and measure(last.node, last.x).out.channels == architecture.classes else None
+    plain = isinstance(last.block, Linear) or (isinstance(last.block, Conv) and last.block.groups == 1)
+    return last if plain and last.tree.out.channels == architecture.classes else None
 
 
 def feature_shapes(architecture: Architecture) -> dict[str, Shape]:
@@ -107,9 +106,9 @@ class TimmNetwork(Network):
         self.grad_checkpointing = False
         self._head = steps(architecture.head)
         self._classifier = classifier(architecture)
-        pool = next((step for step in self._head if type(step.node) in POOLING), None)
+        pool = next((step for step in self._head if type(step.block) in POOLING), None)
         self._pool_path = None if pool is None else pool.path
-        self._own_pool = None if pool is None else POOLING[type(pool.node)]
+        self._own_pool = None if pool is None else POOLING[type(pool.block)]
         self.global_pool = self._own_pool
         self._outputs = feature_shapes(architecture)
         side = architecture.input[1]
@@ -117,8 +116,8 @@ class TimmNetwork(Network):
             {"num_chs": out.channels, "reduction": int(side / out.height + 0.5), "module": name}
             for name, out in self._outputs.items()
         ]
-        self.num_features = self._head[0].x.channels if self._head else architecture.classes
-        self.head_hidden_size = self._classifier.x.channels if self._classifier else self.num_features
+        self.num_features = self._head[0].tree.x.channels if self._head else architecture.classes
+        self.head_hidden_size = self._classifier.tree.x.channels if self._classifier else self.num_features
         if num_classes != self.num_classes or global_pool is not None:
             self.reset_classifier(num_classes, global_pool)
         elif self.drop_rate:
@@ -230,7 +229,7 @@ class TimmNetwork(Network):
         self.global_pool = "" if global_pool == "" else own
         layer: nn.Module = nn.Identity()
         if num_classes:
-            layer = build_node(_with_classes(old.node, num_classes), old.x)
+            layer = build_node(_with_classes(old.tree, num_classes))
             initialise(layer)
             like = next(self.parameters())
             layer.to(like.device, like.dtype)
@@ -265,9 +264,11 @@ class TimmNetwork(Network):
         return super().load_state_dict(checkpoint.evaluated(state_dict) or state_dict, strict, assign)
 
 
-def _with_classes(node: Node, classes: int) -> Node:
-    argument = "width" if isinstance(node, Conv) else "out_features"
-    return node.model_copy(update={argument: classes}) if isinstance(node, Primitive) else node
+def _with_classes(tree: Tree, classes: int) -> Tree:
+    if not isinstance(tree, Leaf):
+        raise TypeError(f"not a classifier: {tree!r}")
+    argument = "width" if isinstance(tree.block, Conv) else "out_features"
+    return tree.block.model_copy(update={argument: classes}).tree(tree.x)
 
 
 def _as_map(x: Tensor, shape: Shape) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network with what was measured of it, over one training or several; a score's estimate with its interval."""
+"""Holds what was measured of a network over one training or several, and estimates its scores with intervals."""
 
 from __future__ import annotations
 

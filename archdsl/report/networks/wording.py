@@ -1,4 +1,4 @@
-"""The words of the analyses' figures: headings, groups of the table of findings, and how to read each view."""
+"""Holds the words of the analyses' figures: headings, groups of the table of findings, and how to read each view."""
 
 from __future__ import annotations
 

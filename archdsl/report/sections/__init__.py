@@ -1,1 +1,1 @@
-"""The page's sections, one file each: typed results to markup; a section with nothing to say is empty."""
+"""The sections of a search's page, one file each; a section with nothing to say is empty."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import Column, T, columned, note, numeric, row_head, section
-from archdsl.report.parts import words as text_cell
+from archdsl.report.parts import Column, T, columned, note, numeric, row_head, section, text_cell
 from archdsl.report.patterns import FEWEST, Pattern, patterns
 from archdsl.report.rules import Rule, rules
 from archdsl.report.sections.differences import effect_scale, explained, gap_columns, titled, unexplained

@@ -7,8 +7,7 @@ import math
 from archdsl.base.statistics import Interval, rank_correlation
 from archdsl.report.chart import Scale
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import Column, columned, note, numeric, row_head, section
-from archdsl.report.parts import words as text_cell
+from archdsl.report.parts import Column, columned, note, numeric, row_head, section, text_cell
 from archdsl.report.sections.differences import interval_columns, ticked
 from archdsl.report.wording import MINUS, MISSING, meaning, words
 from archdsl.study.results import Results, Trial

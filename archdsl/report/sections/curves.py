@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.report.chart import Frame, span, tick_format
-from archdsl.report.layout import described
+from archdsl.report.layout import described, series
 from archdsl.report.marks import about, symbol
 from archdsl.report.markup import Child, Markup, fragment
 from archdsl.report.parts import figure, keys, plain_table
-from archdsl.report.sections.series import series
 from archdsl.report.wording import number, plural
 from archdsl.study.results import Results, Trial
 

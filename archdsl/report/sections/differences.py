@@ -10,8 +10,7 @@ from archdsl.base.statistics import Interval
 from archdsl.report.chart import Scale, range_text, svg
 from archdsl.report.marks import interval
 from archdsl.report.markup import Markup, element, fragment
-from archdsl.report.parts import Column, T, note, numeric
-from archdsl.report.parts import words as text_cell
+from archdsl.report.parts import Column, T, note, numeric, text_cell
 from archdsl.report.wording import signed, words
 from archdsl.study.results import Results
 
@@ -91,7 +90,7 @@ def _tick(score: str, value: float, more: int = 0) -> str:
 
 def ends(score: str, gap: Interval | None) -> str:
     """The interval of a difference as text, or a dash."""
-    return range_text(score, gap.low, gap.high, lambda s, v: signed(s, v, extra=1)) if gap else ""
+    return range_text(gap.low, gap.high, lambda value: signed(score, value, extra=1)) if gap else ""
 
 
 def judged(gap: Interval | None) -> str:
@@ -128,7 +127,7 @@ def interval_columns(
 
     def texts(row: T) -> tuple[str, str]:
         each = found(row)
-        return write(each.value), range_text("", each.low, each.high, lambda _, value: write(value))
+        return write(each.value), range_text(each.low, each.high, write)
 
     def drawn(row: T) -> Markup:
         each, label = found(row), sign + " ".join(texts(row))

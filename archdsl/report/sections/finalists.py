@@ -8,7 +8,7 @@ from typing import Literal
 from archdsl.base.statistics import mean
 from archdsl.report.chart import Frame, span, tick_format
 from archdsl.report.headline import SPREAD_RULE, against
-from archdsl.report.layout import strip
+from archdsl.report.layout import series, strip
 from archdsl.report.marks import symbol
 from archdsl.report.markup import Attribute, Markup, element, fragment
 from archdsl.report.parts import (
@@ -25,7 +25,6 @@ from archdsl.report.parts import (
 )
 from archdsl.report.sections.curves import Curve, curve_figure
 from archdsl.report.sections.networks import COUNTS
-from archdsl.report.sections.series import series
 from archdsl.report.wording import MISSING, meaning, number, plural, settings, signed, spread, unit, words
 from archdsl.study.results import Finalist, Results, same
 

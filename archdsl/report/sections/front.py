@@ -1,4 +1,4 @@
-"""Results to the top of the page: what was searched, the headline, the layout found, and the facts in one row."""
+"""Makes the top of the page: what was searched, the headline, the layout found, and the facts in one row."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from archdsl.report.sections.differences import (
     judged,
     titled,
     unexplained,
-)
+)  # fmt: skip
 from archdsl.report.wording import MISSING, number, plural, signed, unit, words
 from archdsl.study.results import Results
 
@@ -193,7 +193,7 @@ def _ranges(score: str, group: list[Effect]) -> Markup:
 
     def correlation(effect: Effect) -> Markup:
         trend = effect.trend
-        between = range_text("rho", trend.low, trend.high, lambda _, v: f"{v:+.2f}") if trend else ""
+        between = range_text(trend.low, trend.high, "{:+.2f}".format) if trend else ""
         return numeric(f"{trend.value:+.2f}" if trend and math.isfinite(trend.value) else MISSING, between)
 
     columns = [

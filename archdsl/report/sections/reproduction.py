@@ -6,8 +6,7 @@ import math
 
 from archdsl.base.passwords import masked
 from archdsl.report.markup import Attribute, Markup, element, fragment
-from archdsl.report.parts import Column, columned, copyable, facts, numeric, section
-from archdsl.report.parts import words as text_cell
+from archdsl.report.parts import Column, columned, copyable, facts, numeric, section, text_cell
 from archdsl.report.sections.networks import COUNTS, LAYOUT, NUMBER, recipe
 from archdsl.report.sections.ranking import scored
 from archdsl.report.wording import MISSING, duration

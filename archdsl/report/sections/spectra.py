@@ -12,11 +12,10 @@ import numpy as np
 from archdsl.base import colours
 from archdsl.base.errors import ArchdslError
 from archdsl.report.drawn import drawing
-from archdsl.report.layout import compact
+from archdsl.report.layout import compact, series
 from archdsl.report.markup import Child, Markup, fragment
 from archdsl.report.networks.figures import COLUMNS_AT_MOST, columns, plot
 from archdsl.report.parts import figure, note, plain_table, section
-from archdsl.report.sections.series import series
 from archdsl.report.wording import MISSING, listing, number, words
 from archdsl.study.results import Finalist, Results
 

@@ -1,4 +1,4 @@
-"""The samplers, one file each; a new file here registers itself and is known to `archdsl search --sampler NAME`.
+"""Registers the samplers, one file each; a new file here is known to `archdsl search --sampler NAME`.
 
 A sampler is a function `(setting) -> optuna.samplers.BaseSampler`. It is made anew for every trial and knows nothing
 but the study's history and a seed that depends on the trial, so that a resumed search goes on as if never interrupted.
@@ -57,9 +57,4 @@ def recommend(spec: ir.Spec, budget: int) -> Choice:
     return Choice("bayes", "it learned most from few trainings where all samplers were compared, on a table and a toy")
 
 
-def choose_sampler(spec: ir.Spec, budget: int) -> str:
-    """The name of the sampler that `recommend` gives."""
-    return recommend(spec, budget).name
-
-
-__all__ = ["AUTO", "EXHAUSTIVE", "SAMPLERS", "Choice", "SamplerFactory", "Setting", "choose_sampler", "recommend"]
+__all__ = ["AUTO", "EXHAUSTIVE", "SAMPLERS", "Choice", "SamplerFactory", "Setting", "recommend"]

@@ -1,4 +1,4 @@
-"""What samplers of our own share: they think in whole members of the space, and propose none the study has already."""
+"""Shares what samplers of our own do: think in whole members, and propose none that the study has already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search tells to other programs' logs: a tracker per program, one file each, named by `archdsl search --log`.
+"""Tells other programs' logs of a search: a tracker per program, one file each, named by `archdsl search --log`.
 
 A tracker is a `Watch`. Its program is imported when it is made, not before, and comes with an extra of its own name.
 """

@@ -1,4 +1,4 @@
-"""A search to MLflow: a run for the search with its files, and a run below it for every network and every final.
+"""Logs a search to MLflow: a run for the search with its files, and one below it for every network and final.
 
 Where `MLFLOW_TRACKING_URI` says, else in the run's folder: `RUN/mlflow.db`, files in `RUN/mlflow`.
 """

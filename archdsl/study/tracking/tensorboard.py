@@ -1,4 +1,4 @@
-"""A search to TensorBoard: `RUN/tensorboard`, with a run per network (curves, decisions and scores) and per final."""
+"""Logs a search to TensorBoard, in `RUN/tensorboard`: a run per network and per final."""
 
 from __future__ import annotations
 
