@@ -1,4 +1,4 @@
-"""`analyze`: a spec, a checkpoint or a module in; scores, raw arrays, figures and a page of its analyses out."""
+"""`analyze`: measures a spec, a checkpoint or a module; writes scores, raw arrays, figures and a page."""
 
 from __future__ import annotations
 

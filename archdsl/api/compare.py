@@ -1,4 +1,4 @@
-"""`compare`: specs and checkpoints in; the same analyses of all of them, side by side, in a table and a page, out."""
+"""`compare`: measures specs and checkpoints alike, and sets them side by side in a table and a page."""
 
 from __future__ import annotations
 

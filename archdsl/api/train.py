@@ -1,4 +1,4 @@
-"""`train`: a spec and a data set in, a trained network in a checkpoint out, with its metrics on the test split."""
+"""`train`: trains a spec on a data set into a checkpoint, and tests it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compare`: networks measured side by side."""
+"""The command about several networks: `compare`."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def analyze(
     download: Download = False,
     json: Json = False,
 ) -> None:
-    """Measure a trained network: curvature, frequencies, noise, lesions, likeness; writes scores, arrays, a page.
+    """Measure a trained network: curvature, frequencies, noise, lesions (ablation), …; writes scores, arrays, a page.
 
     What is finished is kept: the same command goes on where it was interrupted.
     """
