@@ -20,9 +20,8 @@ from archdsl.analyses.results.fourier import FourierResult, UnitCurve
 from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
 from archdsl.api.reproduction.claims import CLAIMS, judge, judged
-from archdsl.api.reproduction.numbers import end_against_middle, kept_at_high_frequencies
 from archdsl.api.reproduction.plan import FULL, NETWORKS, QUICK, SMALL, Plan, Scale, Training, trainings
-from archdsl.api.reproduction.records import Record, Records, pooled
+from archdsl.api.reproduction.records import Record, Records, end_against_middle, kept_at_high_frequencies, pooled
 from archdsl.api.reproduction.training import carry_out, subset
 from archdsl.base.errors import StudyError, UsageError
 from archdsl.base.statistics import mean_interval

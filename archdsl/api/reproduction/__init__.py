@@ -15,8 +15,7 @@ from typing import Any
 from archdsl.api.reproduction.page import write_pages
 from archdsl.api.reproduction.plan import FULL, QUICK, SMALL, Plan, trainings
 from archdsl.api.reproduction.results import RESULTS, assemble, load
-from archdsl.api.reproduction.run import train_all
-from archdsl.api.reproduction.training import carry_out
+from archdsl.api.reproduction.training import carry_out, train_all
 from archdsl.base.device import one_thread, pick_device
 from archdsl.base.errors import StudyError, UsageError
 from archdsl.base.files import write_atomically

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from archdsl.api.reproduction import numbers as n
-from archdsl.api.reproduction.numbers import Number
+from archdsl.api.reproduction import records as r
 from archdsl.api.reproduction.plan import NETWORKS, SCARCE, SHARES
-from archdsl.api.reproduction.records import Records
+from archdsl.api.reproduction.records import Number, Records
 from archdsl.base.statistics import mean_interval
 
 Verdict = Literal["seen", "not seen", "unclear here"]
@@ -100,20 +99,29 @@ def _counted(claim: Claim, records: Records) -> list[int] | None:
 _EARLY, _LATE = "after the warm-up", "at the end of the training"
 _NEGATIVE = "share of negative ones among the five largest Hessian eigenvalues of a batch"
 _POSITIVE = "logarithm of the mean positive one of the five largest Hessian eigenvalues of a batch"
-_NEP = {when: n.score(_NEGATIVE, "percent", when, "nep") for when in ("hessian_early", "hessian")}
-_APE = {when: n.score(_POSITIVE, "ln", when, "log_ape") for when in ("hessian_early", "hessian")}
-_RISE = n.score("mean rise of the NLL over the unit disc of the landscape", "nats", "landscape", "landscape_rise")
-_FIT = n.quality("NLL on the training images", "nats", "train", "nll")
+_NEP = {when: r.score(_NEGATIVE, "percent", when, "nep") for when in ("hessian_early", "hessian")}
+_APE = {when: r.score(_POSITIVE, "ln", when, "log_ape") for when in ("hessian_early", "hessian")}
+_RISE = r.score("mean rise of the NLL over the unit disc of the landscape", "nats", "landscape", "landscape_rise")
+_FIT = r.quality("NLL on the training images", "nats", "train", "nll")
 _ACCURACY, _NLL = (
-    n.quality("test accuracy", "percent", "test", "accuracy"),
-    n.quality("test NLL", "nats", "test", "nll"),
+    r.quality("test accuracy", "percent", "test", "accuracy"),
+    r.quality("test NLL", "nats", "test", "nll"),
 )
-_KEPT = Number("accuracy with noise above 0.5π against accuracy without", "percent", n.kept_at_high_frequencies)
-_TILT = n.score("accuracy with noise above 0.5π less accuracy with noise below", "percent", "noise", "noise_tilt")
-_TILT_BACK = n.score(
+_KEPT = Number("accuracy with noise above 0.5π against accuracy without", "percent", r.kept_at_high_frequencies)
+_TILT = r.score("accuracy with noise above 0.5π less accuracy with noise below", "percent", "noise", "noise_tilt")
+_TILT_BACK = r.score(
     "accuracy with noise below 0.5π less accuracy with noise above", "percent", "noise", "noise_tilt", sign=-1
 )
-_END = Number("accuracy lost without the one less accuracy lost without the other", "percent", n.end_against_middle)
+_END = Number("accuracy lost without the one less accuracy lost without the other", "percent", r.end_against_middle)
+
+
+def _amplitude(kind: str, sign: int) -> Number:
+    return r.blocks("blocks that {} the relative log amplitude at the highest frequency", kind, r.amplitude, sign)
+
+
+def _variance(kind: str, sign: int) -> Number:
+    return r.blocks("blocks that {} the variance of the feature map", kind, r.spread, sign)
+
 
 _LANDSCAPE, _FREQUENCIES, _VARIANCE, _PLACEMENT, _DATA = PARTS = (
     "Loss landscape", "Frequencies", "Feature-map variance", "Placement", "AlterNet",
@@ -145,19 +153,19 @@ CLAIMS: Final = (
           "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet", _FIT, "vit", "resnet"),
 
     Claim("msa-low-pass", _FREQUENCIES, "MSA blocks lower high frequencies (9 of 12 in the paper)",
-          n.amplitude("msa", -1), "vit"),
-    Claim("mlp-high-pass", _FREQUENCIES, "MLP blocks raise them (8 of 12 in the paper)", n.amplitude("mlp", 1), "vit"),
-    Claim("conv-high-pass", _FREQUENCIES, "Conv blocks raise them", n.amplitude("conv", 1), "resnet"),
-    Claim("alternet-msa-low-pass", _FREQUENCIES, "MSA blocks of AlterNet lower them", n.amplitude("msa", -1),
+          _amplitude("msa", -1), "vit"),
+    Claim("mlp-high-pass", _FREQUENCIES, "MLP blocks raise them (8 of 12 in the paper)", _amplitude("mlp", 1), "vit"),
+    Claim("conv-high-pass", _FREQUENCIES, "Conv blocks raise them", _amplitude("conv", 1), "resnet"),
+    Claim("alternet-msa-low-pass", _FREQUENCIES, "MSA blocks of AlterNet lower them", _amplitude("msa", -1),
           "alternet"),
     Claim("noise", _FREQUENCIES, "ViT stands high-frequency noise better than ResNet", _KEPT, "vit", "resnet"),
     Claim("noise-vit", _FREQUENCIES, "ViT stands high-frequency noise better than low-frequency noise", _TILT, "vit"),
     Claim("noise-resnet", _FREQUENCIES, "ResNet stands low-frequency noise better than high-frequency noise",
           _TILT_BACK, "resnet"),
 
-    Claim("msa-variance", _VARIANCE, "MSA blocks lower the variance of feature maps", n.spread("msa", -1), "vit"),
-    Claim("mlp-variance", _VARIANCE, "MLP blocks raise it", n.spread("mlp", 1), "vit"),
-    Claim("conv-variance", _VARIANCE, "Conv blocks raise it", n.spread("conv", 1), "resnet"),
+    Claim("msa-variance", _VARIANCE, "MSA blocks lower the variance of feature maps", _variance("msa", -1), "vit"),
+    Claim("mlp-variance", _VARIANCE, "MLP blocks raise it", _variance("mlp", 1), "vit"),
+    Claim("conv-variance", _VARIANCE, "Conv blocks raise it", _variance("conv", 1), "resnet"),
 
     Claim("end", _PLACEMENT, "MSA blocks at the end of a stage beat MSA blocks at its beginning", _ACCURACY,
           "alternet", "alternet_front"),

@@ -13,8 +13,8 @@ from archdsl.api.reproduction.document import Plot
 from archdsl.api.reproduction.plan import NETWORKS
 from archdsl.api.reproduction.records import Record, Records
 from archdsl.base import colours
+from archdsl.base.numbers import listing
 from archdsl.base.statistics import mean_interval
-from archdsl.report.wording import listing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

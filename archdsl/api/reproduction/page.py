@@ -12,7 +12,7 @@ from archdsl.api.reproduction.claims import PARTS, RULE
 from archdsl.api.reproduction.document import Page
 from archdsl.api.reproduction.figures import figures
 from archdsl.api.reproduction.records import Records
-from archdsl.report.wording import MINUS, MISSING, duration, listing, plural, short
+from archdsl.base.numbers import MINUS, MISSING, decimals, duration, listing, plural, short
 
 PAPER = "Park & Kim, How Do Vision Transformers Work? (ICLR 2022, arXiv 2202.06709)"
 _BESIDE = "The same on [one page that needs nothing else](report.html); [all numbers](results.json)."
@@ -102,18 +102,13 @@ def _mean(values: Sequence[float], unit: str) -> str:
         return MISSING
     factor, digits, tail, _ = _UNITS[unit]
     spread = f" ± {factor * stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{_plain(factor * fmean(values), digits)}{spread}{tail}"
+    return f"{decimals(factor * fmean(values), digits)}{spread}{tail}"
 
 
 def _signed(value: float, unit: str) -> str:
     factor, digits, *_ = _UNITS[unit]
-    text = _plain(factor * value, digits)
+    text = decimals(factor * value, digits)
     return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
-
-
-def _plain(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
 def _figures(page: Page, results: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
-"""Reads the records of trainings: by network and share of the data, with the analyses of several seeds as one."""
+"""Reads the records of trainings: by network and share, analyses of several seeds as one, and the numbers in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from archdsl.analyses import ANALYSES
 from archdsl.analyses.measuring.parts import joined
+from archdsl.analyses.noise import SPLIT
+from archdsl.base.colours import KIND_NAMES
 from archdsl.base.errors import DataError
 
 
@@ -96,3 +99,101 @@ class Records:
         """An analysis's results of all seeds as one; None where it was not measured."""
         found = [record.result(analysis) for record in self.of(network, share)]
         return pooled(analysis.removesuffix("_early"), [result for result in found if result is not None])
+
+
+# ---------------------------------------------------------------- numbers of one training
+
+Unit = Literal["percent", "ln", "nats", "blocks"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a training.
+
+    Attributes:
+        says: what it is.
+        unit: of it; `blocks` for the share of a network's blocks that change something the way the paper says.
+        read: it off a record; None where it was not measured.
+        changes: of the blocks whose share it is, positive where they do so.
+        of: how its network is named beside it.
+    """
+
+    says: str
+    unit: Unit
+    read: Callable[[Record], float | None]
+    changes: Callable[[Record], list[float]] | None = None
+    of: str = "{}"
+
+    def by_seed(self, records: Iterable[Record]) -> dict[int, float]:
+        """It for every seed that has one."""
+        found = {record.seed: self.read(record) for record in records}
+        return {seed: value for seed, value in found.items() if value is not None and math.isfinite(value)}
+
+
+def score(says: str, unit: Unit, analysis: str, name: str, sign: int = 1) -> Number:
+    """A score of an analysis, times a sign."""
+
+    def read(record: Record) -> float | None:
+        result = record.result(analysis)
+        value = None if result is None else result.scores().get(name)
+        return None if value is None else sign * value
+
+    return Number(says, unit, read)
+
+
+def quality(says: str, unit: Unit, split: str, name: str) -> Number:
+    """`accuracy` or `nll` on a split."""
+    return Number(says, unit, lambda record: float(record.content[split][name]))
+
+
+def blocks(says: str, kind: str, changes: Callable[[Record, str], list[float]], sign: int) -> Number:
+    """The share of a network's blocks of a kind whose change has a sign; `{}` of what it says is `raise` or `lower`."""
+
+    def signed(record: Record) -> list[float]:
+        return [sign * change for change in changes(record, kind)]
+
+    def read(record: Record) -> float | None:
+        found = signed(record)
+        return sum(change > 0 for change in found) / len(found) if found else None
+
+    verb = "raise" if sign > 0 else "lower"
+    return Number(says.format(verb), "blocks", read, signed, f"{KIND_NAMES[kind]} blocks of {{}}")
+
+
+def amplitude(record: Record, kind: str) -> list[float]:
+    """Change of relative log amplitude at the highest frequency over each block of a kind."""
+    found = [(block.relative, block.before) for block in _blocks(record.result("fourier"), kind)]
+    return [float(after[-1] - (before[-1] - before[0])) for after, before in found if before is not None]
+
+
+def spread(record: Record, kind: str) -> list[float]:
+    """Logarithm of feature-map variance out over in over each block of a kind."""
+    result = record.result("variance")
+    changes = [block.change for block in _blocks(result, kind)]
+    return [float(np.average(change, weights=result.images)) for change in changes if change is not None]
+
+
+def _blocks(result: Any, kind: str) -> list[Any]:
+    return [] if result is None else [block for block in result.units if block.kind == kind]
+
+
+def kept_at_high_frequencies(record: Record) -> float | None:
+    """Accuracy with noise above 0.5 pi against accuracy without, mean over the bands."""
+    result = record.result("noise")
+    if result is None or not result.clean_accuracy:
+        return None
+    high = result.frequency > SPLIT + 1e-9
+    return float(result.accuracy[high].mean() / result.clean_accuracy) if high.any() else None
+
+
+def end_against_middle(record: Record) -> float | None:
+    """Accuracy lost without the MSA block at a stage's end, minus that lost without the Conv block before it."""
+    result = record.result("lesion")
+    if result is None:
+        return None
+    gaps = [
+        result.lost(last) - result.lost(before)
+        for before, last in zip(result.units, result.units[1:], strict=False)
+        if last.kind == "msa" and before.kind == "conv" and last.stage == before.stage
+    ]
+    return float(np.mean(gaps)) if gaps else None

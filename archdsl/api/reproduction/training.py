@@ -1,4 +1,4 @@
-"""Carries out one training: trained with the weights of some epochs kept, tested, measured, and its record written."""
+"""Carries out trainings: trained with the weights of some epochs kept, tested, measured, their records written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from archdsl.analyses import measure_all
 from archdsl.api.reproduction.plan import Training
-from archdsl.api.reproduction.results import rounded
+from archdsl.api.reproduction.results import known, rounded
 from archdsl.base import checkpoint
 from archdsl.base.errors import RunError, StudyError
 from archdsl.base.files import write_atomically
@@ -24,6 +24,7 @@ from archdsl.base.interrupts import as_interrupt
 from archdsl.data import Dataset
 from archdsl.data.dataset import Split, hold_out
 from archdsl.network.model import Network
+from archdsl.study.pool import Pool
 from archdsl.training.experiment import seeded
 from archdsl.training.loop import Epoch, TrainResult, evaluate, train
 
@@ -173,3 +174,56 @@ def _path(training: Training) -> dict[str, list[float]]:
 
 def _weights(network: nn.Module) -> Tensor:
     return torch.cat([p.detach().double().flatten() for p in network.parameters()])
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def train_all(
+    wanted: Sequence[Training], pool: Pool, on_step: Callable[[float, float], None], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """The records of all trainings, in the order of the plan; those that failed are left out, with a word.
+
+    Args:
+        wanted: what to train; records lie in the run's folder as soon as they are there.
+        pool: of processes that work with `carry_out`; closed at the end.
+        on_step: told (done, total) in a unit of about equal work.
+        say: told what was trained.
+
+    Raises:
+        RunError: every training failed.
+    """
+    records = {training.name: record for training in wanted if (record := known(training)) is not None}
+    todo = [training for training in wanted if training.name not in records]
+    if records:
+        say(f"{len(records)} of {len(wanted)} trainings are done already")
+    total = sum(training.effort for training in wanted)
+    done = total - sum(training.effort for training in todo)
+    on_step(done, total)
+    began, failed = time.monotonic(), ""
+    try:
+        for training in todo:
+            pool.submit(training)
+        for number, training in enumerate(todo, start=1):
+            record = pool.take()
+            failed = record.get("failed") or record.get("died") or ""
+            if failed:
+                say(f"{training.name} failed: {failed}")
+            else:
+                records[training.name] = record
+                left = (time.monotonic() - began) / number * (len(todo) - number)
+                say(_line(f"{number:>4}/{len(todo)}  {training.name:<28}", record, left))
+            done += training.effort
+            on_step(done, total)
+    finally:
+        pool.close()
+    if not records:
+        raise RunError(f"all trainings failed, the last one: {failed}")
+    return [records[training.name] for training in wanted if training.name in records]
+
+
+def _line(name: str, record: dict[str, Any], left: float) -> str:
+    """How a training went, with the seconds left by the trainings so far, and its notes below."""
+    tail = f", about {left / 60:.0f} min left" if left > 60 else ""
+    line = f"{name} accuracy {record['test']['accuracy']:.4f}  {record['seconds']:.0f} s{tail}"
+    return "\n".join([line, *(f"      {note}" for note in record["notes"])])
