@@ -10,7 +10,7 @@ import numpy as np
 
 from archdsl.analyses import ANALYSES
 from archdsl.api.reproduction.document import Plot
-from archdsl.api.reproduction.plan import NETWORKS
+from archdsl.api.reproduction.plan import NETWORKS, SCARCE
 from archdsl.api.reproduction.records import Record, Records
 from archdsl.base import colours
 from archdsl.base.numbers import listing
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 COLOURS: Final = dict(zip(NETWORKS, ("#0072b2", "#d55e00", "#cc79a7", "#009e73", "#e69f00", "#56b4e9"), strict=True))
 MARKERS: Final = dict(zip(NETWORKS, colours.NETWORK_MARKERS, strict=False))
-_SCARCE = "#009e73"  # of ViT on few images
 _PAIR, _TRIO = ("resnet", "vit"), ("resnet", "vit", "alternet")
 
 
@@ -35,10 +34,11 @@ class Panel:
     projection: str | None = None
 
 
-def figures(records: Records, scarce: float) -> list[Plot]:
+def figures(records: Records) -> list[Plot]:
     """All figures that can be drawn from the records, in the paper's order (the architectures are drawn elsewhere)."""
     found = [
-        _landscapes(records), _frequencies(records), _spectra(records, scarce), _fits(records), _constraints(records),
+        _landscapes(records), _frequencies(records), _eigenvalues(records, "spectra"), _fits(records),
+        _eigenvalues(records, "constraints"),
         *(_by_depth(records, analysis) for analysis in _DEPTH), _regimes(records),
     ]  # fmt: skip
     return [plot for plot in found if plot is not None]
@@ -121,27 +121,25 @@ def _frequencies(records: Records) -> Plot | None:
     )  # fmt: skip
 
 
-def _spectra(records: Records, scarce: float) -> Plot | None:
-    shown = [("resnet", 1.0, COLOURS["resnet"]), ("vit", 1.0, COLOURS["vit"]), ("vit", scarce, _SCARCE)]
-    return _hessian(
-        records, shown, "spectra", "Figure 4. Hessian eigenvalues of ResNet and ViT",
+# Title, caption, and the networks with the share of the images that they were trained on, and their colours.
+_SPECTRA: Final[dict[str, tuple[str, str, tuple[tuple[str, float, str], ...]]]] = {
+    "spectra": (
+        "Figure 4. Hessian eigenvalues of ResNet and ViT",
         "The five eigenvalues of largest magnitude of the loss Hessian of every batch, all seeds together",
-    )  # fmt: skip
-
-
-def _constraints(records: Records) -> Plot | None:
-    shown = [(name, 1.0, COLOURS[name]) for name in ("vit", "vit_gap", "local_vit")]
-    return _hessian(
-        records, shown, "constraints", "Figure 6. Hessian eigenvalues under constraints",
+        (("resnet", 1.0, COLOURS["resnet"]), ("vit", 1.0, COLOURS["vit"]), ("vit", SCARCE, "#009e73")),
+    ),
+    "constraints": (
+        "Figure 6. Hessian eigenvalues under constraints",
         "The same for ViT, for ViT with global average pooling in place of its class token, and for that with "
         "attention to neighbourhoods of 3 × 3",
-    )  # fmt: skip
+        tuple((name, 1.0, COLOURS[name]) for name in ("vit", "vit_gap", "local_vit")),
+    ),
+}
 
 
-def _hessian(
-    records: Records, shown: Sequence[tuple[str, float, str]], name: str, title: str, caption: str
-) -> Plot | None:
+def _eigenvalues(records: Records, name: str) -> Plot | None:
     """After the warm-up above, at the end below; negative ones left, positive ones right."""
+    title, caption, shown = _SPECTRA[name]
     whens = {"hessian_early": "after the warm-up", "hessian": "at the end"}
     found = [(n, s, c, {when: records.pooled(n, when, s) for when in whens}) for n, s, c in shown]
     found = [entry for entry in found if None not in entry[3].values()]

@@ -114,7 +114,7 @@ def _signed(value: float, unit: str) -> str:
 def _figures(page: Page, results: dict[str, Any]) -> None:
     """The figures, the architectures in third place."""
     networks = [(n["name"], n["title"], n["spec"]) for n in results["networks"] if n["name"] in _PICTURED]
-    for plot in figures(Records(results["records"]), results["plan"]["scarce"]):
+    for plot in figures(Records(results["records"])):
         page.plot(plot)
         if plot.name == "frequencies":
             page.drawings(
