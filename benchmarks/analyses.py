@@ -1,4 +1,4 @@
-"""Fourier, variance and lesion of a 20-block model on 1,000 images against the plain forward passes they need.
+"""Times Fourier, variance and lesion of a 20-block model on 1,000 images against the plain forward passes they need.
 
     python benchmarks/analyses.py [--rounds 7] [--out benchmarks/results/analyses.json]
 

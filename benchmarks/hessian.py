@@ -1,4 +1,4 @@
-"""Top-5 Hessian eigenvalues to 1e-3: Lanczos on a retained graph against power iteration; A/B interleaved, JSON out.
+"""Compares two ways to the top five Hessian eigenvalues: Lanczos on a retained graph, and power iteration.
 
     python benchmarks/hessian.py [--batches 3] [--rounds 3] [--out benchmarks/results/hessian.json]
 

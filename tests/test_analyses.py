@@ -55,7 +55,7 @@ def results(data: Dataset) -> dict[str, Result]:
 @pytest.mark.parametrize("seed", [2**64 - 1, 2**70])
 def test_any_whole_number_is_a_seed(seed: int, data: Dataset) -> None:
     """Some analyses multiply it by the number of a batch and more; such a product has no bound."""
-    seeded = [name for name in ANALYSES if ANALYSES[name].seeded]
+    seeded = [name for name in ANALYSES if ANALYSES[name].takes("seed")]
     options: dict[str, dict[str, Any]] = {"hessian_density": {"steps": 2}, "landscape": {"points": 3}}
     found = measure_all(
         hybrid(dtype=torch.float32),

@@ -124,7 +124,7 @@ def test_checkpoints_of_several_trainings_are_not_one(trained: Path, tmp_path: P
         load_metadata(tmp_path / "broken.safetensors")
 
 
-@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].parts])
+@pytest.mark.parametrize("name", [name for name in ANALYSES if ANALYSES[name].takes("parts")])
 def test_finished_batches_outlive_an_interruption(
     name: str, trained: Path, little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,7 +188,6 @@ ANALYSES.register("cka")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=8, size=64),
-        needs_units=True,
         observe=CkaObserver,
     )
 )

@@ -5,6 +5,7 @@ ANALYSES.register("mine")(Analysis("mine", scores=…, result=MyResult, measure=
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -59,15 +60,12 @@ class Analysis:
         name: as in `--only`.
         scores: names of what `Result.scores` may hold, explained in `archdsl.ir.scores.SCORES`.
         result: class of the result, for `from_json`.
-        measure: `(model, batches, **options) -> result`, or `(model, batches, units, **options)` if `needs_units`.
+        measure: `(model, batches, **options) -> result`. Of these options it is given those that it takes: `units`, the
+            network's blocks, behind the batches; `seed`; `mean` and `std`, what was taken from each channel of the
+            images, and what they were divided by after that; `weight_decay`, that of the loss that was trained;
+            `parts`, the results of batches from before an interruption (`measuring.parts`); `compat`.
         plot: `(result, ax, *, label=None, color=None, **options)`, draws into matplotlib Axes and computes nothing.
         sample: the images it wants.
-        needs_units: whether `measure` takes the network's units.
-        seeded: whether `measure` takes `seed`.
-        needs_std: whether `measure` takes `std`, what each channel of the images was divided by.
-        needs_mean: whether it takes `mean`, what was taken from each channel before that.
-        decays: whether it takes `weight_decay`, that of the loss that was trained.
-        parts: whether it takes `parts`, the results of batches from before an interruption (`measuring.parts`).
         compat: names of publications whose public code `measure` (or `observe`) imitates, taken as `compat`.
         revision: raised when its numbers change, so that results that are kept from before are measured again.
         usual: it runs unless others are named; False for what takes long.
@@ -85,12 +83,6 @@ class Analysis:
     measure: Callable[..., Result]
     plot: Callable[..., None]
     sample: Sample
-    needs_units: bool = False
-    seeded: bool = False
-    needs_std: bool = False
-    needs_mean: bool = False
-    decays: bool = False
-    parts: bool = False
     compat: tuple[str, ...] = ()
     revision: int = 0
     usual: bool = True
@@ -98,6 +90,10 @@ class Analysis:
     views: tuple[str, ...] = ()
     overlaid: tuple[str, ...] = ()
     beside: bool = False
+
+    def takes(self, option: str) -> bool:
+        """Whether `measure` has an argument of this name."""
+        return option in inspect.signature(self.measure).parameters
 
     def __post_init__(self) -> None:
         missing = [name for name in self.scores if name not in SCORES]

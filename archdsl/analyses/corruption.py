@@ -185,9 +185,6 @@ ANALYSES.register("corruption")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=8, size=64),
-        seeded=True,
-        needs_std=True,
-        needs_mean=True,
         revision=1,  # of fourteen corruptions ten are left
         usual=False,  # fifty corrupted copies of every image
         views=VIEWS,

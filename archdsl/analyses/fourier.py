@@ -168,7 +168,6 @@ ANALYSES.register("fourier")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=12, size=16),
-        needs_units=True,
         compat=("parkkim",),
         observe=FourierObserver,
         views=("frequency", "depth"),

@@ -95,9 +95,6 @@ ANALYSES.register("hessian")(
         measure=measure,
         plot=plot,
         sample=Sample("train", augment=True, count=12, size=16),
-        seeded=True,
-        decays=True,
-        parts=True,
         overlaid=("",),
     )
 )

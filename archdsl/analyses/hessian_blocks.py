@@ -127,10 +127,6 @@ ANALYSES.register("hessian_blocks")(
         measure=measure,
         plot=plot,
         sample=Sample("train", augment=True, count=6, size=16),  # the first half of the Hessian's batches
-        needs_units=True,
-        seeded=True,
-        decays=True,
-        parts=True,
         usual=False,
     )
 )

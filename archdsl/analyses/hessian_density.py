@@ -217,8 +217,6 @@ ANALYSES.register("hessian_density")(
         measure=measure,
         plot=plot,
         sample=Sample("train", augment=True, count=6, size=16),  # the first half of the Hessian's batches
-        seeded=True,
-        parts=True,
         usual=False,
         overlaid=("",),
     )

@@ -144,8 +144,6 @@ ANALYSES.register("landscape")(
         measure=measure,
         plot=plot,
         sample=Sample("train", augment=True, count=2, size=64),
-        seeded=True,
-        decays=True,
         compat=("parkkim",),
         views=VIEWS,
         overlaid=("line",),

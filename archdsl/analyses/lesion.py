@@ -256,6 +256,5 @@ ANALYSES.register("lesion")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=8, size=64),
-        needs_units=True,
     )
 )

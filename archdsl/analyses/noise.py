@@ -182,8 +182,6 @@ ANALYSES.register("noise")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=8, size=64),
-        seeded=True,
-        needs_std=True,
         compat=("parkkim",),
         overlaid=("",),
     )

@@ -153,7 +153,6 @@ ANALYSES.register("variance")(
         measure=measure,
         plot=plot,
         sample=Sample("validation", augment=False, count=12, size=16),  # the Fourier analysis's: one forward pass
-        needs_units=True,
         observe=VarianceObserver,
     )
 )

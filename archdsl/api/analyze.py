@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from archdsl import analyses
-from archdsl.analyses import ANALYSES, Result, check_compat
+from archdsl.analyses import Result
 from archdsl.analyses.subjects.folder import Folder
-from archdsl.analyses.subjects.subject import Options, Say, Subject, about, attempt, failure, kept, of_network
-from archdsl.api.checkpoints import of_checkpoint
-from archdsl.api.train import prepare, run
+from archdsl.analyses.subjects.subject import Options, Say, Subject, about, attempt, failure, kept
+from archdsl.api.subjects import is_checkpoint, of_checkpoint, of_job
+from archdsl.api.train import prepare
 from archdsl.base.errors import UsageError
 from archdsl.report.networks import Measured, Run, page
 
@@ -65,29 +65,22 @@ def analyze(
             others are then measured and written all the same, and what would be returned is its `finished`.
     """
     say = say or (lambda text: None)
-    only = [only] if isinstance(only, str) else only
-    for name in only:
-        ANALYSES[name]
-    check_compat(compat)
+    options = Options(only, ("hessian_density",) if density else (), seed, batches, batch_size, compat, device)
     place = None if out is None else Path(out)
-    if epochs is not None and (isinstance(file, nn.Module) or Path(file).suffix == ".safetensors"):
+    if epochs is not None and (isinstance(file, nn.Module) or is_checkpoint(file)):
         raise UsageError("--epochs is for specs, which are trained first", "leave it out: this network is trained")
     if isinstance(file, nn.Module):
         from archdsl.analyses.subjects.modules import of_module
 
         subject = of_module(file, blocks, data=data, data_root=data_root, download=download, device=device, say=say)
-    elif Path(file).suffix == ".safetensors":
+    elif is_checkpoint(file):
         subject = of_checkpoint(Path(file), data=data, data_root=data_root, download=download, device=device)
         place = place or Path(file).parent / "analysis"
     else:
         job = prepare(file, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
         say(f"training {job.architecture.name} on {job.data.name} (or taking it from {job.checkpoint})")
-        network, _ = run(job, job.checkpoint, on_step=on_step)
-        subject = of_network(network, job.data, job.recipe)
+        subject = of_job(job, job.checkpoint, on_step)
         place = place or job.checkpoint.parent / "analysis"
-    options = Options(
-        tuple(dict.fromkeys(only)), ("hessian_density",) if density else (), seed, batches, batch_size, compat, device
-    )
     folder = None if place is None else Folder(place)
     results, failures = attempt(subject, options, folder, say)
     error = failure(options, results, failures)

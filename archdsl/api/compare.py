@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archdsl.analyses import ANALYSES, Result, check_compat, quality
+from archdsl.analyses import Result, quality
 from archdsl.analyses import batches as sample
 from archdsl.analyses.measuring.exact import device_of
 from archdsl.analyses.subjects import race as racing
@@ -22,10 +22,9 @@ from archdsl.analyses.subjects.subject import (
     failure,
     identity,
     kept,
-    of_network,
 )
-from archdsl.api.checkpoints import of_checkpoint
-from archdsl.api.train import Job, prepare, run
+from archdsl.api.subjects import is_checkpoint, of_checkpoint, of_job
+from archdsl.api.train import Job, prepare
 from archdsl.base.errors import ArchdslError, UsageError
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
@@ -82,14 +81,10 @@ def compare(
         raise UsageError("a comparison takes two networks or more", "archdsl compare A.arch B.arch")
     if seeds < 1:
         raise UsageError(f"{seeds} trainings of each network", "--seeds is from 1")
-    only = (only,) if isinstance(only, str) else only
-    for name in only:
-        ANALYSES[name]
-    check_compat(compat)
-    _check_race(race, only, seeds)
-    if (epochs is not None or seeds > 1) and all(Path(file).suffix == ".safetensors" for file in files):
+    options = Options(only, (), seed, batches, batch_size, compat, device)
+    _check_race(race, options.only, seeds)
+    if (epochs is not None or seeds > 1) and all(map(is_checkpoint, files)):
         raise UsageError("--epochs and --seeds are for specs, which are trained first", "leave them out")
-    options = Options(tuple(dict.fromkeys(only)), (), seed, batches, batch_size, compat, device)
     entries = enter(files, data=data, data_root=data_root, download=download, epochs=epochs, seed=seed, device=device)
     home = Folder(
         Path(out) if out is not None else Path("runs") / f"compare-{'-'.join(entry.name for entry in entries)}"[:80]
@@ -169,7 +164,7 @@ def enter(
     for file in files:
         jobs = [entry.source for entry in made if isinstance(entry.source, Job)]
         known = made[0].data if made else None
-        if Path(file).suffix == ".safetensors":
+        if is_checkpoint(file):
             subject = of_checkpoint(
                 Path(file), data=known or data, data_root=data_root, download=download, device=device
             )
@@ -282,8 +277,8 @@ def _trained(
         return entry.source, place, entry.file
     checkpoint = place / "model.safetensors"
     say(f"{entry.name}, seed {seed}: training (or taking it from {checkpoint})")
-    network, _ = run(dataclasses.replace(entry.source, seed=seed or 0), checkpoint, on_step=on_step)
-    return of_network(network, entry.data, entry.recipe), place, str(checkpoint)
+    job = dataclasses.replace(entry.source, seed=seed or 0)
+    return of_job(job, checkpoint, on_step), place, str(checkpoint)
 
 
 def _check_race(alpha: float | None, only: Sequence[str], seeds: int) -> None:

@@ -265,7 +265,7 @@ def _analyse(network: Network, task: Task, data: Dataset, device: torch.device) 
 
 def _options(name: str, task: Task) -> dict[str, Any]:
     """What an analysis is told besides the network and the images."""
-    return {"weight_decay": task.recipe.weight_decay} if analyses.ANALYSES[name].decays else {}
+    return {"weight_decay": task.recipe.weight_decay} if analyses.ANALYSES[name].takes("weight_decay") else {}
 
 
 def _measure(network: Network, task: Task, data: Dataset, device: torch.device, names: list[str]) -> dict[str, Any]:

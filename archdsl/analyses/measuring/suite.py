@@ -99,7 +99,7 @@ def measure_all(
                 done(name, attempt([name], observer.result))
     for name, analysis in wanted.items():
         if analysis.observe is None:
-            positional = (units,) if analysis.needs_units else ()
+            positional = (units,) if analysis.takes("units") else ()
             measure = functools.partial(analysis.measure, model, images(analysis.sample), *positional, **options[name])
             done(name, attempt([name], measure))
     return {name: results[name] for name in wanted if name in results}
@@ -134,13 +134,11 @@ def _options(
     check_compat(compat)
     for name in given:
         ANALYSES[name]  # a typo is an error, not a silence
-    found = {}
+    found, known = {}, {"seed": seed, "std": data.std, "mean": data.mean}
     for name in ANALYSES:
         analysis = ANALYSES[name]
         usually: dict[str, Any] = {
-            **({"seed": seed} if analysis.seeded else {}),
-            **({"std": data.std} if analysis.needs_std else {}),
-            **({"mean": data.mean} if analysis.needs_mean else {}),
+            **{name: value for name, value in known.items() if analysis.takes(name)},
             **({"compat": compat} if compat in analysis.compat else {}),
         }
         found[name] = usually | dict(given.get(name, {}))

@@ -175,5 +175,5 @@ def save_both(figure: Figure, stem: Path) -> list[str]:
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
     """Arrays as an `.npz` file; returns its name."""
     out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # a name of an array may be anything
+    np.savez(out, allow_pickle=False, **arrays)
     return write_atomically(path, out.getvalue()).name

@@ -126,7 +126,7 @@ class Options:
     """How a subject is measured.
 
     Attributes:
-        only: names of analyses; empty for the usual ones.
+        only: names of analyses, each once; empty for the usual ones.
         also: names of further ones.
         seed: of the batches and of whatever is random in an analysis.
         batches, batch_size: in place of each analysis's own numbers.
@@ -134,7 +134,7 @@ class Options:
         device: where.
     """
 
-    only: tuple[str, ...] = ()
+    only: str | Sequence[str] = ()
     also: tuple[str, ...] = ()
     seed: int = 0
     batches: int | None = None
@@ -143,6 +143,12 @@ class Options:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "only", (self.only,) if isinstance(self.only, str) else tuple(dict.fromkeys(self.only))
+        )
+        for name in (*self.only, *self.also):
+            ANALYSES[name]  # a typo is an error before anything is trained
+        analyses.check_compat(self.compat)
         for name, number in (("batches", self.batches), ("batch_size", self.batch_size)):
             if number is not None and number < 1:
                 raise UsageError(f"{name} is {number}", f"{name} is 1 or more")
@@ -210,7 +216,7 @@ def attempt(
 
     wanted = [name for name in names if name not in found]
     if subject.unitless is not None:
-        blind = [name for name in wanted if ANALYSES[name].needs_units]
+        blind = [name for name in wanted if ANALYSES[name].takes("units")]
         failures.update(dict.fromkeys(blind, subject.unitless))
         wanted = [name for name in wanted if name not in blind]
         if blind and not (options.only and len(names) == 1):
@@ -246,9 +252,9 @@ def _further(
     """What analyses are told besides network, images and seed: the weight decay, and batches that are already there."""
     found: dict[str, dict[str, Any]] = {}
     for name in names:
-        if ANALYSES[name].decays:
+        if ANALYSES[name].takes("weight_decay"):
             found.setdefault(name, {})["weight_decay"] = subject.weight_decay
-        if ANALYSES[name].parts and folder is not None:
+        if ANALYSES[name].takes("parts") and folder is not None:
             parts = folder.parts(name, identities[name])
             found.setdefault(name, {})["parts"] = parts
             if parts.done:
