@@ -353,7 +353,7 @@ def test_the_blocks_of_the_contributing_page_work():
 
     ((_, defined),) = fences(ROOT / "CONTRIBUTING.md", "arch")
     assert compile(f"{defined}\nstage(16)[fused_mbconv]\nstage[fused_mbconv(k=5)]").architecture.depth == 2
-    ((_, text),) = fences(ROOT / "CONTRIBUTING.md", "python")
+    (text,) = (text for info, text in fences(ROOT / "CONTRIBUTING.md", "python") if not info)
     try:
         exec(text, {"__name__": "archdsl.blocks.grn"})
         model = compile("block wide = residual[conv(in*2) grn conv(in)]\nstage(16)[C grn(eps=1e-3) wide]")
