@@ -30,7 +30,7 @@ class Panel:
     """One of the axes of a figure: what draws into it, its title, and its projection."""
 
     draw: Callable[[Any], None]
-    title: str | None = None
+    title: str = ""
     projection: str | None = None
 
 
@@ -62,15 +62,16 @@ def _row(
         return None
 
     def draw(figure: Figure) -> None:
-        columns = list(range(len(shown)))
-        kinds = {column: {"projection": shown[column].projection} for column in columns}
-        grid: dict[int, Axes] = figure.subplot_mosaic([columns], sharey=sharey, per_subplot_kw=kinds)
-        for column, panel in enumerate(shown):
-            panel.draw(grid[column])
-            if panel.title:
-                grid[column].set_title(panel.title, loc="left")
-            if alike and column:
-                grid[column].set_ylabel("")
+        first: Axes | None = None
+        for place, panel in zip(figure.add_gridspec(1, len(shown)), shown, strict=True):
+            axes = figure.add_subplot(place, projection=panel.projection, sharey=first if sharey else None)
+            panel.draw(axes)
+            axes.set_title(panel.title, loc="left")
+            if first is not None and alike:
+                axes.set_ylabel("")
+            if first is not None and sharey:
+                axes.tick_params(labelleft=False)
+            first = first or axes
 
     return Plot(name, title, caption, size, draw)
 
