@@ -22,7 +22,7 @@ import archdsl
 from archdsl import ir, space
 from archdsl.base import resources
 from archdsl.base.errors import SpecError
-from archdsl.blocks import BLOCKS, Block
+from archdsl.blocks import Block
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.ir.arguments import show
 from archdsl.ir.recipe import Recipe
@@ -343,21 +343,3 @@ def test_the_search_of_the_report_page_runs(tmp_path: Path, archdsl: Command, mo
     page = (tmp_path / "found/report.html").read_text(encoding="utf-8")
     for title in re.findall(r"^\| ([A-Z]\w+) \|", (ROOT / "docs/report.md").read_text(encoding="utf-8"), re.M):
         assert f">{title}</a>" in page, title
-
-
-def test_the_blocks_of_the_contributing_page_work():
-    """`add a block` as a few lines of the prelude, and as one whole file, which registers and leaves again."""
-    import torch
-
-    from archdsl.api.compile import compile
-
-    ((_, defined),) = fences(ROOT / "CONTRIBUTING.md", "arch")
-    assert compile(f"{defined}\nstage(16)[fused_mbconv]\nstage[fused_mbconv(k=5)]").architecture.depth == 2
-    (text,) = (text for info, text in fences(ROOT / "CONTRIBUTING.md", "python") if not info)
-    try:
-        exec(text, {"__name__": "archdsl.blocks.grn"})
-        model = compile("block wide = residual[conv(in*2) grn conv(in)]\nstage(16)[C grn(eps=1e-3) wide]")
-        assert sum(p.numel() for p in model.parameters()) == model.architecture.params
-        assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
-    finally:
-        BLOCKS._entries.pop("grn", None)

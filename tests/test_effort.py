@@ -93,3 +93,12 @@ def test_size_of_repeats_of_repeats() -> None:
     """Each doubles or does not; all stand in each other, and each is met."""
     lets = "\n".join(f"let L{i + 1}=L{i}*{{1..2}}" for i in range(11))
     assert space.size(parse(f"let L0=C\n{lets}\nstage[L11]")) == 2**11
+
+
+def test_a_space_that_is_too_much_to_look_at_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing that can be counted: `require` that only measuring decides, beside a division by zero."""
+    monkeypatch.setattr(space.checking, "COUNTING", 1)
+    monkeypatch.setattr(space.checking, "LOOKING", 1)
+    text = "stage(16)[sum[{C|M} {conv(32)|conv(64)}]] require latency_ms > count(C) // count(C) / 0"
+    with pytest.raises(SpecError, match=r"do not match: .* there is too much in it to try others"):
+        space.check(parse(text))

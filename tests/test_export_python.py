@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -22,13 +24,13 @@ import archdsl
 from archdsl.api.compile import compile
 from archdsl.base import resources
 from archdsl.base.errors import RunError
-from archdsl.blocks import BLOCKS
+from archdsl.blocks import BLOCKS, layers
 from archdsl.blocks.base import Primitive
+from archdsl.blocks.calls import Call
 from archdsl.cli.main import run
-from archdsl.interchange.export.expressions import Unwritable, expression, layer_classes, watched
-from archdsl.interchange.export.printing import flat
+from archdsl.interchange.export.expressions import expression, flat
 from archdsl.interchange.export.python_source import source
-from archdsl.interchange.export.sources import Sources
+from archdsl.interchange.export.sources import Sources, Unwritable
 from archdsl.network.model import initialise
 
 TEXTS = {"maps": MAPS, "tokens": TOKENS, "mean_of_tokens": MEAN_OF_TOKENS}
@@ -189,56 +191,55 @@ def test_comments_of_a_spec_are_comments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "written"),
+    ("call", "written"),
     [
-        (nn.Conv2d(3, 8, 3), "nn.Conv2d(3, 8, 3)"),
-        (nn.Conv2d(4, 8, (1, 3), (2, 1), (0, 1), groups=2, bias=False),
+        (Call("torch.nn:Conv2d", 3, 8, 3), "nn.Conv2d(3, 8, 3)"),
+        (Call("torch.nn:Conv2d", 4, 8, (1, 3), (2, 1), (0, 1), groups=2, bias=False),
          "nn.Conv2d(4, 8, (1, 3), stride=(2, 1), padding=(0, 1), groups=2, bias=False)"),
-        (nn.Conv2d(3, 8, 3, padding="same", padding_mode="reflect"),
+        (Call("torch.nn:Conv2d", 3, 8, 3, padding="same", padding_mode="reflect"),
          'nn.Conv2d(3, 8, 3, padding="same", padding_mode="reflect")'),
-        (nn.LayerNorm(8), "nn.LayerNorm(8)"),
-        (nn.LayerNorm((4, 4), eps=1e-3), "nn.LayerNorm((4, 4), eps=0.001)"),
-        (nn.LayerNorm(8, elementwise_affine=False), "nn.LayerNorm(8, elementwise_affine=False, bias=False)"),
-        (nn.LayerNorm(8, bias=False), "nn.LayerNorm(8, bias=False)"),
-        (nn.BatchNorm2d(8, momentum=None), "nn.BatchNorm2d(8, momentum=None)"),
-        (nn.BatchNorm1d(8, affine=False), "nn.BatchNorm1d(8, affine=False, bias=False)"),
-        (nn.GroupNorm(2, 8), "nn.GroupNorm(2, 8)"),
-        (nn.GELU("tanh"), 'nn.GELU(approximate="tanh")'),
-        (nn.PReLU(4), "nn.PReLU(num_parameters=4)"),
-        (nn.MaxPool2d(3, 2, ceil_mode=True), "nn.MaxPool2d(3, stride=2, ceil_mode=True)"),
-        (nn.Sequential(nn.ReLU(inplace=True), nn.Flatten()), "nn.Sequential(nn.ReLU(inplace=True), nn.Flatten())"),
+        (Call("torch.nn:LayerNorm", 8), "nn.LayerNorm(8)"),
+        (Call("torch.nn:LayerNorm", (4, 4), eps=1e-3), "nn.LayerNorm((4, 4), eps=0.001)"),
+        (Call("torch.nn:BatchNorm2d", 8, momentum=None), "nn.BatchNorm2d(8, momentum=None)"),
+        (Call("torch.nn:GroupNorm", 2, 8), "nn.GroupNorm(2, 8)"),
+        (Call("torch.nn:GELU", "tanh"), 'nn.GELU(approximate="tanh")'),
+        (Call("torch.nn:PReLU", 4), "nn.PReLU(num_parameters=4)"),
+        (Call("torch.nn:MaxPool2d", 3, 2, ceil_mode=True), "nn.MaxPool2d(3, stride=2, ceil_mode=True)"),
+        (Call("torch.nn:Threshold", 0.5, float("-inf")), 'nn.Threshold(0.5, float("-inf"))'),
+        (Call("torch.nn:Sequential", Call("torch.nn:ReLU", inplace=True), Call("torch.nn:Flatten")),
+         "nn.Sequential(nn.ReLU(inplace=True), nn.Flatten())"),
     ],
     ids=str,
 )  # fmt: skip
-def test_modules_of_pytorch(module: nn.Module, written: str) -> None:
-    found = flat(expression(module, {}))
+def test_calls_of_pytorch(call: Call, written: str) -> None:
+    found = flat(expression(call, Sources()))
     assert found == written
-    again = eval(found, {"nn": nn})
+    again, module = eval(found, {"nn": nn}), call.make()
     assert repr(again) == repr(module)
     assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in module.state_dict().items()}
 
 
-def test_modules_that_cannot_be_written() -> None:
-    class Own(nn.Sequential):
-        pass
-
-    for module in (Own(nn.ReLU()), nn.Sequential(Own())):
-        with pytest.raises(Unwritable, match="'Own' of 'test_export_python' is neither PyTorch's nor archdsl's"):
-            expression(module, {})
-    with pytest.raises(Unwritable, match=r"nn\.utils|cannot be made|neither"):
-        expression(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), {})
+def test_calls_that_cannot_be_written() -> None:
+    built = Call(nn.ReLU)
+    for call in (built, Call("torch.nn:Sequential", built)):
+        with pytest.raises(Unwritable, match="it builds its module itself"):
+            expression(call, Sources())
+    with pytest.raises(Unwritable, match="an argument 'in_features' of the type 'complex' cannot be written"):
+        expression(Call("torch.nn:Linear", 1j, 3), Sources())
 
 
-def test_watching_leaves_no_trace() -> None:
-    before = [vars(kind).get("__init__") for kind in layer_classes()]
-    with pytest.raises(KeyboardInterrupt), watched():
-        raise KeyboardInterrupt
-    assert [vars(kind).get("__init__") for kind in layer_classes()] == before
+def _layer_classes() -> list[type[nn.Module]]:
+    """The modules of `archdsl.blocks.layers`."""
+    found: list[type[nn.Module]] = []
+    for info in pkgutil.iter_modules(layers.__path__, f"{layers.__name__}."):
+        values = vars(importlib.import_module(info.name)).values()
+        found += [c for c in values if isinstance(c, type) and c.__module__ == info.name and issubclass(c, nn.Module)]
+    return found
 
 
 def test_the_layers_go_together_into_one_file() -> None:
     sources = Sources()
-    for kind in layer_classes():
+    for kind in _layer_classes():
         if kind.__name__ == "TimmFeatures":
             with pytest.raises(Unwritable, match="needs 'timm'"):
                 Sources().need(kind.__name__, kind.__module__)
@@ -251,19 +252,20 @@ def test_the_layers_go_together_into_one_file() -> None:
 
 @pytest.fixture
 def blocks() -> Iterator[None]:
-    """A user's blocks: of PyTorch's modules alone, and with one of its own deep inside."""
+    """A user's blocks: one that says its call, of PyTorch's modules alone, and one that builds its module itself."""
 
     class Own(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x
 
-    def plain(self: Any, x: Any) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(x.channels, x.channels, (1, 3), padding=(0, 1)), nn.Tanh())
+    def plain(self: Any, x: Any) -> Call:
+        conv = Call("torch.nn:Conv2d", x.channels, x.channels, (1, 3), padding=(0, 1))
+        return Call("torch.nn:Sequential", conv, Call("torch.nn:Tanh"))
 
     def own(self: Any, x: Any) -> nn.Module:
         return nn.Sequential(nn.Tanh(), nn.Sequential(Own()))
 
-    BLOCKS.register("plain")(type("Plain", (Primitive,), {"build": plain, "params": lambda self, x: 3 * x.channels**2}))
+    BLOCKS.register("plain")(type("Plain", (Primitive,), {"call": plain, "params": lambda self, x: 3 * x.channels**2}))
     BLOCKS.register("own")(type("OwnBlock", (Primitive,), {"build": own}))
     yield
     for name in ("plain", "own"):
@@ -283,6 +285,6 @@ def test_blocks_of_a_user(tmp_path: Path) -> None:
         source(compile("input 1x8x8 stage(4)[C residual[own conv]]").architecture)
     assert caught.value.message == (
         "the block 'residual' at stage1.block2 cannot be written as python: "
-        "'Own' of 'test_export_python' is neither PyTorch's nor archdsl's"
+        "it builds its module itself, and says no call that makes it"
     )
     assert "pt2" in (caught.value.help or "")

@@ -124,7 +124,7 @@ def test_measuring_leaves_no_trace_in_the_caller() -> None:
 def test_blocks_run_in_eval_and_inference_mode_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     sleepers: list[Sleeper] = []
 
-    def made(node: object, x: object) -> Sleeper:
+    def made(tree: object) -> Sleeper:
         sleepers.append(Sleeper(0))
         return sleepers[-1]
 

@@ -144,6 +144,13 @@ def test_requirements_that_only_together_cannot_be_met_say_so() -> None:
     assert len(caught.value.diagnostics) == 1
 
 
+def test_a_product_of_counts_that_nobody_reaches_is_said_to_be_so_behind_a_long_repeat() -> None:
+    """There are 99 fillings of up to 100 blocks; those of equal ends share what is counted."""
+    with pytest.raises(SpecError) as caught:
+        space.check(parse("stage(32, heads=2)[norm*{1..99} conv(k=1) M] require count(M, stage=1)*count(msa) > 20K"))
+    assert caught.value.diagnostics[0].help == "here count(M, stage=1) is 1, count(msa) is 1"
+
+
 def test_check_returns_a_feasible_member() -> None:
     member = space.check(parse("stage[{C|M}*3] require count(M) == 2 require count(M, stage=1) == 2"))
     assert member.layout == [["C", "M", "M"]]

@@ -58,4 +58,4 @@ class ByRule(Call):
 def _made(value: Any) -> Any:
     if isinstance(value, Call):
         return value.make()
-    return type(value)(map(_made, value)) if isinstance(value, (tuple, list)) else value
+    return type(value)(map(_made, value)) if type(value) in (tuple, list) else value

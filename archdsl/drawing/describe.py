@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from archdsl import ir
 from archdsl.base import colours
@@ -12,7 +12,7 @@ from archdsl.drawing.labels import Labels, Names, has_holes
 from archdsl.drawing.members import Members
 from archdsl.drawing.picture import Entry, Frame, Part, Picture, Row, Tile, tiles, walk
 from archdsl.drawing.rows import Drawer
-from archdsl.drawing.words import TIMES, argument, count, figures, resolution, short, written
+from archdsl.drawing.words import TIMES, argument, between, count, figures, resolution, short, written
 from archdsl.network import Architecture, PlacedBlock
 
 MOST_STAGES = 100
@@ -73,13 +73,12 @@ def _rows(spec: ir.Spec, members: Members, drawer: Drawer, labels: Labels) -> It
     def row(index: int, name: str, parts: tuple[Part, ...], width: str = "", notes: tuple[str, ...] = ()) -> Row:
         blocks, out = flows[0][index]
         outs = sorted({flow[index][1] for flow in flows}, key=lambda s: (-s.height, -s.width))
-        sizes = list(dict.fromkeys(map(resolution, outs)))
-        channels = sorted({shape.channels for shape in outs})
+        channels = between(sorted(shape.channels for shape in outs))
         costs = [block.cost for block in blocks]
+        params, macs = (sum(c.params for c in costs), sum(c.macs for c in costs)) if drawer.is_model else (None, None)
         return Row(
-            name, width or _between(channels), _between(sizes), out.channels, (max(1, out.height), max(1, out.width)),
-            notes, parts, sum(c.params for c in costs) if drawer.is_model else None,
-            sum(c.macs for c in costs) if drawer.is_model else None,
+            name, width or channels, between(map(resolution, outs)), out.channels,
+            (max(1, out.height), max(1, out.width)), notes, parts, params, macs,
         )  # fmt: skip
 
     input = Tile(TIMES.join(map(str, spec.input)), "input", "input", title="input: channels × height × width")
@@ -103,10 +102,6 @@ def outflows(member: Architecture) -> Iterator[tuple[tuple[PlacedBlock, ...], Sh
     for blocks in (member.stem, *stages, member.head):
         shape = blocks[-1].cost.out if blocks else shape
         yield blocks, shape
-
-
-def _between(values: Sequence[object]) -> str:
-    return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
 def _legend(rows: list[Row], labels: Labels) -> tuple[Entry, ...]:

@@ -77,9 +77,9 @@ def place(part: Part, most: float, inner: bool = False) -> Box:
     height = y - 0.06 + PAD
     if part.kind == "repeat":  # a second card sticks out behind
         return Box(part, width + 0.06, height, top + PAD + held[0].axis, inner, children)
-    notes = part.tile.notes if part.tile else ()
-    wide = max([width, *(measure(note, NOTE) for note in notes)])
-    return Box(part, wide, height + below(notes), height / 2, True, children)
+    said = part.tile.notes if part.tile else ()
+    wide = max([width, *(measure(note, NOTE) for note in said)])
+    return Box(part, wide, height + below(said), height / 2, True, children)
 
 
 def below(notes: tuple[str, ...]) -> float:

@@ -123,16 +123,13 @@ def _ways(spec: ir.Spec, seen: list[Architecture]) -> Iterator[Choose]:
     holes = list(ir.holes(spec))
     most = max((space.options(hole) for hole in holes), default=1)
     for i in sorted({*range(1, min(most, OPTIONS)), most - 1} - {0}):
-        yield lambda hole, i=i: _option(hole, i)  # type: ignore[misc]
+        yield _always(i, {})
     met = {(b.label, b.kind) for member in seen for b in member.blocks()}
     for block, needed in _blocks((spec.stem, spec.stages, spec.head), {}):
         key = (block.names[0] if block.names else block.kind, block.kind)
         if key not in met:
             met.add(key)
-            for other in (0, 1):
-                yield lambda hole, needed=needed, other=other: needed.get(  # type: ignore[misc]
-                    hole.name, _option(hole, other)
-                )
+            yield from (_always(other, needed) for other in (0, 1))
     rng = random.Random(0)
     for _ in range(DRAWS if holes else 0):
         if seen:
@@ -140,8 +137,14 @@ def _ways(spec: ir.Spec, seen: list[Architecture]) -> Iterator[Choose]:
         yield lambda hole: hole.low if isinstance(hole, ir.FloatRange) else rng.randrange(space.options(hole))
 
 
-def _option(hole: space.Hole, index: int) -> float:
-    return hole.low if isinstance(hole, ir.FloatRange) else min(index, space.options(hole) - 1)
+def _always(index: int, needed: dict[str, float]) -> Choose:
+    """Take what is `needed`, by a hole's name, and elsewhere the option of this index or the last one."""
+
+    def choose(hole: space.Hole) -> float:
+        usual = hole.low if isinstance(hole, ir.FloatRange) else min(index, space.options(hole) - 1)
+        return needed.get(hole.name, usual)
+
+    return choose
 
 
 def _blocks(part: object, needed: dict[str, float]) -> Iterator[tuple[ir.BlockSpec, dict[str, float]]]:

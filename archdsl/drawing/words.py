@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from archdsl import ir
@@ -83,12 +84,18 @@ def count(number: int) -> str:
     return f"{number:,}" if number < 10**12 else f"{Decimal(number):.3e}"
 
 
-def span(numbers: list[int]) -> str:
-    """The least and the largest of some numbers: `23.1 K to 91.0 K`, or the one they all are."""
-    low, high = quantity(min(numbers)), quantity(max(numbers))
-    return low if low == high else f"{low} to {high}"
+def between(values: Iterable[object]) -> str:
+    """The first and the last of some values, or the one they all are.
+
+    >>> between([16, 32, 64]), between(["16×16", "16×16"])
+    ('16 to 64', '16×16')
+    """
+    said = list(dict.fromkeys(map(str, values)))
+    return said[0] if len(said) == 1 else f"{said[0]} to {said[-1]}"
 
 
 def figures(members: list[Architecture]) -> str:
     """Parameters and MACs of one network, or their range over several."""
-    return f"{span([m.params for m in members])} parameters · {span([m.macs for m in members])} MACs"
+    params, macs = (sorted(sizes) for sizes in zip(*((m.params, m.macs) for m in members), strict=True))
+    ends = [between(map(quantity, (sizes[0], sizes[-1]))) for sizes in (params, macs)]
+    return "{} parameters · {} MACs".format(*ends)

@@ -13,6 +13,7 @@ from archdsl.editor.names import Names
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import Scan, Token
 from archdsl.editor.surroundings import Context, current, parameter, positional, written
+from archdsl.ir.measures import MEASURES, measure_names
 from archdsl.ir.scores import SCORES
 from archdsl.language.values import VARIABLES
 
@@ -118,8 +119,9 @@ def _condition(here: Context) -> Iterator[Candidate]:
         if not here.before.frames:
             yield from _statements()
         return
-    for name, what in meanings.MEASURES.items():
-        yield Candidate(name, "measure", what, insert="count($0)" if name == "count" else "")
+    for name in (*measure_names(of_block=False), *measure_names(of_block=True)):
+        measure = MEASURES[name]
+        yield Candidate(name, "measure", measure.what, insert=f"{name}($0)" if measure.of_block else "")
     yield Candidate("not", "keyword", meanings.WORDS["not"])
     yield from _lets(here)
 

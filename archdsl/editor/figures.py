@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
+from archdsl import ir
 from archdsl.editor.analysis import Analysis, StageFacts, short, sides
+from archdsl.ir.conditions import value_of
+from archdsl.ir.measures import MEASURES, is_counted
 from archdsl.network import Architecture
 
 ENDS = "With every hole at its first option, and at its last one; other members may lie outside."
@@ -55,10 +59,10 @@ def params(analysis: Analysis, number: int) -> str:
 
 
 def measure(analysis: Analysis, name: str) -> str:
-    """What `params`, `macs` or `depth` is here; empty for other measures."""
-    if analysis.plain is None or name not in ("params", "macs", "depth"):
+    """What a measure of the whole network is here; empty for those of a block, and those that only measuring tells."""
+    if analysis.plain is None or MEASURES[name].of_block or not is_counted(name):
         return ""
-    value = _span(analysis, lambda a: int(getattr(a, name)))
+    value = _span(analysis, functools.partial(value_of, ir.MeasureSpec(measure=name)))
     return f"Here: {value}.{f' {ENDS}' if analysis.is_space else ''}"
 
 

@@ -9,6 +9,7 @@ from archdsl.editor.known import Argument, BlockInfo
 from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
 from archdsl.editor.scanner import Token
+from archdsl.ir.measures import MEASURES
 from archdsl.ir.scores import SCORES
 from archdsl.ir.wording import option_labels
 from archdsl.space import options
@@ -82,9 +83,9 @@ def _keyword(analysis: Analysis, token: Token) -> str:
 
 
 def _measure(analysis: Analysis, token: Token) -> str | None:
-    if token.text not in meanings.MEASURES:
+    if token.text not in MEASURES:
         return None
-    text = f"**{token.text}** {meanings.MEASURES[token.text]}"
+    text = f"**{token.text}** {MEASURES[token.text].what}"
     here = figures.measure(analysis, token.text)
     return f"{text}\n\n{here}" if here else text
 

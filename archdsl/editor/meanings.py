@@ -43,15 +43,6 @@ WORDS: dict[str, str] = {
     "classes": "The number of classes.",
 }
 
-MEASURES: dict[str, str] = {
-    "params": "Learnable parameters of the network.",
-    "macs": "Multiply-accumulates for one image.",
-    "depth": "How many blocks the stages hold.",
-    "latency_ms": "Milliseconds that one image takes, the blocks measured on this device and summed. Not known here: "
-    "`archdsl compile` and the search measure it.",
-    "count": "`count(NAME)`: how many blocks go by a name; `count(NAME, stage=i)`: those of one stage, from 1.",
-}
-
 ARGUMENTS: dict[str, str] = {
     "width": "output channels; the stage's width where it is not given",
     "stride": "step of the block; the stage's stride in its first block",

@@ -14,8 +14,9 @@ from archdsl.editor.analysis import Analysis
 from archdsl.editor.hover import token_at
 from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
-from archdsl.editor.scanner import MEASURES, Token
+from archdsl.editor.scanner import Token
 from archdsl.editor.terminals import patterns, words
+from archdsl.ir.measures import MEASURES
 from archdsl.language import parse
 from archdsl.language.values import RESERVED
 from archdsl.network import Misfit, resolve

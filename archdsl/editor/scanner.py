@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from archdsl.editor.positions import Stretch
 from archdsl.editor.terminals import patterns
+from archdsl.ir.measures import MEASURES
 from archdsl.language.syntax_errors import STATEMENTS
 
 Kind: TypeAlias = Literal["name", "number", "string", "sign"]
@@ -27,7 +28,6 @@ _AFTER: dict[str, Mode] = {
     "head": "items", "require": "condition", "maximize": "name", "minimize": "name", "data": "name",
 }  # fmt: skip
 _NAMED = {"model": "model", "let": "let", "block": "definition", "maximize": "score", "minimize": "score"}
-MEASURES = ("params", "macs", "depth", "latency_ms")
 
 
 @dataclass(slots=True)

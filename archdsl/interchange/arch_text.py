@@ -1,15 +1,16 @@
-"""An architecture as `.arch` text without holes, short enough to read: letters, stage-wide arguments, no defaults."""
+"""Writes an architecture as `.arch` text without holes, short enough to read: letters, stage-wide arguments."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from archdsl import ir
 from archdsl.base.errors import SpecError
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import scope_of
-from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite, Kind, Use, kind
+from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite, Kind, Scope, Use, kind
 from archdsl.interchange.naming import Naming
 from archdsl.ir.arguments import show
 from archdsl.ir.wording import write_items
@@ -27,56 +28,129 @@ def write(architecture: Architecture, comments: Iterable[str] = (), train: bool 
     from archdsl.language.formatting import format_text  # takes long to import, and most commands print nothing
 
     lines = [f"# {comment}".rstrip() for comment in comments]
-    lines += [
-        f"model {architecture.name}",
-        f"input {'x'.join(map(str, architecture.input))}",
-        f"classes {architecture.classes}",
-    ]
-    naming = Naming(architecture)
-    architecture = naming.architecture()
-    lines += [_definition(name, definition, architecture) for name, definition in naming.printed.items()]
-    lines += _lets(architecture)
-    lines.append(f"stem {_sequence(architecture.stem, {}, architecture)}".rstrip())
-    lines += [_stage(stage, number, architecture) for number, stage in enumerate(architecture.stages, start=1)]
-    lines.append(f"head {_sequence(architecture.head, {}, architecture)}".rstrip())
-    if train and architecture.data:
-        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*(:[A-Za-z0-9_./-]+)?", architecture.data)
-        lines.append(f"data {architecture.data}" if plain else f'data "{architecture.data}"')
-    if train and architecture.train:
-        lines.append(f"train({_arguments(architecture.train)})")
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, *_Text(architecture).lines(train)]) + "\n"
     try:
         return format_text(text)
     except SpecError:  # too long for a file; it is printed all the same
         return text
 
 
-def _definition(name: str, definition: ir.BlockDefinition, architecture: Architecture) -> str:
-    parameters = [
-        p.name if p.required or p.name in FROM_STAGE else f"{p.name}={show(p.default)}" for p in definition.parameters
-    ]
-    signature = f"({', '.join(parameters)})" if parameters else ""
-    comment = f"# {definition.summary}\n" if definition.summary else ""
-    names = frozenset(parameter.name for parameter in definition.parameters)
-    content = _items(definition.items, architecture, names) or "()"  # a group that holds nothing
-    return f"{comment}block {name}{signature} = {content}"
+class _Text:
+    """The statements of an architecture."""
 
+    def __init__(self, architecture: Architecture) -> None:
+        naming = Naming(architecture)
+        self.architecture = naming.architecture()
+        self.definitions = naming.printed
 
-def _items(items: ir.Items, architecture: Architecture, parameters: frozenset[str] = frozenset()) -> str:
-    scope = scope_of(architecture.definitions)
+    @functools.cached_property
+    def scope(self) -> Scope:
+        """The composite blocks in use."""
+        return scope_of(self.architecture.definitions)
 
-    def first(name: str) -> str | None:
-        if name in ir.STRUCTURES or name not in (*scope, *BLOCKS):
-            return None
-        return _plain(kind(name, scope))
+    @functools.cached_property
+    def letters(self) -> dict[str, ir.Letter]:
+        """The lets to print with; one that has taken a block's name would keep others from using it."""
+        taken = {*BLOCKS, *self.architecture.definitions}
+        return {name: letter for name, letter in self.architecture.letters.items() if name not in taken}
 
-    def default(name: str) -> ir.Scalar:
-        """What a block is given silently where a parameter has its name, and so would take its place."""
-        plain = first(name)
-        field = kind(name, scope).model_fields[plain] if plain is not None and name in parameters else None
-        return None if field is None or field.is_required() else field.default
+    def lines(self, train: bool) -> Iterator[str]:
+        """One statement after the other."""
+        a = self.architecture
+        yield from (f"model {a.name}", f"input {'x'.join(map(str, a.input))}", f"classes {a.classes}")
+        yield from (self._definition(name, definition) for name, definition in self.definitions.items())
+        yield from self._lets()
+        yield " ".join(["stem", *(self._block(block, {}) for block in a.stem)])
+        yield from (self._stage(stage, number) for number, stage in enumerate(a.stages, start=1))
+        yield " ".join(["head", *(self._block(block, {}) for block in a.head)])
+        if train and a.data:
+            plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*(:[A-Za-z0-9_./-]+)?", a.data)
+            yield f"data {a.data}" if plain else f'data "{a.data}"'
+        if train and a.train:
+            yield f"train({_arguments(a.train)})"
 
-    return write_items(items, first, default)
+    def _definition(self, name: str, definition: ir.BlockDefinition) -> str:
+        parameters = [
+            p.name if p.required or p.name in FROM_STAGE else f"{p.name}={show(p.default)}"
+            for p in definition.parameters
+        ]
+        signature = f"({', '.join(parameters)})" if parameters else ""
+        comment = f"# {definition.summary}\n" if definition.summary else ""
+        names = frozenset(parameter.name for parameter in definition.parameters)
+        content = self._items(definition.items, names) or "()"  # a group that holds nothing
+        return f"{comment}block {name}{signature} = {content}"
+
+    def _items(self, items: ir.Items, parameters: frozenset[str] = frozenset()) -> str:
+        def first(name: str) -> str | None:
+            if name in ir.STRUCTURES or name not in (*self.scope, *BLOCKS):
+                return None
+            return _plain(kind(name, self.scope))
+
+        def default(name: str) -> ir.Scalar:
+            """What a block is given silently where a parameter has its name, and so would take its place."""
+            plain = first(name)
+            field = kind(name, self.scope).model_fields[plain] if plain is not None and name in parameters else None
+            return None if field is None or field.is_required() else field.default
+
+        return write_items(items, first, default)
+
+    def _lets(self) -> Iterator[str]:
+        used = {block.label for block in self.architecture.blocks()}
+        for name, letter in self.letters.items():
+            if name in used:
+                arguments = _arguments(letter.arguments)
+                yield f"let {name} = {letter.kind}{f'({arguments})' if arguments else ''}"
+
+    def _stage(self, stage: PlacedStage, number: int) -> str:
+        shared = self._shared(stage)
+        arguments = [str(stage.width)]
+        if stage.stride != (1 if number == 1 else 2):
+            arguments.append(f"stride={stage.stride}")
+        if stage.downsampling and stage.down != "patch":
+            arguments.append(f"down={stage.down}")
+        arguments += [f"{name}={show(value)}" for name, value in shared.items()]
+        implied = {"width": stage.width} | shared
+        first = implied | ({"stride": stage.stride} if stage.stride > 1 and not stage.downsampling else {})
+        words = [self._block(block, first if i == 0 else implied) for i, block in enumerate(stage.blocks)]
+        return f"stage({', '.join(arguments)}) [{' '.join(words)}]"
+
+    def _shared(self, stage: PlacedStage) -> dict[str, ir.Scalar]:
+        """Arguments that every block of the stage which takes them has alike, and that its letter leaves open."""
+        found: dict[str, ir.Scalar] = {}
+        for name in dict.fromkeys(name for block in stage.blocks for name in block.fields):
+            if name in FROM_OUTSIDE:
+                continue
+            takers = [block for block in stage.blocks if name in block.fields]
+            values = [block.values[name] for block in takers]
+            open_ = all(name not in self._letter(block).arguments for block in takers)
+            alike = all(v == values[0] and type(v) is type(values[0]) for v in values)
+            if open_ and alike and values[0] != takers[0].fields[name].default and len(takers) > 1:
+                found[name] = values[0]
+        return found
+
+    def _letter(self, block: PlacedBlock) -> ir.Letter:
+        known = self.letters.get(block.label) or ir.LETTERS.get(block.label)
+        return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
+
+    def _block(self, block: PlacedBlock, implied: Mapping[str, ir.Scalar]) -> str:
+        if block.kind in ir.STRUCTURES and isinstance(block.block, Use):
+            return self._items(block.block.items)
+        classes, letter = self.architecture.classes, self._letter(block)
+        plain = _plain(block.block.kind if isinstance(block.block, Use) else type(block.block))
+        positional, named = "", {}
+        for name, field in block.fields.items():
+            value = block.values[name]
+            base = letter.arguments.get(name, implied.get(name, field.default))
+            in_head = name == "out_features" and block.path.startswith("head.")
+            if (value == base and type(value) is type(base)) or ((name == "classes" or in_head) and value == classes):
+                continue
+            if name == plain:
+                positional = show(value)
+            else:
+                named[name] = value
+        inside = ", ".join(filter(None, (positional, _arguments(named))))
+        word = block.label if block.label in self.letters or block.label in ir.LETTERS else block.kind
+        return f"{word}({inside})" if inside else word
 
 
 def _plain(block: Kind) -> str | None:
@@ -85,87 +159,5 @@ def _plain(block: Kind) -> str | None:
     return first[0] if first and (not isinstance(block, Composite) or first == ("width",)) else None
 
 
-def _lets(architecture: Architecture) -> list[str]:
-    used = {block.label for block in architecture.blocks()}
-    lines = []
-    for name, letter in _letters(architecture).items():
-        if name in used:
-            arguments = _arguments(letter.arguments)
-            lines.append(f"let {name} = {letter.kind}{f'({arguments})' if arguments else ''}")
-    return lines
-
-
-def _stage(stage: PlacedStage, number: int, architecture: Architecture) -> str:
-    shared = _shared(stage, architecture)
-    arguments = [str(stage.width)]
-    if stage.stride != (1 if number == 1 else 2):
-        arguments.append(f"stride={stage.stride}")
-    if stage.downsampling and stage.down != "patch":
-        arguments.append(f"down={stage.down}")
-    arguments += [f"{name}={show(value)}" for name, value in shared.items()]
-    implied = {"width": stage.width} | shared
-    first = implied | ({"stride": stage.stride} if stage.stride > 1 and not stage.downsampling else {})
-    words = [_block(block, first if i == 0 else implied, architecture) for i, block in enumerate(stage.blocks)]
-    return f"stage({', '.join(arguments)}) [{' '.join(words)}]"
-
-
-def _shared(stage: PlacedStage, architecture: Architecture) -> dict[str, ir.Scalar]:
-    """Arguments that every block of the stage which takes them has alike, and that its letter leaves open."""
-    found: dict[str, ir.Scalar] = {}
-    names = dict.fromkeys(name for block in stage.blocks for name in block.fields)
-    for name in names:
-        if name in FROM_OUTSIDE:
-            continue
-        takers = [block for block in stage.blocks if name in block.fields]
-        values = [block.values[name] for block in takers]
-        open_ = all(name not in _letter(block, architecture).arguments for block in takers)
-        alike = all(v == values[0] and type(v) is type(values[0]) for v in values)
-        said = values[0] != takers[0].fields[name].default
-        if open_ and alike and said and len(takers) > 1:
-            found[name] = values[0]
-    return found
-
-
-def _letters(architecture: Architecture) -> dict[str, ir.Letter]:
-    """The lets to print with; one that has taken a block's name would keep others from using it."""
-    taken = {*BLOCKS, *architecture.definitions}
-    return {name: letter for name, letter in architecture.letters.items() if name not in taken}
-
-
-def _letter(block: PlacedBlock, architecture: Architecture) -> ir.Letter:
-    known = _letters(architecture).get(block.label) or ir.LETTERS.get(block.label)
-    return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
-
-
-def _sequence(blocks: Iterable[PlacedBlock], implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
-    return " ".join(_block(block, implied, architecture) for block in blocks)
-
-
-def _block(block: PlacedBlock, implied: dict[str, ir.Scalar], architecture: Architecture) -> str:
-    if block.kind in ir.STRUCTURES and isinstance(block.block, Use):
-        return _items(block.block.items, architecture)
-    letter = _letter(block, architecture)
-    named = block.label in _letters(architecture) or block.label in ir.LETTERS
-    arguments: dict[str, ir.Scalar] = {}
-    positional: list[str] = []
-    plain = _plain(block.block.kind if isinstance(block.block, Use) else type(block.block))
-    for name, field in block.fields.items():
-        value = block.values[name]
-        base = letter.arguments.get(name, implied.get(name, field.default))
-        if value == base and type(value) is type(base):
-            continue
-        if name == "classes" and value == architecture.classes:
-            continue
-        if name == "out_features" and block.path.startswith("head.") and value == architecture.classes:
-            continue
-        if name == plain:
-            positional.append(show(value))
-        else:
-            arguments[name] = value
-    inside = ", ".join([*positional, *([_arguments(arguments)] if arguments else [])])
-    word = block.label if named else block.kind
-    return f"{word}({inside})" if inside else word
-
-
-def _arguments(arguments: dict[str, ir.Scalar]) -> str:
+def _arguments(arguments: Mapping[str, ir.Scalar]) -> str:
     return ", ".join(f"{name}={show(value)}" for name, value in arguments.items())

@@ -1,4 +1,4 @@
-"""The composite blocks that a printed architecture has to define; one decided in several ways gets as many names."""
+"""Names the composite blocks that the text of an architecture defines; one that is decided twice gets two names."""
 
 from __future__ import annotations
 
@@ -36,20 +36,11 @@ class Naming:
         a = self._architecture
         stem, head = tuple(map(self._block, a.stem)), tuple(map(self._block, a.head))
         stages = tuple(replace(stage, blocks=tuple(map(self._block, stage.blocks))) for stage in a.stages)
-        shared = {name: d for name, d in a.definitions.items() if name not in self._own}
-        definitions = {**shared, **self.printed}
-        scope = scope_of(definitions)
+        return replace(a, stem=stem, stages=stages, head=head, definitions=self._definitions())
 
-        def anew(block: PlacedBlock) -> PlacedBlock:
-            cls = scope.get(block.kind)
-            if block.kind not in self._special.values() or cls is None:
-                return block
-            values = {name: value for name, value in block.values.items() if cls.takes(name)}
-            return replace(block, block=construct(cls, block.kind, values))
-
-        stages = tuple(replace(stage, blocks=tuple(map(anew, stage.blocks))) for stage in stages)
-        stem, head = tuple(map(anew, stem)), tuple(map(anew, head))
-        return replace(a, stem=stem, stages=stages, head=head, definitions=definitions)
+    def _definitions(self) -> dict[str, ir.BlockDefinition]:
+        """The prelude's that are in use, and those to print so far."""
+        return {n: d for n, d in self._architecture.definitions.items() if n not in self._own} | self.printed
 
     def _block(self, block: PlacedBlock) -> PlacedBlock:
         if not isinstance(block.block, Use):
@@ -63,7 +54,9 @@ class Naming:
             self._plain(block.kind)
             return block
         name = self._decided(block.kind, items)
-        return replace(block, kind=name, names=(name,))
+        kind = scope_of(self._definitions())[name]
+        values = {name: value for name, value in block.values.items() if kind.takes(name)}
+        return replace(block, kind=name, names=(name,), block=construct(kind, name, values))
 
     def _items(self, items: ir.Items) -> ir.Items:
         """Items whose blocks are called as they are printed."""

@@ -1,4 +1,4 @@
-"""A condition of `require` and what a network has of each measure in; whether it is met, broken or still undecided out.
+"""Says whether a network meets a condition of `require`, breaks it, or cannot be told yet.
 
 Most measures are counted from the text. `latency_ms` is only known once the network's blocks have run on the device, so
 until then a condition that speaks of it may be undecided. Truth has three values for that, as in Kleene's strong logic
@@ -11,14 +11,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic
 from archdsl.ir.arguments import calculate
+from archdsl.ir.measures import MEASURES, is_counted
 
 LATENCY = "latency_ms"
-MEASURED = (LATENCY,)  # measures that no text tells
 
 Number: TypeAlias = int | float | Fraction
 Reader: TypeAlias = Callable[[ir.MeasureSpec], int | float | None]  # what there is of a measure; None: not known yet
@@ -29,15 +29,9 @@ _OPERATORS: dict[str, Callable[[Number, Number], bool]] = {
 
 
 class Counts(Protocol):
-    """What a network has of each measure that is counted; an `Architecture` does."""
+    """A network whose blocks can be measured; an `Architecture` is one."""
 
-    @property
-    def params(self) -> int: ...  # noqa: D102
-    @property
-    def macs(self) -> int: ...  # noqa: D102
-    @property
-    def depth(self) -> int: ...  # noqa: D102
-    def count(self, name: str, stage: int | None = None) -> int: ...  # noqa: D102
+    def blocks(self) -> Iterator[Any]: ...  # noqa: D102
 
 
 # ---- truth -----------------------------------------------------------------------------------------------
@@ -96,16 +90,22 @@ def reader(network: Counts, measured: Mapping[str, float] | None = None) -> Read
     """What a network has of each measure."""
 
     def value(measure: ir.MeasureSpec) -> int | float | None:
-        return (measured or {}).get(measure.measure) if measure.measure in MEASURED else value_of(measure, network)
+        return value_of(measure, network) if is_counted(measure.measure) else (measured or {}).get(measure.measure)
 
     return value
 
 
 def value_of(measure: ir.MeasureSpec, network: Counts) -> int:
     """What a network has of a measure that is counted."""
-    if measure.measure == "count":
-        return network.count(measure.block or "", measure.stage)
-    return {"params": network.params, "macs": network.macs, "depth": network.depth}[measure.measure]
+    return sum(share_of(measure, block) for block in network.blocks())
+
+
+def share_of(measure: ir.MeasureSpec, block: Any) -> int:
+    """What a placed block adds to a measure that is counted."""
+    share = MEASURES[measure.measure].share
+    if share is None:
+        raise ValueError(f"'{measure.measure}' is not counted")
+    return share(block, measure.block, measure.stage)
 
 
 # ---- what can be counted ---------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def countable(conditions: Iterable[ir.Condition]) -> tuple[ir.Condition, ...]:
 
 def is_measured(condition: ir.Condition) -> bool:
     """Whether a condition speaks of something that only measuring tells."""
-    return any(measure.measure in MEASURED for measure in measures(condition))
+    return not all(is_counted(measure.measure) for measure in measures(condition))
 
 
 def _possible(condition: ir.Condition) -> ir.Condition | None:
@@ -158,7 +158,7 @@ def _joined(logic: ir.Logic, parts: list[ir.Condition | None], absorbing: str) -
 
 def open_measures(conditions: Iterable[ir.Condition]) -> tuple[str, ...]:
     """The measures that conditions speak of and only measuring tells, each once."""
-    return tuple(dict.fromkeys(m.measure for c in conditions for m in measures(c) if m.measure in MEASURED))
+    return tuple(dict.fromkeys(m.measure for c in conditions for m in measures(c) if not is_counted(m.measure)))
 
 
 # ---- in words --------------------------------------------------------------------------------------------
@@ -185,9 +185,10 @@ def figures(condition: ir.Condition, value: Reader) -> dict[str, int | float]:
 
 def describe(measure: ir.MeasureSpec) -> str:
     """A measure as the language writes it."""
-    if measure.measure != "count":
+    if measure.block is None:
         return measure.measure
-    return f"count({measure.block})" if measure.stage is None else f"count({measure.block}, stage={measure.stage})"
+    stage = "" if measure.stage is None else f", stage={measure.stage}"
+    return f"{measure.measure}({measure.block}{stage})"
 
 
 def unmet(

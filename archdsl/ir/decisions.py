@@ -1,4 +1,4 @@
-"""The holes of a spec as samplers and tables see them: names, and options in words."""
+"""Names the holes of a spec and their options in words, as samplers and tables show them."""
 
 from __future__ import annotations
 

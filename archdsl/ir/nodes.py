@@ -11,10 +11,11 @@ import importlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
 from archdsl.base.errors import Span
+from archdsl.ir.measures import known_measure
 
 LANGUAGE_VERSION = 1
 
@@ -203,10 +204,10 @@ class StageSpec(Node):
 
 
 class MeasureSpec(Node):
-    """`params`, `macs`, `depth`, `latency_ms`, `count(NAME)`, `count(NAME, stage=i)`."""
+    """`params`, `latency_ms`, `count(NAME)`, `count(NAME, stage=i)`: a measure of a network, by its registered name."""
 
     node: Literal["measure"] = "measure"
-    measure: Literal["params", "macs", "depth", "latency_ms", "count"]
+    measure: Annotated[str, AfterValidator(known_measure)]
     block: str | None = None
     stage: int | None = None
 

@@ -1,4 +1,4 @@
-"""The conditions of `require`, from the syntax tree to the IR."""
+"""Lowers the conditions of `require` from the syntax tree to the IR."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Collection
 from archdsl import ir
 from archdsl.base.errors import Span, did_you_mean
 from archdsl.ir.arguments import bounded
+from archdsl.ir.measures import measure_names
 from archdsl.language import syntax
 from archdsl.language.values import Mistake, Scope, lower_value
 
-MEASURES = ("params", "macs", "depth", "latency_ms")
-KNOWN = f"known are: {', '.join(MEASURES)}, count(NAME)"
+
+def _known() -> str:
+    calls = (f"{name}(NAME)" for name in measure_names(of_block=True))
+    return f"known are: {', '.join((*measure_names(of_block=False), *calls))}"
 
 
 def lower_condition(condition: syntax.Condition, scope: Scope, blocks: Collection[str], stages: int) -> ir.Condition:
@@ -39,11 +42,11 @@ def lower_condition(condition: syntax.Condition, scope: Scope, blocks: Collectio
 def _total(value: syntax.Value, scope: Scope, blocks: Collection[str], stages: int) -> ir.Total:
     match value:
         case syntax.Name(text, span):
-            if text in MEASURES:
+            if text in measure_names(of_block=False):
                 return ir.MeasureSpec(measure=text, at=span)
             if text in scope.lets:
                 return _constant(value, scope)
-            help = did_you_mean(text, (*MEASURES, "count")) or KNOWN
+            help = did_you_mean(text, (*measure_names(of_block=False), *measure_names(of_block=True))) or _known()
             raise Mistake(f"'{text}' is not something to measure", span, help)
         case syntax.Measure():
             return _count(value, blocks, stages, scope)
@@ -71,32 +74,35 @@ def _constant(value: syntax.Value, scope: Scope) -> int | float:
 
 
 def _count(value: syntax.Measure, blocks: Collection[str], stages: int, scope: Scope) -> ir.MeasureSpec:
-    if value.name != "count":
-        help = did_you_mean(value.name, ("count",)) or KNOWN
-        if value.name in MEASURES:
-            help = f"'{value.name}' is of the whole network and stands without parentheses"
-        raise Mistake(f"'{value.name}(…)' is not something to measure", value.span, help)
+    name, calls = value.name, measure_names(of_block=True)
+    if name not in calls:
+        help = did_you_mean(name, calls) or _known()
+        if name in measure_names(of_block=False):
+            help = f"'{name}' is of the whole network and stands without parentheses"
+        raise Mistake(f"'{name}(…)' is not something to measure", value.span, help)
     block: str | None = None
     stage: int | None = None
     for argument in value.arguments:
         match argument:
             case syntax.Argument(None, syntax.Name(text, span)) if block is None:
                 if text not in blocks and text in scope.lets:
-                    raise Mistake(f"'{text}' does not name a single block", span, "count what stands in it: count(M)")
+                    raise Mistake(
+                        f"'{text}' does not name a single block", span, f"{name} what stands in it: {name}(M)"
+                    )
                 if text not in blocks:
                     raise Mistake(
-                        f"unknown block '{text}'", span, did_you_mean(text, blocks) or "count(NAME) counts blocks"
+                        f"unknown block '{text}'", span, did_you_mean(text, blocks) or f"{name}(NAME) counts blocks"
                     )
                 block = text
             case syntax.Argument("stage", inner) if stage is None:
                 stage = _stage_number(inner, stages, scope)
             case _:
                 raise Mistake(
-                    "'count' takes a block and perhaps a stage", argument.span, "count(M) or count(M, stage=2)"
+                    f"'{name}' takes a block and perhaps a stage", argument.span, f"{name}(M) or {name}(M, stage=2)"
                 )
     if block is None:
-        raise Mistake("'count' needs the name of a block", value.span, "for example: count(M) >= 1")
-    return ir.MeasureSpec(measure="count", block=block, stage=stage, at=value.span)
+        raise Mistake(f"'{name}' needs the name of a block", value.span, f"for example: {name}(M) >= 1")
+    return ir.MeasureSpec(measure=name, block=block, stage=stage, at=value.span)
 
 
 def _stage_number(value: syntax.Value, stages: int, scope: Scope) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from archdsl import ir
 from archdsl.base.effort import spend
-from archdsl.base.errors import Diagnostic
+from archdsl.base.errors import Diagnostic, Span
 from archdsl.blocks.composites.kinds import Same, typed
 from archdsl.blocks.shapes import Shape
 from archdsl.ir.arguments import bounded, show
@@ -50,6 +50,7 @@ class Deciding:
         self.decided: dict[str, Any] = {}
         self.decisions: dict[str, str] = {}
         self.choices: dict[str, float] = {}
+        self._filled: tuple[dict[str, Any], dict[Same, ir.Items]] = (self.decided, {})
         self.shape = Shape(*spec.input)
         self.width: int | None = None
 
@@ -134,6 +135,15 @@ class Deciding:
 
         The same items decided in the same way are the very same, so that what is known of them is found again.
         """
+        items = _one_of_equals(Same(items))
+        if self._filled[0] is not self.decided:
+            self._filled = self.decided, {}
+        known = self._filled[1]
+        if Same(items) not in known:  # what is decided stays, as long as it is one walk
+            known[Same(items)] = self._filled_anew(items)
+        return known[Same(items)]
+
+    def _filled_anew(self, items: ir.Items) -> ir.Items:
         found: list[ir.Item] = []
         for item in items:
             if not _is_open(Same(item)):
@@ -151,8 +161,9 @@ class Deciding:
                 case ir.BlockSpec():
                     arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
                     inner = None if item.items is None else self.filled(item.items)
-                    found.append(_closed(Same(item), _Arguments(arguments), Same(inner)))
-        return _together(tuple(map(Same, found)))
+                    found.append(_closed(Same(item), typed(arguments), Same(inner)))
+        together: ir.Items = _together(tuple(map(Same, found)))
+        return together
 
     def _filled_value(self, value: ir.Value) -> ir.Value:
         match value:
@@ -172,14 +183,21 @@ class Deciding:
 MOST_KEPT = 65_536  # items and sequences of them
 
 
-class _Arguments(dict[str, ir.Value]):
-    """Arguments as a key, which tells 1 from true and 1.0."""
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _one_of_equals(items: Same) -> ir.Items:
+    """The first of items that say the same at the same places: the copies of a repeat are expanded once."""
+    held: Any = items.thing
+    written = "".join(item.model_dump_json() for item in held)
+    return _first_of(written, tuple(node.at for node in ir.walk(held)), held)
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Arguments) and typed(dict(self)) == typed(dict(other))
+_FIRST: dict[tuple[str, tuple[Span | None, ...]], ir.Items] = {}
+
+
+def _first_of(written: str, places: tuple[Span | None, ...], items: ir.Items) -> ir.Items:
+    if len(_FIRST) >= MOST_KEPT:
+        _FIRST.clear()
+    return _FIRST.setdefault((written, places), items)
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
@@ -189,10 +207,11 @@ def _is_open(item: Same) -> bool:
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)
-def _closed(item: Same, arguments: _Arguments, items: Same) -> ir.BlockSpec:
+def _closed(item: Same, arguments: tuple[tuple[str, type, ir.Value], ...], items: Same) -> ir.BlockSpec:
     """A block with other arguments and items."""
     block: Any = item.thing
-    closed: ir.BlockSpec = block.model_copy(update={"arguments": dict(arguments), "items": items.thing})
+    said = {name: value for name, _, value in arguments}
+    closed: ir.BlockSpec = block.model_copy(update={"arguments": said, "items": items.thing})
     return closed
 
 

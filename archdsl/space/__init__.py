@@ -1,4 +1,4 @@
-"""The members of a spec with holes: how many there are, how many satisfy its requirements, drawing and listing them.
+"""Counts, draws, lists and checks the members of a space.
 
 Counted exactly, without looking at each, wherever the conditions are sums over blocks; see `counting`.
 """

@@ -1,4 +1,4 @@
-"""A space as an acyclic automaton: every path through it is a filling that fits together, and its letters the network.
+"""Turns a space into an acyclic automaton: each path is a filling that fits together, its letters are the network.
 
 A node is all that matters for what is still to come: the place in the spec, the shape that flows, what the stage still
 has to do, and the decisions of holes that will be met again. An edge decides holes, or places one block.
@@ -15,6 +15,7 @@ from archdsl import ir
 from archdsl.base.effort import TooLarge, spend
 from archdsl.blocks.composites.expansion import work
 from archdsl.blocks.shapes import Shape
+from archdsl.ir.conditions import share_of
 from archdsl.network import Misfit, PlacedBlock, Resolving
 from archdsl.space.enumeration import Script
 from archdsl.space.program import Begin, End, Finish, Head, Meet, Place, Program
@@ -217,14 +218,7 @@ class Automaton(Resolving):
 
     def _cost(self, block: PlacedBlock) -> tuple[int, ...]:
         """What a block adds to each measure."""
-        counted = block.stage > 0 and block.index > 0  # downsampling layers, stem and head are no blocks of the stages
-        return tuple(
-            block.cost.params if m.measure == "params"
-            else block.cost.macs if m.measure == "macs"
-            else int(counted) if m.measure == "depth"
-            else int(counted and m.block in block.names and m.stage in (None, block.stage))
-            for m in self.measures
-        )  # fmt: skip
+        return tuple(share_of(measure, block) for measure in self.measures)
 
     def _ways(self, state: State, place: Place, block: ir.BlockSpec) -> list[_Placed]:
         """All ways to place a block; blocks that differ in nothing but the names of their own holes share them."""

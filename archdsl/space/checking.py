@@ -1,4 +1,4 @@
-"""Whether a space has a feasible member; if not, why, with what can be reached instead."""
+"""Checks that a space has a feasible member; if not, says why, with what can be reached instead."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
         total = size(spec)
     except SpecError as error:
         raise SpecError(error.diagnostics, text, path) from None
-    plainest: Architecture | None = None
-    with suppress(Misfit):
+    plainest: Architecture | Misfit
+    try:
         plainest = resolve(spec, first_option)
-        if is_feasible(spec, plainest):
-            return plainest  # most spaces need no counting to be right
+    except Misfit as misfit:
+        plainest = misfit
+    if isinstance(plainest, Architecture) and is_feasible(spec, plainest):
+        return plainest  # most spaces need no counting to be right
     rng = random.Random(0)
     with suppress(TooLarge), limited(DRAWING):
         drawn = (draw(spec, rng) for _ in range(TRIED if total > EXACT_LIMIT else 0))
@@ -61,14 +63,14 @@ def check(spec: ir.Spec, text: str = "", path: str = "<spec>") -> Architecture:
     if known.fillings is None:
         first = next(fillings(spec))
         if isinstance(first, Misfit):
-            raise _nothing_fits(first, "no other filling fits", text, path)
+            raise _nothing_fits(first, "no other filling fits together either", text, path)
     if member is None:
         raise SpecError(_unreachable(known), text, path)
     return member
 
 
 def _nothing_fits(first: Misfit, others: str, text: str, path: str) -> SpecError:
-    message = f"{first.diagnostic.message} (and {others} together either)"
+    message = f"{first.diagnostic.message} (and {others})"
     return SpecError([Diagnostic(message, first.diagnostic.span, first.diagnostic.help)], text, path)
 
 
@@ -147,10 +149,10 @@ def _said(ranges: Ranges) -> str:
 # ---- spaces without an automaton -----------------------------------------------------------------------------
 
 
-def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: str, path: str) -> Architecture:
-    """Look at all fillings, or at some that are drawn; `fitting` is one that fits together, where one is known."""
+def _by_looking(spec: ir.Spec, total: int, plainest: Architecture | Misfit, text: str, path: str) -> Architecture:
+    """Look at all fillings, or at some that are drawn, however few there is time for; the plainest is known."""
     exhaustive = total <= EXACT_LIMIT
-    first: Misfit | None = None
+    fitting, first = (plainest, None) if isinstance(plainest, Architecture) else (None, plainest)
     required = countable(spec.require)
     reached: list[Ranges] = [{} for _ in required]
     met = [False] * len(required)
@@ -174,8 +176,11 @@ def _by_looking(spec: ir.Spec, total: int, fitting: Architecture | None, text: s
     except TooLarge:
         exhaustive = False
     if fitting is None and first is not None:
-        others = "no other filling fits" if exhaustive else f"none of {looked:,} fillings that were tried fits"
-        raise _nothing_fits(first, others, text, path)
+        others = "no other filling" if exhaustive else f"none of {looked:,} fillings that were tried"
+        others += " fits together either"
+        raise _nothing_fits(
+            first, others if exhaustive or looked else "there is too much in it to try others", text, path
+        )
     if fitting is not None and not exhaustive:
         return fitting
     raise SpecError(_unreached(required, met, reached), text, path)

@@ -1,4 +1,4 @@
-"""Two specs in, with holes or without; what differs between their decisions and their plainest members out."""
+"""Compares two specs, with holes or without: their decisions and their plainest members."""
 
 from __future__ import annotations
 

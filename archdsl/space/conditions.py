@@ -1,4 +1,4 @@
-"""What a spec requires of what can be counted, as formulas over sums of measures."""
+"""Writes what a spec requires of what can be counted as formulas over sums of measures."""
 
 from __future__ import annotations
 

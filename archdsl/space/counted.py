@@ -1,4 +1,4 @@
-"""A space with its automaton and its counts, made once: what sizes, samples, lists and checks are read from."""
+"""Counts the members of a space, and keeps the counts that samples, lists and checks are read from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fillings one by one: all of them in order, one decided evenly, one decided by others."""
+"""Walks the fillings of a space one by one: all in order, one decided evenly, or one decided by the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a space is: exactly where it can be counted, else estimated with an interval."""
+"""Measures how large a space is: exactly where it can be counted, else estimated with an interval."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _estimated(spec: ir.Spec, known: Counted, total: int, rng: random.Random) ->
         hits.append(member is not None)
         parts.append(1 / known.words.ways(word) if known.words is not None and member is not None else 0.0)
     draws = len(hits)
-    networks = _mean(parts, known.total)
+    networks = _mean(parts, known.total, none=not any(parts))
     if known.is_exact:
         return Extent(total, known.total, None, None, None, draws, *networks)
     return Extent(total, None, None, *_share(sum(hits), draws, known.total), draws, *networks)
@@ -97,12 +97,12 @@ def _share(hits: int, draws: int, total: int) -> tuple[int, tuple[int, int]]:
     return _times(share, total), (_times(max(0.0, low), total), _times(min(1.0, high), total))
 
 
-def _mean(parts: Sequence[float], total: int) -> tuple[int, tuple[int, int]]:
-    """The mean of draws times `total`, and its interval."""
-    mean = math.fsum(parts) / len(parts)
+def _mean(parts: Sequence[float], total: int, none: bool) -> tuple[int, tuple[int, int]]:
+    """The mean of draws times `total`, and its interval; `none` where no draw was a success."""
+    mean = min(1.0, max(0.0, math.fsum(parts) / len(parts)))
     half = _Z * math.sqrt(math.fsum((p - mean) ** 2 for p in parts) / (len(parts) - 1) / len(parts))
     low, high = max(0.0, mean - half), min(1.0, mean + half)
-    if not any(parts):
+    if none:
         high = 1 - 0.05 ** (1 / len(parts))  # the exact bound for no success in so many draws
     return _times(mean, total), (_times(low, total), _times(high, total))
 
@@ -115,20 +115,27 @@ def _times(share: float, total: int) -> int:
 def _estimated_by_weights(spec: ir.Spec, total: int, rng: random.Random) -> Extent:
     """From fillings with every hole decided evenly, weighted to be even over fillings."""
     draws = draws_for(spec)
-    shares = []
+    weights: list[int] = []
+    hits: list[bool] = []
     for _ in range(draws):
-        weight = [1]
+        weights.append(1)
 
-        def choose(hole: Hole, weight: list[int] = weight) -> float:
+        def choose(hole: Hole) -> float:
             if isinstance(hole, ir.FloatRange):
                 return hole.low
-            weight[0] *= options(hole)
+            weights[-1] *= options(hole)
             return rng.randrange(options(hole))
 
-        # Decided evenly, a filling comes up with probability 1/weight, so the mean of the weights of the feasible
-        # ones estimates how many there are (Knuth 1975, on estimating the size of a search tree).
-        shares.append(weight[0] / total if attempt(spec, choose) is not None else 0.0)
-    return Extent(total, None, None, *_mean(shares, total), draws)
+        hits.append(attempt(spec, choose) is not None)
+    # Decided evenly, a filling comes up with probability 1/weight, so that the mean of the weights estimates how many
+    # there are (Knuth 1975, on estimating the size of a search tree). That number is known: what is estimated is the
+    # share of the feasible ones, a ratio of two means, which is never outside of 0 and 1; its interval is that of its
+    # linear part (Cochran 1977, Sampling Techniques, section 6.3).
+    mean = Fraction(sum(weights), draws)
+    relative = [float(weight / mean) for weight in weights]
+    share = min(1.0, math.fsum(w for w, hit in zip(relative, hits, strict=True) if hit) / draws)
+    parts = [share + w * (hit - share) for w, hit in zip(relative, hits, strict=True)]
+    return Extent(total, None, None, *_mean(parts, total, none=not any(hits)), draws)
 
 
 def draws_for(spec: ir.Spec) -> int:

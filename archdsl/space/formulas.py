@@ -1,4 +1,4 @@
-"""Formulas: sums of whole numbers compared with bounds, joined by and, or, not."""
+"""Represents conditions as formulas: sums of whole numbers compared with bounds, joined by and, or, not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members of a space: listed lazily, each network once, or drawn at random."""
+"""Lists the members of a space lazily, each network once, or draws them at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spec as a program of steps, and the places in it: what is still to come, and which holes that speaks of."""
+"""Lays a spec out as a program of steps, and knows for each place in it which holes are still spoken of."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ class Program:
         self._known: dict[tuple[int, int, int], Place] = {}
         self._speaks: dict[int, frozenset[str]] = {}
         self._live: dict[int, list[frozenset[str]]] = {}
+        self._alike: dict[int, bool] = {}
         self._taken: dict[tuple[int, int], tuple[Step, ...]] = {}
         steps: list[Step] = [Meet(spec.holes), *spec.stem]
         for number, stage in enumerate(spec.stages, start=1):
@@ -108,6 +109,14 @@ class Program:
 
     def repeated(self, place: Place, repeat: ir.RepeatSpec, times: int) -> Place | None:
         """The place where the next step, a repeat, is replaced by its copies."""
+        if id(repeat) not in self._alike:
+            self._alike[id(repeat)] = next(ir.holes_in(repeat.copies), None) is None
+        if self._alike[id(repeat)]:  # so many times the same: ways meet where as many are still to come
+            spend(times)
+            then = self.after(place)
+            for _ in range(times):
+                then = self._at(repeat.copies[0], 0, then, place.stage)
+            return then
         key = (id(repeat), times)
         if key not in self._taken:
             spend(times)

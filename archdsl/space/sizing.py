@@ -1,4 +1,4 @@
-"""How many ways there are to fill the holes of a spec, exactly."""
+"""Counts the ways to fill the holes of a spec, exactly, whether the blocks fit together or not."""
 
 from __future__ import annotations
 

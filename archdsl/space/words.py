@@ -1,4 +1,4 @@
-"""Networks as words: what the blocks of a filling compute, one after the other; fillings of one word are one network.
+"""Counts the different networks of a space: fillings whose blocks compute the same, one after the other, are one.
 
 The automaton of a space reads a word along many paths. Made deterministic (Rabin and Scott 1959,
 doi:10.1147/rd.32.0114), each word has one path, so that counting paths counts networks.

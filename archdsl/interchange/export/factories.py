@@ -1,13 +1,22 @@
-"""Blocks that differ in numbers alone become one function, with those numbers as its arguments."""
+"""Makes one function of blocks that differ in numbers alone, with those numbers as its arguments."""
 
 from __future__ import annotations
 
+import itertools
 import keyword
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
-from archdsl.interchange.export.expressions import Argument, Atom, Call, Expression, Row
+from archdsl.interchange.export.expressions import (
+    Argument,
+    Code,
+    Constant,
+    Expression,
+    Written,
+    constants,
+    lines,
+    with_constants,
+)
 
 FEW = 3  # arguments that are told apart without their names
 
@@ -25,83 +34,65 @@ class Factory:
     name: str
     parameters: tuple[tuple[str, str], ...]
     body: Expression
-    calls: tuple[Call, ...]
+    calls: tuple[Written, ...]
+
+    def source(self, first: str) -> str:
+        """The function; `first` is the path of the first block that it makes."""
+        signature = Written(
+            f"def {self.name}", tuple(Argument("", Code(f"{n}: {t}"), False) for n, t in self.parameters)
+        )
+        more = f" and {len(self.calls) - 1} more" if len(self.calls) > 1 else ""
+        body = [f'    """As at {first}{more}."""', *lines("return ", self.body, indent=4)]
+        return "\n".join([*lines("", signature, " -> nn.Module:"), *body])
 
 
-def is_nested(value: Expression) -> bool:
+def is_nested(value: Written) -> bool:
     """Whether there are calls within the call."""
-    return isinstance(value, Call) and any(
-        isinstance(part, Call) for argument in value.arguments for part in _walk(argument.value)
-    )
+
+    def calls(part: Expression) -> bool:
+        return isinstance(part, Written) or (isinstance(part, (list, tuple)) and any(map(calls, part)))
+
+    return any(calls(argument.value) for argument in value.arguments)
 
 
 def skeleton(value: Expression) -> object:
-    """An expression without its plain values, to compare with others."""
-    if isinstance(value, Atom):
-        return isinstance(value.value, str) and value.value  # names of modules are no arguments
-    if isinstance(value, Row):
-        return (value.brackets, *(skeleton(item) for item in value.items))
-    return (value.name, *((a.name, skeleton(a.value)) for a in value.arguments))
+    """An expression without its numbers, to compare with others."""
+    if isinstance(value, Written):
+        return (value.name, *((a.name, skeleton(a.value)) for a in value.arguments))
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(skeleton, value))
+    return isinstance(value, str) and value  # names of modules are no arguments
 
 
 def factory(name: str, values: Sequence[Expression]) -> Factory:
     """The function for expressions of one skeleton: what is the same in all stays, the rest are its arguments."""
-    columns = list(zip(*([a for a in _walk(value) if isinstance(a, Atom)] for value in values), strict=True))
-    varying: dict[_Column, tuple[Atom, ...]] = {}  # those that vary alike are one argument
-    for column in columns:
-        if len(set(_column(column))) > 1:
-            varying.setdefault(_column(column), column)
-    named: dict[_Column, str] = {}
-    for key, column in varying.items():
-        named[key] = _free(column[0].name or "value", named.values())
-    new = [Atom(c[0].value, "", named[_column(c)]) if _column(c) in named else c[0] for c in columns]
+    columns = list(zip(*(constants(value) for value in values), strict=True))
+    # Told apart by type, as 1, 1.0 and true are equal in Python; those that vary alike are one argument.
+    keys = [tuple((type(value), value) for _, value in column) for column in columns]
+    named: dict[object, str] = {}
+    kept: dict[str, list[Constant]] = {}
+    for key, column in zip(keys, columns, strict=True):
+        if len(set(key)) > 1 and key not in named:
+            named[key] = free(column[0][0] or "value", kept)
+            kept[named[key]] = [value for _, value in column]
+    new = iter([Code(named[k]) if k in named else column[0][1] for k, column in zip(keys, columns, strict=True)])
     calls = tuple(
-        Call(name, tuple(Argument(named[k], c[number], positional=len(named) <= FEW) for k, c in varying.items()))
+        Written(name, tuple(Argument(n, column[number], len(kept) > FEW) for n, column in kept.items()))
         for number in range(len(values))
     )
-    parameters = tuple((named[key], _type(column)) for key, column in varying.items())
-    return Factory(name, parameters, _filled(values[0], iter(new)), calls)
+    body = with_constants(values[0], lambda: next(new))
+    return Factory(name, tuple((n, _type(column)) for n, column in kept.items()), body, calls)
 
 
-_Column: TypeAlias = tuple[tuple[type, object], ...]
-
-
-def _column(atoms: Iterable[Atom]) -> _Column:
-    """The values at one place, told apart by type: 1, 1.0 and true are equal in Python."""
-    return tuple((type(atom.value), atom.value) for atom in atoms)
-
-
-def _walk(value: Expression) -> Iterator[Expression]:
-    yield value
-    if isinstance(value, Row):
-        for item in value.items:
-            yield from _walk(item)
-    elif isinstance(value, Call):
-        for argument in value.arguments:
-            yield from _walk(argument.value)
-
-
-def _filled(value: Expression, atoms: Iterator[Atom]) -> Expression:
-    """The expression with other plain values, in the order of `_walk`."""
-    if isinstance(value, Atom):
-        return next(atoms)
-    if isinstance(value, Row):
-        return replace(value, items=tuple(_filled(item, atoms) for item in value.items))
-    return replace(value, arguments=tuple(replace(a, value=_filled(a.value, atoms)) for a in value.arguments))
-
-
-def _type(column: tuple[Atom, ...]) -> str:
-    found = {type(atom.value).__name__ for atom in column if atom.value is not None}
+def _type(column: Sequence[Constant]) -> str:
+    found = {"float" if isinstance(value, Code) else type(value).__name__ for value in column if value is not None}
     if found == {"int", "float"}:
         found = {"float"}
-    optional = ["None"] if any(atom.value is None for atom in column) else []
-    return " | ".join([*sorted(found), *optional])
+    return " | ".join([*sorted(found), *(["None"] if None in column else [])])
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
-    names = set(taken)
+def free(name: str, taken: Container[str]) -> str:
+    """The name, numbered from 2 where it is taken; a word of Python gets a line below."""
     name = f"{name}_" if keyword.iskeyword(name) else name
-    number, found = 2, name
-    while found in names:
-        found, number = f"{name}{number}", number + 1
-    return found
+    numbered = (f"{name}{number}" for number in itertools.count(2))
+    return next(found for found in itertools.chain([name], numbered) if found not in taken)

@@ -1,4 +1,4 @@
-"""The source of our layers, with all they need and nothing else: classes, functions, constants and imports."""
+"""Collects the source of our layers, with all they need and nothing else: classes, functions, constants, imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import re
 import sys
 from dataclasses import dataclass, field
 
-from archdsl.interchange.export.expressions import LAYERS, Unwritable
+LAYERS = "archdsl.blocks.layers"
+
+
+class Unwritable(Exception):
+    """What cannot be written in Python without the packages it comes from."""
 
 
 @dataclass
