@@ -62,14 +62,15 @@ def _row(
         return None
 
     def draw(figure: Figure) -> None:
-        first: Axes | None = None
-        for place, panel in zip(figure.add_gridspec(1, len(shown)), shown, strict=True):
-            axes = figure.add_subplot(place, projection=panel.projection, sharey=first if sharey else None)
+        grid = figure.add_gridspec(1, len(shown))
+        first: Any = None
+        for column, panel in enumerate(shown):
+            axes: Any = figure.add_subplot(grid[column], projection=panel.projection, sharey=first if sharey else None)
             panel.draw(axes)
             axes.set_title(panel.title, loc="left")
-            if first is not None and alike:
+            if column and alike:
                 axes.set_ylabel("")
-            if first is not None and sharey:
+            if column and sharey:
                 axes.tick_params(labelleft=False)
             first = first or axes
 

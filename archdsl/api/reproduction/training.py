@@ -32,19 +32,19 @@ WATCHED = 500  # validation images after every epoch; the figures of a record ar
 OnStep = Callable[[int, int], None] | None
 
 
-def carry_out(training: Training, data: Dataset, device: torch.device, on_step: OnStep = None) -> dict[str, Any]:
+def carry_out(task: Training, data: Dataset, device: torch.device, on_step: OnStep = None) -> dict[str, Any]:
     """Train and measure; the result is the record, which is in its file by then, or `{"failed": reason}`."""
     began, computed = time.perf_counter(), time.process_time()
     try:
         with as_interrupt():
-            record = _record(training, data, device, on_step)
+            record = _record(task, data, device, on_step)
     except (RunError, StudyError) as error:  # the training, or a snapshot that was damaged meanwhile
         return {"failed": error.message}
     record["seconds"] = round(time.perf_counter() - began, 1)
     record["cpu_seconds"] = round(time.process_time() - computed, 1)  # of all threads; tells on a loaded machine, too
     kept: dict[str, Any] = rounded(record)
-    write_atomically(training.record, json.dumps(kept) + "\n")
-    for file in training.state.parent.glob("*.safetensors"):
+    write_atomically(task.record, json.dumps(kept) + "\n")
+    for file in task.state.parent.glob("*.safetensors"):
         file.unlink()
     return kept
 
