@@ -1,4 +1,4 @@
-"""How long an edit of a 200-line file takes until its mistakes and hints are there, over the real protocol; JSON comes out.
+"""Times an edit of a 200-line file until its mistakes and hints are there, over the real protocol, as JSON.
 
     python benchmarks/editor.py [--edits 30] [--out benchmarks/results/editor.json]
 

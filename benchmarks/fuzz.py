@@ -1,4 +1,4 @@
-"""Fuzzing: a million inputs through all that a stranger's file goes through, and the 64 KB attacks; JSON comes out.
+"""Fuzzes: a million inputs through all that a stranger's file goes through, and the 64 KB attacks; as JSON.
 
     python benchmarks/fuzz.py --inputs 1000000 --processes 2 [--seed 0] [--seconds 7200]
 

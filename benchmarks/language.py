@@ -1,4 +1,4 @@
-"""Text to checked IR with shapes, parameters and MACs in a warm process: a 30-block file, and the slope to 10,000 blocks.
+"""Times text to checked IR with shapes, parameters and MACs, warm: 30 blocks, and the slope to 10,000.
 
     python benchmarks/language.py [--rounds 200] [--out benchmarks/results/language.json]
 

@@ -1,4 +1,4 @@
-"""Wall time of commands that need no PyTorch against `python -c "import torch"`, A/B interleaved; JSON comes out.
+"""Times commands that need no PyTorch against `python -c "import torch"`, A/B interleaved, as JSON.
 
     python benchmarks/startup.py [--rounds 7] [--out benchmarks/results/startup.json]
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,11 +32,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    # As an installed package does, a checkout keeps its modules compiled, whatever the shell says of that.
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(options.rounds + 1):
         for name, arguments in COMMANDS.items():
             began = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+            subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=compiled)
             if number:  # the first round only fills the file cache
                 seconds[name].append(time.perf_counter() - began)
     base = statistics.median(seconds["import torch"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -22,9 +23,10 @@ class Refused(Exception):
 class Editor:
     """One session. Whatever is not the protocol on the server's standard output ends it with an error."""
 
-    def __init__(self, encodings: list[str] | None = None, snippets: bool = True) -> None:
+    def __init__(self, encodings: list[str] | None = None, snippets: bool = True, folder: Path | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "archdsl", "lsp"],
+            [sys.executable, *(["-P"] if folder else []), "-m", "archdsl", "lsp"],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

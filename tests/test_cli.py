@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from work import at_most
 
 from archdsl.cli.main import run
@@ -69,6 +70,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert (code, [b["label"] for b in table["blocks"] if b["stage"]]) == (0, ["C", "C", "C", "M"])
 
 
+@pytest.mark.usefixtures("rough_analyses")
 def test_train_and_analyze_and_search(capsys: pytest.CaptureFixture[str], tmp_path: Path, little: Path):
     spec = tmp_path / "tiny.arch"
     spec.write_text("model tiny stem patch(4, k=4) stage(4, heads=1, head_dim=4)[C M] train(epochs=1, batch=32)")

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 
 import archdsl
-from archdsl import ir, space
+from archdsl import space
 from archdsl.base import resources
 from archdsl.base.errors import SpecError
 from archdsl.blocks import Block
@@ -31,7 +31,7 @@ from archdsl.language import parse, prelude
 from archdsl.language.brackets import MAX_CHARACTERS, MAX_NESTING, MAX_WORD
 from archdsl.language.formatting import format_text
 from archdsl.language.state import MAX_BLOCKS
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import MAX_DEPTH, MAX_OPTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -213,7 +213,7 @@ def test_the_limits_of_the_language_page():
 
 def test_the_letters_of_the_language_page():
     page = LANGUAGE.read_text(encoding="utf-8")
-    for name, letter in ir.LETTERS.items():
+    for name, letter in prelude.letters().items():
         says = ", ".join(f"{n}={show(v)}" for n, v in letter.arguments.items())
         assert f"`{name}` is `{letter.kind}({says})`".replace("()", "") in page
 

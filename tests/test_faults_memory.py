@@ -24,7 +24,7 @@ stem patch(4, k=4)
 stage(4, heads=1) [{C|M} {C|conv(100000000000000, k=1) conv(4, k=1)}]
 train(epochs=1, batch=32)
 """
-ONE = "model one stem patch(4, k=4) stage(4, heads=1) [{C|conv(134000000, k=1) conv(4, k=1)}] train(epochs=1, batch=32)"
+ONE = "model one stem patch(4, k=4) stage(4) [{C|conv(134000000, k=1) conv(4, k=1)}] train(epochs=1, batch=32)"
 # Two gigabytes of weights in its first convolution, as many in its second.
 WIDE = IMPOSSIBLE.replace("impossible", "wide").replace("100000000000000", "134000000")
 MANY = 900 * 2**20  # bytes; what a process of PyTorch holds without such a network is a third of it

@@ -31,8 +31,8 @@ def test_names_of_primitives_prelude_and_structures_are_apart() -> None:
     assert not set(prelude.names()) & set(BLOCKS)
     assert not set(STRUCTURES) & {*BLOCKS, *prelude.names()}
     assert set(STRUCTURES) == set(ir.STRUCTURES)
-    assert set(ir.LETTERS) & {*BLOCKS, *prelude.names()} == set()
-    assert {letter.kind for letter in ir.LETTERS.values()} <= set(prelude.names())
+    assert set(prelude.letters()) & {*BLOCKS, *prelude.names()} == set()
+    assert {letter.kind for letter in prelude.letters().values()} <= set(prelude.names())
 
 
 def test_a_file_may_take_the_name_of_a_prelude_block() -> None:

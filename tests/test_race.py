@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 from scipy.integrate import quad
 from small_networks import one_thread  # noqa: F401
 from torch import nn
@@ -202,6 +203,7 @@ def test_a_race_stops_when_it_is_settled_and_goes_on_where_it_was(
     assert json.loads(capsys.readouterr().out)["race"] == raced | {"limit": 20}
 
 
+@pytest.mark.usefixtures("rough_analyses")
 def test_one_failed_hessian_does_not_end_a_comparison(
     specs: list[str], little: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,3 +95,18 @@ def test_no_success_in_all_draws_still_leaves_room(
     assert found.feasible_interval is not None
     assert found.feasible_interval[0] == 0
     assert 0.01 < found.feasible_interval[1] / found.size < 0.1
+
+
+def test_an_estimate_lies_in_its_interval_and_both_in_the_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fillings of very different weights: one of a module, or of two in sequence or side by side, three levels deep."""
+    without_automaton(monkeypatch)
+    monkeypatch.setattr(extents, "EXACT_LIMIT", 1)
+    levels = "block a = {()|norm|act} block b = {a|a a|sum[a a]} block d = {b|b b|sum[b b]}"
+    for text, truth in [(f"{levels} stage[d C]", 903), (f"{levels} stage[d {{C|M(window={{5|7}})}}]", 903)]:
+        for seed in range(3):
+            found = space.extent(parse(text), seed)
+            assert found.feasible_estimate is not None
+            assert found.feasible_interval is not None
+            low, high = found.feasible_interval
+            assert 0 <= low <= found.feasible_estimate <= high <= found.size
+            assert low <= truth <= high

@@ -256,10 +256,21 @@ def command(folder: Path, data: Path, budget: int, spec: Path) -> list[str]:
     return [sys.executable, "-m", "archdsl", "search", str(spec), *options.split()]
 
 
+LONGER = (TINY + "stage(8, stride=1, heads=2) [{C|M}*2]").replace("epochs=1", "epochs=3")
+
+
+@pytest.fixture(scope="module")
+def not_ended(little: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The search of fourteen that nobody ends."""
+    return run(LONGER, tmp_path_factory.mktemp("whole") / "run", little, budget=14)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path: Path, how: signal.Signals):
+def test_a_search_that_is_ended_goes_on_as_if_it_was_not(
+    little: Path, tmp_path: Path, how: signal.Signals, not_ended: dict[str, Any]
+):
     spec = tmp_path / "tiny.arch"
-    spec.write_text((TINY + "stage(8, stride=1, heads=2) [{C|M}*2]").replace("epochs=1", "epochs=3"))
+    spec.write_text(LONGER)
     folder = tmp_path / "run"
     process = subprocess.Popen(
         command(folder, little, 14, spec),
@@ -281,8 +292,7 @@ def test_a_search_that_is_ended_goes_on_as_if_it_was_not(little: Path, tmp_path:
     done = subprocess.run(command(folder, little, 14, spec), capture_output=True, text=True, timeout=300, check=True)
     assert "going on from" in done.stderr
     resumed = json.loads(done.stdout)
-    whole = run(spec.read_text(), tmp_path / "whole", little, budget=14)
-    assert [(t["hash"], t["scores"]["accuracy"]) for t in resumed["trials"]] == outline(whole)
+    assert [(t["hash"], t["scores"]["accuracy"]) for t in resumed["trials"]] == outline(not_ended)
 
 
 def test_promoted_networks_are_trained_as_if_they_had_never_waited(little: Path, tmp_path: Path):

@@ -15,7 +15,7 @@ import pytest
 
 from archdsl.editor.scanner import Scan
 from archdsl.editor.terminals import patterns, signs, words
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import STATEMENTS
 
 ROOT = Path(__file__).parents[1]
 EXTENSION = ROOT / "editors" / "vscode"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rough_analyses import rough_analyses_here_and_in_workers  # noqa: F401
 
 import archdsl
 from archdsl.base.errors import RunError, UnknownNameError, UsageError
@@ -21,6 +22,8 @@ stem patch(4, k=4)
 stage(4, heads=1) [{C|M}*2]
 train(epochs=2, batch=32)
 """
+
+pytestmark = pytest.mark.usefixtures("rough_analyses")
 
 
 def has(*modules: str) -> pytest.MarkDecorator:

@@ -1,4 +1,4 @@
-"""What flows between blocks: a feature map, a sequence of tokens on a grid, or a vector; and the error of a misfit."""
+"""Defines the shapes that flow between blocks (a feature map, tokens on a grid, a vector) and the error of a misfit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Typer application every command file adds to, and the options several commands share."""
+"""Sets up the Typer application that every command file adds to, and the options several commands share."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Annotated, Any, TypeAlias
 import typer
 import typer.core
 
-ORDER = (
-    "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
-    "report", "reproduce", "lsp",
-)  # fmt: skip
+# Every command, in the order in which one meets them, and the module that adds it: it alone is imported to run it.
+COMMANDS = {
+    "check": "specs", "fmt": "formatting", "show": "specs", "space": "specs", "draw": "pictures", "diff": "pictures",
+    "compile": "networks", "train": "networks", "analyze": "networks", "compare": "comparing", "search": "searching",
+    "worker": "searching", "report": "searching", "reproduce": "reproducing",
+    "lsp": "editor",
+}  # fmt: skip
 
 
 class Commands(typer.core.TyperGroup):
     """The commands in the order in which one meets them, not in that of the files they stand in."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names for `--help`; one that ORDER does not know comes last."""
-        known = super().list_commands(ctx)
-        return sorted(known, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+        """Names for `--help`; one that COMMANDS does not know comes last."""
+        order = list(COMMANDS)
+        return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order))
 
 
 app = typer.Typer(

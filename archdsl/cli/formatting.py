@@ -1,4 +1,4 @@
-"""The command that writes specs in their canonical form: `fmt`."""
+"""Adds the command `fmt`, which writes specs in their canonical form."""
 
 from __future__ import annotations
 

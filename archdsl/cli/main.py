@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from typing import Any
 
 import typer
+import typer.main
 
 from archdsl.base.errors import ArchdslError, SpecError
 from archdsl.base.interrupts import answered, as_interrupt
-
-# Each adds its commands to the application.
-from archdsl.cli import (  # noqa: F401
-    comparing,
-    editor,
-    formatting,
-    networks,
-    pictures,
-    reproducing,
-    searching,
-    specs,
-)
-from archdsl.cli.app import app, print_json
+from archdsl.cli.app import COMMANDS, app, print_json
 
 # Typer brings Click, as a package of its own or (of late) within; its base of all complaints is the same either way.
 WrongCommandLine: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -64,7 +55,8 @@ def _interrupted(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         with as_interrupt():
-            code = int(app(arguments, prog_name="archdsl", standalone_mode=False) or 0)
+            command = _command_line(arguments)
+            code = int(command(arguments, prog_name="archdsl", standalone_mode=False) or 0)
             if code == INTERRUPTED:
                 raise KeyboardInterrupt
             sys.stdout.flush()
@@ -96,6 +88,14 @@ def _run(arguments: list[str]) -> int:
         return 3
 
 
+def _command_line(arguments: list[str]) -> Any:
+    """The application as far as these arguments need it: with all commands where they do not begin with one."""
+    named = [COMMANDS[name] for name in arguments[:1] if name in COMMANDS]
+    for module in dict.fromkeys(named or COMMANDS.values()):
+        importlib.import_module(f"archdsl.cli.{module}")
+    return typer.main.get_group(app)
+
+
 def report(error: ArchdslError) -> None:
     """An error on standard error, its marks coloured on a terminal."""
     text = str(error) if isinstance(error, SpecError) else f"error: {error}"
@@ -117,6 +117,8 @@ def _coloured(text: str) -> str:
 
 def _document(error: ArchdslError) -> dict[str, object]:
     if isinstance(error, SpecError):
-        return {"errors": specs.error_documents(error)}
+        from archdsl.cli.specs import error_documents
+
+        return {"errors": error_documents(error)}
     document: dict[str, object] = {"errors": [{"message": error.message, "help": error.help}]}
     return document if error.finished is None else document | {"finished": error.finished}

@@ -1,4 +1,4 @@
-"""The language server for `.arch` files: text as it is being written in, what editors show of it out.
+"""Serves editors of `.arch` files: a language server.
 
 `server` speaks the protocol; everything else works on plain text and offsets and can be tested without it.
 """

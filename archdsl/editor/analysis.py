@@ -1,4 +1,4 @@
-"""One version of a text, looked at as far as an editor can wait for: its mistakes, its spec, members of its space."""
+"""Analyses one version of a text as far as an editor can wait for: mistakes, spec, members of its space."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Analysis:
 
 def forget() -> None:
     """Let go of the block classes of texts that are no more; the caches of the library would keep them all."""
-    for cache in (fit, arguments.adapter, arguments.misfit):
+    for cache in (fit, arguments.misfit):
         cache.cache_clear()
     gc.collect()
 

@@ -1,9 +1,10 @@
-"""A space that takes long to check goes to `archdsl check` in a process of its own, which can be ended at any time."""
+"""Checks a space that takes long by `archdsl check` in a process of its own, which can be ended at any time."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 
@@ -18,8 +19,8 @@ async def check(text: str, longest: float = LONGEST) -> tuple[Diagnostic, ...] |
     When the task is cancelled, since the text has changed meanwhile, the process ends with it.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "archdsl", "check", "-", "--json"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, "-P", "-m", "archdsl", "check", "-", "--json"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=safe_environment(),
     )  # fmt: skip
     try:
         # In a thread: the processes of asyncio complain when the loop ends before they do.
@@ -29,6 +30,17 @@ async def check(text: str, longest: float = LONGEST) -> tuple[Diagnostic, ...] |
     finally:
         process.kill()
     return _mistakes(out)
+
+
+def safe_environment() -> dict[str, str]:
+    """The environment for a child process that imports nothing from the folder it happens to be started in.
+
+    An editor starts the server in the folder that is open, which may be a stranger's.
+    """
+    safe = os.environ | {"PYTHONSAFEPATH": "1"}
+    if path := safe.pop("PYTHONPATH", ""):  # what is relative, or empty, means that folder too
+        safe["PYTHONPATH"] = os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
+    return {name: value for name, value in safe.items() if name != "PYTHONPATH" or value}
 
 
 def _mistakes(out: bytes) -> tuple[Diagnostic, ...] | None:

@@ -1,4 +1,4 @@
-"""What could be written at the cursor, from the words before it alone: the text may be broken anywhere."""
+"""Completes what could be written at the cursor, from the words before it alone: the text may be broken anywhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from archdsl.editor.scanner import Scan, Token
 from archdsl.editor.surroundings import Context, current, parameter, positional, written
 from archdsl.ir.measures import MEASURES, measure_names
 from archdsl.ir.scores import SCORES
+from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import VARIABLES
 
 Sort: TypeAlias = Literal["keyword", "block", "let", "structure", "argument", "value", "score", "measure", "data"]
@@ -86,18 +87,10 @@ def _candidates(here: Context) -> Iterator[Candidate]:
 
 # ---- statements, scores, conditions --------------------------------------------------------------------------
 
-_BODIES = {
-    "stage": "stage($0)[]",
-    "defaults": "defaults($0)",
-    "train": "train($0)",
-    "let": "let $0 = ",
-    "block": "block $0 = ",
-}
-
 
 def _statements() -> Iterator[Candidate]:
-    for name, (form, help) in meanings.STATEMENTS.items():
-        yield Candidate(name, "keyword", form, help, _BODIES.get(name, f"{name} $0"))
+    for name, kind in STATEMENTS.items():
+        yield Candidate(name, "keyword", kind.form, kind.meaning, kind.insert or f"{name} $0")
 
 
 def _scores(goal: str) -> Iterator[Candidate]:

@@ -1,4 +1,4 @@
-"""The texts an editor has open: each with its version, what is known about it, and when its mistakes are shown."""
+"""Keeps the texts an editor has open: their versions, what is known of them, when mistakes are shown."""
 
 from __future__ import annotations
 

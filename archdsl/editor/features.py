@@ -1,4 +1,4 @@
-"""The requests of an editor about an open text, and their answers."""
+"""Answers the requests of an editor about an open text."""
 
 from __future__ import annotations
 

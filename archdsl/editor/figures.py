@@ -1,4 +1,4 @@
-"""Figures of the network or space a text means, in words: for hovers, hints and outlines."""
+"""Puts figures of the network or space a text means into words, for hovers, hints and outlines."""
 
 from __future__ import annotations
 

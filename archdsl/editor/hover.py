@@ -1,4 +1,4 @@
-"""What is shown of the thing under the cursor, in Markdown."""
+"""Describes the thing under the cursor, in Markdown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from archdsl.editor.scanner import Token
 from archdsl.ir.measures import MEASURES
 from archdsl.ir.scores import SCORES
 from archdsl.ir.wording import option_labels
+from archdsl.language.statements import STATEMENTS
 from archdsl.space import options
 
 SHOWN = 12  # options of a hole
@@ -70,8 +71,8 @@ def _word(analysis: Analysis, token: Token) -> str | None:
 
 
 def _keyword(analysis: Analysis, token: Token) -> str:
-    form, help = meanings.STATEMENTS[token.text]
-    text = f"```arch\n{form}\n```\n{help}"
+    kind = STATEMENTS[token.text]
+    text = f"```arch\n{kind.form}\n```\n{kind.meaning}"
     if token.text == "model":
         return f"{text}\n\n{figures.whole(analysis)}"
     if token.text == "stage":

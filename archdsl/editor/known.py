@@ -1,4 +1,4 @@
-"""What an editor can say about blocks, shipped or of the file: arguments, types, defaults, summary, source."""
+"""Describes blocks, shipped or of the file: arguments, types, defaults, summary, source."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from archdsl import ir
 from archdsl.base import resources
 from archdsl.blocks.composites.kinds import Kind
 from archdsl.blocks.structures import STRUCTURES
 from archdsl.editor.meanings import ARGUMENTS
-from archdsl.editor.scanner import Scan, Statement, Token
+from archdsl.editor.scanner import Scan, Statement, Token, parts
 from archdsl.ir.arguments import choices, show
 from archdsl.ir.recipe import Recipe
+from archdsl.language import prelude
 
 Origin: TypeAlias = Literal["primitive", "prelude", "structure", "letter", "file"]
 
@@ -109,8 +109,6 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 @functools.cache
 def shipped() -> dict[str, BlockInfo]:
     """Blocks, structures and letters that every file knows, by name."""
-    from archdsl.language import prelude
-
     sources = _prelude_sources()
     found = {
         name: BlockInfo(
@@ -122,7 +120,7 @@ def shipped() -> dict[str, BlockInfo]:
     for name, structure in STRUCTURES.items():
         if name != "sequence":
             found[name] = BlockInfo(name, "structure", structure.summary, arguments_of(structure))
-    for letter, stands in ir.LETTERS.items():
+    for letter, stands in prelude.letters().items():
         found[letter] = overridden(
             replace(found[stands.kind], name=letter, origin="letter"),
             {name: show(value) for name, value in stands.arguments.items()},
@@ -164,31 +162,19 @@ def defined(scan: Scan, statement: Statement, block: Kind | None = None) -> Bloc
     name = statement.name.text if statement.name else ""
     typed = {a.name: a for a in arguments_of(block)} if block else {}
     found = []
-    for index, token in enumerate(statement.tokens):
-        if token.role == "parameter":
-            default = _default(scan.text, statement.tokens[index + 1 :])
-            known = typed.get(token.text) or Argument(token.text, words=words_by_name(token.text))
-            meaning = known.meaning or ARGUMENTS.get(token.text, "")
-            found.append(replace(known, default=default, meaning=meaning))
+    opening = next((i for i, token in enumerate(statement.tokens) if token.text == "("), len(statement.tokens))
+    for part in parts(statement.tokens[opening + 1 :]):
+        if part[0].role == "parameter":
+            said = scan.text[part[1].end : part[-1].end].strip() if len(part) > 1 and part[1].text == "=" else ""
+            known = typed.get(part[0].text) or Argument(part[0].text, words=words_by_name(part[0].text))
+            meaning = known.meaning or ARGUMENTS.get(part[0].text, "")
+            found.append(replace(known, default=said or None, meaning=meaning))
     named = {argument.name for argument in found}
     found += [a for a in typed.values() if a.name not in named]  # width and stride come from the stage unsaid
     source = scan.text[slice(*statement.stretch)]
     return BlockInfo(
         name, "file", comment_above(scan, statement.keyword), tuple(found), tuple(a.name for a in found), source
     )
-
-
-def _default(text: str, rest: list[Token]) -> str | None:
-    """What stands after the `=` of a parameter, up to the comma or the bracket that ends it."""
-    if not rest or rest[0].text != "=":
-        return None
-    depth, end = 0, rest[0].end
-    for token in rest[1:]:
-        depth += (token.text in "([{") - (token.text in ")]}")
-        if depth < 0 or (depth == 0 and token.text == ","):
-            break
-        end = token.end
-    return text[rest[0].end : end].strip() or None
 
 
 def comment_above(scan: Scan, token: Token) -> str:

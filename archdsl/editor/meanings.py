@@ -1,30 +1,6 @@
-"""What keywords, words, arguments and data sets mean, one line each, for hovers and completions."""
+"""Says what words, measures, arguments and data sets mean, one line each, for hovers and completions."""
 
 from __future__ import annotations
-
-STATEMENTS: dict[str, tuple[str, str]] = {
-    "model": ("model NAME", "Names the model; the name is not part of its identity."),
-    "input": ("input CxHxW", "Channels x height x width of an image. Default: `3x32x32`."),
-    "classes": ("classes N", "How many classes the head tells apart. Default: 10."),
-    "defaults": ("defaults(key=value, …)", "Arguments for every block that takes them; its stage and itself win."),
-    "let": ("let NAME = …", "Names blocks or a value. Holes in it are decided once and shared."),
-    "block": ("block NAME(parameters) = …", "A block made of others; `width` and `stride` come from the stage."),
-    "stem": ("stem …", "Blocks before the first stage. Default: `conv(64)`."),
-    "stage": (
-        "stage(width, stride=…, …) [ … ]",
-        "A string of blocks at one resolution; the first block strides. By default the first stage has width 64 and "
-        "stride 1, each further one twice the width and stride 2.",
-    ),
-    "head": ("head …", "Blocks after the last stage. Default: `norm act gap linear`."),
-    "require": (
-        "require CONDITION",
-        "What every model must satisfy: `params`, `macs`, `depth`, `latency_ms`, `count(NAME)`.",
-    ),
-    "maximize": ("maximize SCORE", "An objective of the search; several make it a Pareto search."),
-    "minimize": ("minimize SCORE", "An objective of the search; several make it a Pareto search."),
-    "data": ("data NAME", "The data set, so that the file is a whole experiment."),
-    "train": ("train(key=value, …)", "How a network is trained; float ranges `{1e-4..1e-2 log}` may stand here."),
-}  # fmt: skip
 
 WORDS: dict[str, str] = {
     "if": "In a composite block: the blocks in parentheses stand where the comparison of parameters holds.",

@@ -1,17 +1,18 @@
-"""The names a file defines: where each is defined and used, what a block name stands for, what it takes."""
+"""Finds the names a file defines: where each is defined and used, what a block name stands for and takes."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from archdsl import ir
 from archdsl.blocks.composites.kinds import Kind
 from archdsl.editor import known
 from archdsl.editor.known import Argument, BlockInfo
 from archdsl.editor.meanings import ARGUMENTS
-from archdsl.editor.scanner import Scan, Statement, Token
+from archdsl.editor.scanner import Scan, Statement, Token, depth, parts
+from archdsl.language import prelude
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,9 @@ class Names:
     def content(self, definition: Definition) -> list[Token]:
         """The tokens after the `=` of a definition."""
         tokens = self.scan.statements[definition.statement].tokens
-        depth = 0
-        for index, token in enumerate(tokens):
-            depth += (token.text in "([{") - (token.text in ")]}")
-            if token.text == "=" and depth == 0:
-                return tokens[index + 1 :]
-        return []
+        deep = itertools.accumulate(map(depth, tokens))
+        start = next((i for i, level in enumerate(deep) if level == 0 and tokens[i].text == "="), len(tokens))
+        return tokens[start + 1 :]
 
     # ---- blocks ----
 
@@ -201,7 +199,7 @@ class Names:
         statements = self.scan.statements
         near = statements[call.statement : call.statement + 1] if call.text == "stage" else statements
         names = dict.fromkeys(t.text for s in near if s.keyword.text != "block" for t in s.tokens if t.role == "block")
-        pending, seen = list(names or ir.LETTERS), set[str]()  # before blocks are written, any may come
+        pending, seen = list(names or prelude.letters()), set[str]()  # before blocks are written, any may come
         while pending:
             name = pending.pop(0)
             if name in seen:
@@ -216,31 +214,14 @@ class Names:
 
 def arguments(scan: Scan, content: list[Token]) -> list[tuple[str | None, str]]:
     """What is written between the parentheses after the first token: names (None for positions) and texts."""
-    if len(content) < 2 or content[1].text != "(":
-        return []
-    end = _closes(content[1:])
-    inner = content[2 : end + 1] if end is not None else content[2:]
     found: list[tuple[str | None, str]] = []
-    piece: list[Token] = []
-    depth = 0
-    for token in [*inner, None]:
-        if token is None or (token.text == "," and depth == 0):
-            if piece:
-                named = piece[0].role == "argument" and len(piece) > 2
-                said = piece[2:] if named else piece
-                found.append((piece[0].text if named else None, scan.text[said[0].start : said[-1].end]))
-            piece = []
-            continue
-        depth += (token.text in "([{") - (token.text in ")]}")
-        piece.append(token)
+    for part in parts(content[2:]) if len(content) > 1 and content[1].text == "(" else ():
+        named = part[0].role == "argument" and len(part) > 2
+        said = part[2:] if named else part
+        found.append((part[0].text if named else None, scan.text[said[0].start : said[-1].end]))
     return found
 
 
 def _closes(tokens: list[Token]) -> int | None:
     """The index of the bracket that closes the first token, None when nothing does."""
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += (token.text in "([{") - (token.text in ")]}")
-        if depth == 0:
-            return index
-    return None
+    return next((i for i, level in enumerate(itertools.accumulate(map(depth, tokens))) if level == 0), None)

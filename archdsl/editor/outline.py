@@ -1,4 +1,4 @@
-"""The statements of a file as an outline, shapes after stages as hints, help inside parentheses, quick fixes."""
+"""Outlines a file: statements, shapes after stages as hints, help inside parentheses, quick fixes."""
 
 from __future__ import annotations
 

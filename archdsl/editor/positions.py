@@ -1,4 +1,4 @@
-"""Places in a text: offsets, the language's lines and columns, and those of an editor, which counts in code units."""
+"""Translates places: offsets, the language's lines and columns, and an editor's, which counts code units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the editor's rooms say, in the types of the Language Server Protocol."""
+"""Translates what the rest of the editor finds into types of the Language Server Protocol."""
 
 from __future__ import annotations
 

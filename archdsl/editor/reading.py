@@ -1,4 +1,4 @@
-"""A text into its syntax tree, as `archdsl.language` reads it, but only those statements anew that have changed."""
+"""Parses a text that changes as `archdsl.language` does, but only those statements anew that have changed."""
 
 from __future__ import annotations
 

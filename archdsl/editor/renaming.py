@@ -1,4 +1,4 @@
-"""A new name for a `let`, a `block` or a parameter wherever it stands; refused where it would change the meaning."""
+"""Renames a `let`, a `block` or a parameter wherever it stands, unless that would change the meaning."""
 
 from __future__ import annotations
 

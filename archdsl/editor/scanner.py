@@ -1,4 +1,4 @@
-"""A text in whatever state into tokens, each with what it is there (`role`) and what is open around it.
+"""Reads a text in whatever state into tokens, each with its role there and with what is open around it.
 
 No parse is needed: a file is broken most of the time it is being written. The test of this module holds the roles
 against the syntax tree of every spec that parses.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from archdsl.editor.positions import Stretch
 from archdsl.editor.terminals import patterns
 from archdsl.ir.measures import MEASURES
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import STATEMENTS
 
 Kind: TypeAlias = Literal["name", "number", "string", "sign"]
 
@@ -23,11 +23,8 @@ Kind: TypeAlias = Literal["name", "number", "string", "sign"]
 # measure; `name` and `score` after keywords that want one; `either` after `let X =`, where the next token decides.
 Mode: TypeAlias = Literal["items", "value", "arguments", "parameters", "condition", "measure", "name", "either", "none"]
 
-_AFTER: dict[str, Mode] = {
-    "model": "name", "input": "value", "classes": "value", "let": "name", "block": "name", "stem": "items",
-    "head": "items", "require": "condition", "maximize": "name", "minimize": "name", "data": "name",
-}  # fmt: skip
-_NAMED = {"model": "model", "let": "let", "block": "definition", "maximize": "score", "minimize": "score"}
+
+_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
 @dataclass(slots=True)
@@ -78,6 +75,11 @@ class Statement:
         return Stretch(self.keyword.start, self.tokens[-1].end)
 
 
+def _after(keyword: str) -> Mode:
+    follows = STATEMENTS[keyword].follows
+    return "none" if follows == "arguments" else follows  # which begin with their parenthesis
+
+
 @functools.cache
 def _lexer() -> re.Pattern[str]:
     known = patterns()
@@ -101,6 +103,26 @@ def tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
             kind, word, (start, position) = "name", named.group(1), named.span(1)
         last = word if kind != "comment" else last
         yield kind, word, start, position
+
+
+def depth(token: Token) -> int:
+    """How much deeper in brackets what follows a token stands."""
+    return (token.text in _OPENING) - (token.text in _CLOSING)
+
+
+def parts(tokens: Iterable[Token]) -> list[list[Token]]:
+    """What commas separate between brackets, from behind the opening one up to what closes it, or the end."""
+    found: list[list[Token]] = [[]]
+    level = 0
+    for token in tokens:
+        level += depth(token)
+        if level < 0:
+            break
+        if token.text == "," and level == 0:
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [part for part in found if part]
 
 
 class Scan:
@@ -152,7 +174,7 @@ class Scan:
             self._test = False
             token.role = "keyword"
             self.statements.append(Statement(token))
-            self.outer = _AFTER.get(token.text, "none")
+            self.outer = _after(token.text)
         elif token.kind == "name":
             self._name(token, following)
         elif token.text in "([{":
@@ -187,7 +209,7 @@ class Scan:
         token.call = frame.call if frame else None
         if mode == "name":
             keyword = self.statements[-1].keyword.text
-            token.role = _NAMED.get(keyword, keyword)
+            token.role = STATEMENTS[keyword].naming
             self.statements[-1].name = token
             self.outer = "none"
         elif mode in ("arguments", "measure", "parameters") and frame is not None:

@@ -1,4 +1,4 @@
-"""The language server: requests of an editor in, answers out, on pygls over standard input and output."""
+"""Runs the language server on pygls, over standard input and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is being written around the cursor: which call, which of its arguments, in which statement."""
+"""Tells what is being written around the cursor: which call, which of its arguments, in which statement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archdsl.editor.known import Argument
 from archdsl.editor.names import Names
-from archdsl.editor.scanner import Scan, Token
+from archdsl.editor.scanner import Scan, Token, parts
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,7 @@ def written(here: Context, call: Token) -> list[tuple[str | None, Token]]:
     """The arguments begun between the parentheses of a call: name (None for a position) and first token."""
     tokens = here.before.tokens
     index = next((i for i, token in enumerate(tokens) if token is call), len(tokens))
-    depth, found, fresh = 0, list[tuple[str | None, Token]](), True
-    for token in tokens[index + 2 :]:
-        if fresh and token.text != ",":
-            found.append((token.text if token.role == "argument" else None, token))
-            fresh = False
-        depth += (token.text in "([{") - (token.text in ")]}")
-        fresh = fresh or (token.text == "," and depth == 0)
-    return found
+    return [(part[0].text if part[0].role == "argument" else None, part[0]) for part in parts(tokens[index + 2 :])]
 
 
 def current(here: Context, call: Token) -> Argument | None:

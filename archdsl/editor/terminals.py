@@ -1,4 +1,4 @@
-"""The words and characters of the language, taken from `grammars/arch.lark`: what editors see cannot drift from it."""
+"""Reads the words and signs of the language off its grammar, so that what editors see cannot drift from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 
 import lark
 
-from archdsl.base import resources
+from archdsl.language import tables
 
 
 @functools.cache
@@ -33,6 +33,4 @@ def signs() -> tuple[str, ...]:
 
 @functools.cache
 def _terminals() -> tuple[lark.lexer.TerminalDef, ...]:
-    grammar = (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")
-    # Earley builds no tables, and nothing is parsed here.
-    return tuple(lark.Lark(grammar, parser="earley", lexer="basic").terminals)
+    return tuple(tables.parser().terminals)

@@ -14,6 +14,7 @@ from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite,
 from archdsl.interchange.naming import Naming
 from archdsl.ir.arguments import show
 from archdsl.ir.wording import write_items
+from archdsl.language import prelude
 from archdsl.network import Architecture, PlacedBlock, PlacedStage
 
 
@@ -129,7 +130,7 @@ class _Text:
         return found
 
     def _letter(self, block: PlacedBlock) -> ir.Letter:
-        known = self.letters.get(block.label) or ir.LETTERS.get(block.label)
+        known = self.letters.get(block.label) or prelude.letters().get(block.label)
         return known if known is not None and known.kind == block.kind else ir.Letter(kind=block.kind)
 
     def _block(self, block: PlacedBlock, implied: Mapping[str, ir.Scalar]) -> str:
@@ -149,7 +150,7 @@ class _Text:
             else:
                 named[name] = value
         inside = ", ".join(filter(None, (positional, _arguments(named))))
-        word = block.label if block.label in self.letters or block.label in ir.LETTERS else block.kind
+        word = block.label if block.label in self.letters or block.label in prelude.letters() else block.kind
         return f"{word}({inside})" if inside else word
 
 

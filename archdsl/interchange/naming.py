@@ -28,7 +28,7 @@ class Naming:
             for name, definition in architecture.definitions.items()
             if name not in prelude.names() or definition != prelude.definition(name)
         }
-        self._taken = {*prelude.names(), *BLOCKS, *architecture.letters, *ir.LETTERS}
+        self._taken = {*prelude.names(), *BLOCKS, *architecture.letters, *prelude.letters()}
         self._special: dict[tuple[str, ir.Items], str] = {}
 
     def architecture(self) -> Architecture:

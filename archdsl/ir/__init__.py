@@ -1,10 +1,9 @@
-"""The intermediate representation: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out."""
+"""Defines the intermediate representation: a spec as frozen, typed data with its holes; JSON in and out."""
 
 from __future__ import annotations
 
 from archdsl.ir.nodes import (
     LANGUAGE_VERSION,
-    LETTERS,
     SIDE_BY_SIDE,
     STRUCTURES,
     AnyHole,
@@ -47,7 +46,6 @@ from archdsl.ir.nodes import (
 
 __all__ = [
     "LANGUAGE_VERSION",
-    "LETTERS",
     "SIDE_BY_SIDE",
     "STRUCTURES",
     "AnyHole",

@@ -1,14 +1,14 @@
-"""Values of arguments: whether one fits (the types live in the pydantic fields), how it is written, arithmetic."""
+"""Checks values of arguments against the fields of blocks, writes them as the language does, calculates with them."""
 
 from __future__ import annotations
 
 import functools
+import operator
 import re
 import types
 import typing
-from typing import Annotated, Any
-
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Callable
+from typing import Any
 
 from archdsl.base.errors import did_you_mean
 from archdsl.ir import Scalar
@@ -20,29 +20,55 @@ LARGEST = 10**18
 def misfit(model: Any, name: str, value: Scalar, kind: str) -> tuple[str, str | None] | None:
     """None when `value` fits the field, else what is wrong and a help line.
 
+    Read off the field's annotation, and not asked of pydantic: its validators take longer to make than all else that
+    `archdsl check` does to a text.
+
     Args:
         model: the kind of a block, or the recipe.
         name: the argument.
         value: a constant.
         kind: the name of its type, so that the cache tells 1 from True and 1.0.
     """
-    try:
-        adapter(model, name).validate_python(value, strict=True)
-    except ValidationError as error:
-        return _explain(name, value, _wanted(model.model_fields[name].annotation), error)
+    field = model.model_fields[name]
+    kinds = _alternatives(field.annotation)
+    words = [word for kind in kinds for word in choices(kind)]
+    if not any(_is_of(kind, value) for kind in kinds):
+        if words and isinstance(value, str):
+            return f"'{name}' must be {_wanted(field.annotation)}; not '{value}'", did_you_mean(value, words)
+        return f"'{name}' takes {_wanted(field.annotation)}, not {say(value)}", None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        for constraint in field.metadata:
+            for attribute, (said, holds) in _BOUNDS.items():
+                limit = getattr(constraint, attribute, None)
+                if limit is not None and not holds(value, limit):
+                    limit = f"{limit:g}" if float in kinds else limit
+                    return f"'{name}' must be {said} {limit}, not {show(value)}", None
     return None
 
 
-@functools.lru_cache(maxsize=1024)
-def adapter(model: Any, name: str) -> TypeAdapter[Any]:
-    """What checks the values of a field; shared by all fields of a type."""
-    field = model.model_fields[name]
-    return _adapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+def fitted(model: Any, name: str, value: Scalar) -> Scalar:
+    """A value as the field holds it: an integer becomes a real number where only those are taken."""
+    kinds = _alternatives(model.model_fields[name].annotation)
+    return float(value) if type(value) is int and float in kinds and int not in kinds else value
 
 
-@functools.lru_cache(maxsize=1024)
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(annotation)
+# What pydantic's constraints demand, by their attribute.
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "le": ("at most", operator.le), "lt": ("less than", operator.lt),
+    "ge": ("at least", operator.ge), "gt": ("more than", operator.gt),
+}  # fmt: skip
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _is_of(kind: Any, value: Scalar) -> bool:
+    if words := typing.get_args(kind):  # of a Literal
+        return any(type(word) is type(value) and word == value for word in words)
+    return type(value) is kind or (kind is float and type(value) is int)  # 1 is a number, and true is none
 
 
 def show(value: Scalar) -> str:
@@ -80,30 +106,11 @@ def choices(annotation: Any) -> tuple[str, ...]:
 def _wanted(annotation: Any) -> str:
     if words := choices(annotation):
         return f"one of {', '.join(words)}"
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return " or ".join(_wanted(part) for part in typing.get_args(annotation))
+    if len(kinds := _alternatives(annotation)) > 1:
+        return " or ".join(map(_wanted, kinds))
     return {int: "an integer", float: "a number", bool: "true or false", type(None): "none", str: "a name"}.get(
         annotation, str(annotation)
     )
-
-
-def _explain(name: str, value: Scalar, wanted: str, error: ValidationError) -> tuple[str, str | None]:
-    for detail in error.errors(include_url=False):
-        context = detail.get("ctx", {})
-        bound = {
-            "greater_than_equal": ("at least", "ge"),
-            "greater_than": ("more than", "gt"),
-            "less_than_equal": ("at most", "le"),
-            "less_than": ("less than", "lt"),
-        }.get(detail["type"])
-        if bound:
-            limit = context[bound[1]]
-            limit = f"{limit:g}" if isinstance(limit, float) else limit
-            return f"'{name}' must be {bound[0]} {limit}, not {show(value)}", None
-        if detail["type"] == "literal_error" and isinstance(value, str):
-            words = wanted.removeprefix("one of ").split(", ")
-            return f"'{name}' must be {wanted}; not '{value}'", did_you_mean(value, words)
-    return f"'{name}' takes {wanted}, not {say(value)}", None
 
 
 def calculate(op: str, left: float, right: float) -> int | float:

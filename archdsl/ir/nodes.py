@@ -1,4 +1,4 @@
-"""The nodes of the IR: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out.
+"""Defines the nodes of the IR: a spec as frozen, typed data, with its holes; no Lark, no torch, JSON in and out.
 
 `Spec` is what the text means once names are looked up: `let`s and repeats written out, every block with the arguments
 that reach it from its stage and the defaults. A spec whose holes are all filled becomes an `Architecture`
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SkipValidation
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.json_schema import SkipJsonSchema
 
 from archdsl.base.errors import Span
@@ -27,7 +27,13 @@ SIDE_BY_SIDE = ("sum", "concat", "apart")  # those whose items are no sequence
 Scalar: TypeAlias = bool | int | float | str | None
 
 # Where a node stands in the text. Not part of its value: not in JSON, not compared.
-Place: TypeAlias = Annotated[SkipJsonSchema[Span | None], SkipValidation, Field(default=None, exclude=True, repr=False)]
+# To pydantic they are anything: a schema of a span in that of every node takes long to build.
+if TYPE_CHECKING:
+    Place: TypeAlias = Span | None
+    Places: TypeAlias = dict[str, Span]
+else:
+    Place = Annotated[SkipJsonSchema[Any], Field(default=None, exclude=True, repr=False)]
+    Places = Annotated[SkipJsonSchema[Any], Field(exclude=True, repr=False)]
 
 
 class Node(BaseModel):
@@ -121,7 +127,7 @@ class BlockSpec(Node):
     arguments: dict[str, Value] = {}
     items: Items | None = None
     names: tuple[str, ...] = ()
-    places: Annotated[SkipJsonSchema[dict[str, Span]], SkipValidation, Field(exclude=True, repr=False)] = {}
+    places: Places = {}
 
 
 class ChoiceSpec(Node):
@@ -197,7 +203,7 @@ class StageSpec(Node):
     items: Items
     # Holes of the stage's own arguments: decided once for the stage, even where no block takes the argument.
     holes: tuple[CountableHole, ...] = ()
-    places: Annotated[SkipJsonSchema[dict[str, Span]], SkipValidation, Field(exclude=True, repr=False)] = {}
+    places: Places = {}
 
 
 # ---- Conditions and goals ------------------------------------------------------------------------------
@@ -256,14 +262,6 @@ class Letter(Node):
 
     kind: str
     arguments: dict[str, Scalar] = {}
-
-
-# The letters every file knows, free to be redefined by `let`.
-LETTERS: dict[str, Letter] = {
-    "C": Letter(kind="basic", arguments={"order": "pre"}),
-    "M": Letter(kind="msa"),
-    "T": Letter(kind="transformer"),
-}
 
 
 class Spec(Node):

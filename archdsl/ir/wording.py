@@ -1,4 +1,4 @@
-"""Pieces of the IR as the language writes them: values, items, the options of holes."""
+"""Writes pieces of the IR as the language does: values, items, the options of holes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to IR: `parse` reads a `.arch` text.
+"""Reads `.arch` texts: `parse` turns one into the IR.
 
 `archdsl.language.formatting` puts a text into canonical form.
 """

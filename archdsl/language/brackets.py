@@ -1,4 +1,4 @@
-"""What is checked before parsing: size and characters of the text, and brackets that open, close and nest sanely."""
+"""Checks a text before it is parsed: its size and characters, and brackets that open, close and nest sanely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of blocks, stages and statements: looked up, checked against what takes them, and handed on."""
+"""Reads the arguments of blocks, stages and statements, checks them against what takes them, and hands them on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lowers the conditions of `require` from the syntax tree to the IR."""
+"""Lowers the conditions of `require` to the IR."""
 
 from __future__ import annotations
 

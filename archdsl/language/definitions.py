@@ -1,4 +1,4 @@
-"""Lowers `block NAME(parameters) = …`: a composite block of a file, from the syntax tree to its definition."""
+"""Lowers `block NAME(parameters) = …`, a composite block of a file, to its definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Syntax tree to IR: the statements of a file, one by one, into a `Spec`."""
+"""Turns the syntax tree of a file into a `Spec`, statement by statement."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ from archdsl.language.definitions import check_names, define_block
 from archdsl.language.parser import Reading
 from archdsl.language.sequences import block_class, lower_block, lower_items
 from archdsl.language.state import State
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import IN_ORDER, ONCE, STATEMENTS
 from archdsl.language.values import RESERVED, Mistake, Scope, TooMuch, let_path, let_value, lower_value
 
 MAX_NAMES = 300  # of lets, and of blocks
 DEFAULT_HEAD = ("norm", "act", "gap", "linear")
-_ONCE = ("model", "input", "classes", "defaults", "stem", "head", "data", "train")
 _DEFINED = re.compile(r"\b(?:let|block)\s+(\w+)|^[ \t]*(\w+)\s*=", re.MULTILINE)
 _NOWHERE = Span(1, 1, 1, 1)
-_ORDER = {"stem": 0, "stage": 1, "head": 2}
 
 
 def lower(reading: Reading, text: str, path: str) -> ir.Spec:
@@ -46,7 +44,7 @@ def lower(reading: Reading, text: str, path: str) -> ir.Spec:
     Raises:
         SpecError: with every mistake found; where the syntax is broken, those in what could be read, too.
     """
-    state = State(Scope({}), prelude.definition, prelude.names(), text)
+    state = State(Scope({}), prelude.definition, prelude.names(), prelude.letters(), text)
     try:
         spec = _Lowering(reading.statements, state, reading.lost).spec()
     except TooMuch as error:
@@ -76,7 +74,7 @@ class _Lowering:
     def spec(self) -> ir.Spec:
         self._check_order()
         state = self.state
-        one = {s.keyword: s for s in self.statements if s.keyword in _ONCE}
+        one = {s.keyword: s for s in self.statements if s.keyword in ONCE}
         fields: dict[str, Any] = {}
         if "model" in one:
             fields["name"] = one["model"].name
@@ -152,14 +150,14 @@ class _Lowering:
         last: syntax.Statement | None = None
         for statement in self.statements:
             keyword = statement.keyword
-            if keyword in _ONCE and keyword in seen:
+            if keyword in ONCE and keyword in seen:
                 first = seen[keyword].span.line
                 self.state.mistake(
                     f"'{keyword}' is given twice", _keyword_span(statement), f"it stands in line {first} already"
                 )
             seen[keyword] = statement
-            if keyword in _ORDER:
-                if last is not None and _ORDER[keyword] < _ORDER[last.keyword]:
+            if keyword in IN_ORDER:
+                if last is not None and IN_ORDER.index(keyword) < IN_ORDER.index(last.keyword):
                     help = "the order is: stem, stages, head"
                     self.state.mistake(f"'{keyword}' stands after '{last.keyword}'", _keyword_span(statement), help)
                 last = statement

@@ -1,4 +1,4 @@
-"""Text to syntax tree: Lark parses by `grammars/arch.lark`, and what cannot be parsed becomes a `SpecError`."""
+"""Parses a text by `grammars/arch.lark` into its syntax tree; what cannot be parsed becomes a `SpecError`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 import lark
 from lark.exceptions import UnexpectedInput
 
-from archdsl.base import resources
 from archdsl.base.errors import Diagnostic, SpecError
-from archdsl.language import syntax
+from archdsl.language import syntax, tables
 from archdsl.language.brackets import bracket_mistakes, check_text
 from archdsl.language.syntax_errors import STATEMENT_START, explain
 from archdsl.language.tree import OddNumber, building
@@ -131,16 +130,9 @@ def _blank(text: str, position: int, lost: list[str]) -> str:
 def parse_tree(text: str, path: str = "<text>") -> str:
     """The parse tree as indented text, as the grammar names its parts (`archdsl show --emit tree`)."""
     parse_syntax(text, path)
-    tree = lark.Lark(_grammar(), parser="lalr", maybe_placeholders=False).parse(text)
-    return str(tree.pretty()).rstrip()
+    return str(tables.plain_parser().parse(text).pretty()).rstrip()
 
 
 @functools.cache
 def _parser() -> lark.Lark:
-    return lark.Lark(
-        _grammar(), parser="lalr", maybe_placeholders=False, keep_all_tokens=True, transformer=building()
-    )  # fmt: skip
-
-
-def _grammar() -> str:
-    return (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")
+    return tables.parser(building())

@@ -1,4 +1,4 @@
-"""Sequences of blocks, from the syntax tree to the IR: names looked up, lets and repeats written out, holes named."""
+"""Lowers sequences of blocks to the IR: looks names up, writes lets and repeats out, names the holes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archdsl.ir.arguments import say
 from archdsl.language import syntax
 from archdsl.language.calls import STAGE_ONLY, Context, Given, check_type, equals_default, merge, read_arguments
 from archdsl.language.state import Plain, State
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import Mistake, let_path, lower_value
 
 MAX_LISTED = 40
@@ -276,7 +276,7 @@ def _call(state: State, call: syntax.BlockCall, context: Context, place: _Place)
         return
     if call.name in state.lost and call.name not in state.scope.blocks:
         return  # its definition could not be read
-    letter = ir.LETTERS.get(call.name) if call.name not in state.scope.blocks else None
+    letter = state.prelude_letters.get(call.name) if call.name not in state.scope.blocks else None
     kind = letter.kind if letter else call.name
     if kind not in state.scope.blocks and kind not in state.prelude_names and kind not in BLOCKS:
         raise _unknown_block(state, call)
@@ -294,9 +294,9 @@ def _unknown_block(state: State, call: syntax.BlockCall) -> Mistake:
     if call.name in STRUCTURES and call.name != "sequence":
         return Mistake(f"'{call.name}' needs what it holds in brackets", span, f"for example: {call.name}[conv norm]")
     known = state.known()
-    blocks = [name for name in known if name not in ir.LETTERS and name not in state.scope.lets]
+    blocks = [name for name in known if name not in state.prelude_letters and name not in state.scope.lets]
     listed = ", ".join([*sorted(blocks)[:MAX_LISTED], *(["…"] if len(blocks) > MAX_LISTED else [])])
-    example = f"blocks are: {listed}; and C, M, T"
+    example = f"blocks are: {listed}; and {', '.join(state.prelude_letters)}"
     help = did_you_mean(call.name, [*known, *STATEMENTS]) or example
     return Mistake(f"unknown block '{call.name}'", span, help)
 
@@ -329,7 +329,7 @@ def _remember(state: State, name: str, named: syntax.BlockCall, kind: str) -> No
     """Keep what a one-block let stands for, so that members print with its name; holes are left out."""
     if name in state.letters:
         return
-    known = {} if named.name in state.scope.blocks else ir.LETTERS
+    known = {} if named.name in state.scope.blocks else state.prelude_letters
     base = state.letters.get(named.name) or known.get(named.name)
     constants = dict(base.arguments) if base else {}
     block = block_class(state, kind, named.span)

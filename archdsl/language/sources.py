@@ -1,4 +1,4 @@
-"""Where a spec comes from: a path, a shipped name, standard input, or the text itself."""
+"""Finds the text of a spec: by a path, by a shipped name, on standard input, or given as it is."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What is known while a file is lowered: its names, the mistakes found so far, and how much was written out."""
+"""Holds what is known while a file is lowered: its names, the mistakes so far, how much was written out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,11 +46,13 @@ class State:
         constants: what values with holes can become, by their pattern.
         misfits: by block, argument and pattern, why such a value does not fit, None where it does.
         prelude: gives the definition of a block that the prelude has; raises KeyError for others.
+        prelude_letters: its lets, each of which names one block.
     """
 
     scope: Scope
     prelude: Callable[[str], ir.BlockDefinition]
     prelude_names: tuple[str, ...] = ()
+    prelude_letters: Mapping[str, ir.Letter] = field(default_factory=dict)
     text: str = ""
     lost: set[str] = field(default_factory=set)
     mistakes: list[Diagnostic] = field(default_factory=list)
@@ -84,7 +86,7 @@ class State:
 
     def known(self) -> list[str]:
         """Every name that can stand where a block stands."""
-        names = [*self.scope.lets, *self.scope.blocks, *ir.LETTERS, *self.prelude_names, *BLOCKS]
+        names = [*self.scope.lets, *self.scope.blocks, *self.prelude_letters, *self.prelude_names, *BLOCKS]
         return [name for name in names if not name.startswith("down_")]
 
     def emit(self, count: int, span: Span | None, probe: bool = False) -> None:

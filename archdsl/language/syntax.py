@@ -1,4 +1,4 @@
-"""The syntax tree: what the text says, word by word, each piece with its place; nothing is looked up yet."""
+"""Defines the syntax tree: what the text says, each piece with its place, before anything is looked up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from archdsl.base.errors import Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Number:
     """A literal; `suffixed` when written with K, M or G."""
 
@@ -17,7 +17,7 @@ class Number:
     suffixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Name:
     """A bare word where a value stands."""
 
@@ -25,7 +25,7 @@ class Name:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Text:
     """A quoted word where a value stands."""
 
@@ -33,7 +33,7 @@ class Text:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dimensions:
     """A shape such as `3x32x32`."""
 
@@ -41,7 +41,7 @@ class Dimensions:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Binary:
     """`left op right`, op one of + - * / //."""
 
@@ -51,7 +51,7 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Negate:
     """`-value` (or `+value`, then `op` is +)."""
 
@@ -60,7 +60,7 @@ class Negate:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ValueChoice:
     """`{2|4|8}`."""
 
@@ -68,7 +68,7 @@ class ValueChoice:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Range:
     """`{lo..hi}`, `{lo..hi step s}`, `{lo..hi log}`."""
 
@@ -79,7 +79,7 @@ class Range:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Measure:
     """`count(M)`, `count(M, stage=2)` in a condition."""
 
@@ -91,7 +91,7 @@ class Measure:
 Value: TypeAlias = Number | Name | Text | Dimensions | Binary | Negate | ValueChoice | Range | Measure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Argument:
     """`value` or `name=value` between parentheses.
 
@@ -107,7 +107,7 @@ class Argument:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BlockCall:
     """`C`, `M(heads=6)`: a block, or a `let`, by name."""
 
@@ -116,7 +116,7 @@ class BlockCall:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Group:
     """`( … )`."""
 
@@ -124,7 +124,7 @@ class Group:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """`{ … | … }` where blocks stand."""
 
@@ -132,7 +132,7 @@ class Choice:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repeat:
     """`item*times`."""
 
@@ -141,7 +141,7 @@ class Repeat:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Structure:
     """`residual[ … ]`, `sum[ … ]`, `concat[ … ]`, perhaps with arguments before the bracket."""
 
@@ -151,7 +151,7 @@ class Structure:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Conditional:
     """`if left op right ( … ) else ( … )` in a composite block."""
 
@@ -166,7 +166,7 @@ class Conditional:
 Item: TypeAlias = BlockCall | Group | Choice | Repeat | Structure | Conditional
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parameter:
     """`name` or `name=value` of a composite block; `default` is None where it has to be given."""
 
@@ -175,7 +175,7 @@ class Parameter:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Compare:
     """`left op right` in a condition."""
 
@@ -185,7 +185,7 @@ class Compare:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Junction:
     """`and`, `or`, `not` over conditions."""
 
@@ -197,7 +197,7 @@ class Junction:
 Condition: TypeAlias = Compare | Junction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Statement:
     """One statement by its keyword; what it carries depends on the keyword (see `arch.lark`)."""
 

@@ -1,4 +1,4 @@
-"""What Lark could not parse, in the reader's words: a headline from the token and what could stand there."""
+"""Explains what Lark could not parse in the reader's words: a headline from the token, and what could stand there."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, Span, did_you_mean
 from archdsl.blocks import BLOCKS
-
-STATEMENTS = (
-    "model", "input", "classes", "defaults", "let", "block", "stem", "stage", "head", "require", "maximize", "minimize",
-    "data", "train",
-)  # fmt: skip
+from archdsl.language.statements import STATEMENTS
 
 # Where a statement begins, at the start of a line; `stage=2` among arguments is none.
 STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?!\s*=))", re.MULTILINE)
@@ -121,7 +117,7 @@ def _statement_help(word: str, follows: str) -> str:
         return f"a name is given with: let {word} = …"
     from archdsl.language import prelude  # which is parsed by what needs these messages
 
-    if word in (*BLOCKS, *prelude.names(), *ir.LETTERS, *ir.STRUCTURES):
+    if word in (*BLOCKS, *prelude.names(), *prelude.letters(), *ir.STRUCTURES):
         return "blocks stand in a stage: stage(64)[C C M]"
     return did_you_mean(word, STATEMENTS) or f"statements are: {', '.join(STATEMENTS)}"
 

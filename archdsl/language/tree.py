@@ -1,15 +1,16 @@
-"""The syntax tree, built piece by piece while Lark parses: the parts of a rule to a piece of syntax with its place."""
+"""Builds the syntax tree while Lark parses: each rule and its parts become a piece of syntax with its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import lark
 
 from archdsl.base.errors import Diagnostic, Span
 from archdsl.language import syntax
 
+T = TypeVar("T")
 MAX_REAL = 1e18
 SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9}
 
@@ -85,10 +86,10 @@ class _Builder:
     def start(self, span: Span, children: list[Any]) -> tuple[syntax.Statement, ...]:
         return tuple(children)
 
-    # ---- statements ----
+    # ---- statements: most are their keyword and one thing ----
 
     def model(self, span: Span, children: list[Any]) -> syntax.Statement:
-        return syntax.Statement("model", span, name=str(children[0]), name_span=span_of(children[0]))
+        return _named("model", span, children[0])
 
     def input(self, span: Span, children: list[Any]) -> syntax.Statement:
         return syntax.Statement("input", span, value=_dimensions(children[0]))
@@ -101,30 +102,19 @@ class _Builder:
 
     def let(self, span: Span, children: list[Any]) -> syntax.Statement:
         name, content = children
-        where = span_of(name)
-        if isinstance(content, tuple):
-            return syntax.Statement("let", span, name=str(name), name_span=where, items=content)
-        return syntax.Statement("let", span, name=str(name), name_span=where, value=content)
+        blocks = isinstance(content, tuple)
+        return _named("let", span, name, items=content if blocks else None, value=None if blocks else content)
 
     def block_definition(self, span: Span, children: list[Any]) -> syntax.Statement:
-        parameters = children[1] if len(children) == 3 else ()
-        where = span_of(children[0])
-        return syntax.Statement(
-            "block", span, name=str(children[0]), name_span=where, items=children[-1], parameters=parameters
-        )
-
-    def parameters(self, span: Span, children: list[Any]) -> tuple[syntax.Parameter, ...]:
-        return tuple(child for child in children if isinstance(child, syntax.Parameter))
-
-    def parameter(self, span: Span, children: list[Any]) -> syntax.Parameter:
-        return syntax.Parameter(str(children[0]), children[1] if len(children) == 2 else None, span)
+        name, *parameters, items = children
+        return _named("block", span, name, items=items, parameters=parameters[0] if parameters else ())
 
     def stem(self, span: Span, children: list[Any]) -> syntax.Statement:
         return syntax.Statement("stem", span, items=children[0])
 
     def stage(self, span: Span, children: list[Any]) -> syntax.Statement:
-        arguments = children[0] if len(children) == 2 else ()
-        return syntax.Statement("stage", span, arguments=arguments, items=children[-1])
+        *arguments, items = children
+        return syntax.Statement("stage", span, arguments=arguments[0] if arguments else (), items=items)
 
     def head(self, span: Span, children: list[Any]) -> syntax.Statement:
         return syntax.Statement("head", span, items=children[0])
@@ -134,14 +124,19 @@ class _Builder:
 
     def objective(self, span: Span, children: list[Any]) -> syntax.Statement:
         goal, name = children
-        return syntax.Statement(str(goal), span, name=str(name), name_span=span_of(name))
+        return _named(str(goal), span, name)
 
     def data(self, span: Span, children: list[Any]) -> syntax.Statement:
-        token = children[0]
-        return syntax.Statement("data", span, name=str(token).strip('"'), name_span=span_of(token))
+        return _named("data", span, children[0])
 
     def train(self, span: Span, children: list[Any]) -> syntax.Statement:
         return syntax.Statement("train", span, arguments=children[0])
+
+    def parameters(self, span: Span, children: list[Any]) -> tuple[syntax.Parameter, ...]:
+        return _only(syntax.Parameter, children)
+
+    def parameter(self, span: Span, children: list[Any]) -> syntax.Parameter:
+        return syntax.Parameter(str(children[0]), children[1] if len(children) == 2 else None, span)
 
     # ---- sequences ----
 
@@ -158,8 +153,7 @@ class _Builder:
         return syntax.Choice(tuple(children), span)
 
     def structure(self, span: Span, children: list[Any]) -> syntax.Structure:
-        arguments = tuple(child for child in children if isinstance(child, syntax.Argument))
-        return syntax.Structure(str(children[0]), arguments, children[-1], span)
+        return syntax.Structure(str(children[0]), _only(syntax.Argument, children), children[-1], span)
 
     def conditional(self, span: Span, children: list[Any]) -> syntax.Conditional:
         (left, op, right), *sequences = [child for child in children if not isinstance(child, lark.Token)]
@@ -175,7 +169,7 @@ class _Builder:
     # ---- arguments and values ----
 
     def arguments(self, span: Span, children: list[Any]) -> tuple[syntax.Argument, ...]:
-        return tuple(child for child in children if isinstance(child, syntax.Argument))
+        return _only(syntax.Argument, children)
 
     def positional(self, span: Span, children: list[Any]) -> syntax.Argument:
         return syntax.Argument(None, children[0], span)
@@ -252,6 +246,15 @@ class _Builder:
     def negation(self, span: Span, children: list[Any]) -> syntax.Condition:
         *denied, condition = children
         return syntax.Junction("not", (condition,), span) if denied else condition
+
+
+def _named(keyword: str, span: Span, name: lark.Token, **rest: Any) -> syntax.Statement:
+    return syntax.Statement(keyword, span, name=str(name).strip('"'), name_span=span_of(name), **rest)
+
+
+def _only(kind: type[T], children: list[Any]) -> tuple[T, ...]:
+    """The parts that are no brackets and commas."""
+    return tuple(child for child in children if isinstance(child, kind))
 
 
 def _dimensions(token: lark.Token) -> syntax.Dimensions:

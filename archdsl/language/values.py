@@ -1,4 +1,4 @@
-"""Values of the syntax tree to values of the IR: constants are folded, holes get their names, lets are looked up."""
+"""Lowers values to the IR: folds constants, names holes, looks lets up."""
 
 from __future__ import annotations
 

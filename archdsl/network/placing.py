@@ -54,7 +54,7 @@ class Placing(Deciding):
 
     def block_kind(self, spec: ir.BlockSpec) -> Kind:
         """The kind of a block, or of a structure among blocks."""
-        return nameless((spec,), self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
+        return nameless(spec, self.scope) if spec.kind in ir.STRUCTURES else kind(spec.kind, self.scope)
 
     def _called(
         self, spec: ir.BlockSpec, of_kind: Kind, stage: int, stride: int

@@ -135,7 +135,12 @@ def _estimated_by_weights(spec: ir.Spec, total: int, rng: random.Random) -> Exte
     relative = [float(weight / mean) for weight in weights]
     share = min(1.0, math.fsum(w for w, hit in zip(relative, hits, strict=True) if hit) / draws)
     parts = [share + w * (hit - share) for w, hit in zip(relative, hits, strict=True)]
-    return Extent(total, None, None, *_mean(parts, total, none=not any(hits)), draws)
+    estimate, (low, high) = _mean(parts, total, none=not any(hits))
+    if all(hits) and len(set(weights)) > 1:
+        # The linear part says nothing here; the heaviest fillings stand for many that nobody drew. As many draws of
+        # equal weight as tell as much (Kish 1965, Survey Sampling), and the exact bound for no failure in so many.
+        low = _times(0.05 ** (math.fsum(w * w for w in relative) / draws**2), total)
+    return Extent(total, None, None, estimate, (low, high), draws)
 
 
 def draws_for(spec: ir.Spec) -> int:

@@ -9,7 +9,7 @@ from pygments.lexer import Lexer, RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Token, Whitespace
 
 from archdsl.editor.terminals import patterns, words
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import RESERVED, VARIABLES
 
 _PLAIN = {"COMMENT": Comment.Single, "STRING": String, "SHAPE": Number, "SIZE": Number, "FLOAT": Number, "INT": Number}

@@ -6,7 +6,7 @@ const { LanguageClient } = require("vscode-languageclient/node");
 
 let client;
 
-async function start() {
+async function start(folder) {
   const [command, ...args] = vscode.workspace.getConfiguration("archdsl").get("command");
   if (!command) {
     vscode.window.showErrorMessage("The setting archdsl.command is empty; the default is [\"archdsl\", \"lsp\"].");
@@ -15,7 +15,8 @@ async function start() {
   client = new LanguageClient(
     "archdsl",
     "archdsl",
-    { command, args },
+    // Not in the folder that is open, which may be a stranger's: a Python started there could import what lies in it.
+    { command, args, options: { cwd: folder, env: { PYTHONSAFEPATH: "1" } } },
     { documentSelector: [{ language: "arch" }] },
   );
   try {
@@ -35,21 +36,22 @@ async function stop() {
   await running?.stop();
 }
 
-async function restart() {
+async function restart(folder) {
   await stop();
-  await start();
+  await start(folder);
 }
 
 async function activate(context) {
+  const folder = context.extensionPath;
   context.subscriptions.push(
-    vscode.commands.registerCommand("archdsl.restart", restart),
+    vscode.commands.registerCommand("archdsl.restart", () => restart(folder)),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("archdsl.command")) {
-        void restart();
+        void restart(folder);
       }
     }),
   );
-  await start();
+  await start(folder);
 }
 
 module.exports = { activate, deactivate: stop };

@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from archdsl.editor.scanner import MEASURES
 from archdsl.editor.terminals import patterns, words
-from archdsl.language.syntax_errors import STATEMENTS
+from archdsl.language.conditions import MEASURES
+from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import VARIABLES
 
 FILE = Path(__file__).parent / "syntaxes" / "arch.tmLanguage.json"

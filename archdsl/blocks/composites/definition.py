@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from archdsl import ir
-from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite, Scope
+from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Composite, Same, Scope
 from archdsl.blocks.composites.usage import parameter_type, usage
 
 
@@ -32,10 +33,17 @@ def define(name: str, definition: ir.BlockDefinition, scope: Scope) -> Composite
     return Composite(name, definition, scope, {n: fields[n] for n in order}, key)
 
 
-def nameless(items: ir.Items, scope: Scope) -> Composite:
+def nameless(structure: ir.BlockSpec, scope: Scope) -> Composite:
     """The kind of a structure among blocks; it takes the stage's width and stride where it speaks of them."""
+    return _nameless(Same(structure), tuple(scope.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _nameless(structure: Same, known: tuple[tuple[str, Composite], ...]) -> Composite:
+    items: Any = (structure.thing,)
+    scope = dict(known)
     fields = _from_outside(usage(items, scope).names)
-    key = "\n".join(["structure", *fields, *(scope[name].key for name in scope)])
+    key = "\n".join(["structure", *fields, *(kind.key for kind in scope.values())])
     return Composite("structure", ir.BlockDefinition(items=items), scope, fields, key)
 
 

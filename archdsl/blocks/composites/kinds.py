@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from archdsl import ir
 from archdsl.blocks import BLOCKS, Block
 from archdsl.blocks.shapes import ShapeError
-from archdsl.ir.arguments import adapter, misfit
+from archdsl.ir.arguments import fitted, misfit
 
 FROM_STAGE = ("width", "stride")
 FROM_OUTSIDE = (*FROM_STAGE, "classes")  # what a block takes from where it stands, if it speaks of it
@@ -109,19 +109,22 @@ def construct(kind: Kind, shown: str, arguments: Mapping[str, ir.Scalar], items:
     >>> construct(BLOCKS["conv"], "conv", {"width": 64, "k": 5}).k
     5
     """
-    try:
-        if not isinstance(kind, Composite):
-            given: Any = arguments
+    if not isinstance(kind, Composite):
+        given: Any = arguments
+        try:
             return kind(**given)
-        values = {
-            name: adapter(kind, name).validate_python(arguments[name], strict=True) if name in arguments
-            else field.get_default()
-            for name, field in kind.model_fields.items()
-        }  # fmt: skip
-    except ValidationError:
-        raise _unfit(kind, shown, arguments) from None
-    if any(name not in arguments and kind.model_fields[name].is_required() for name in values):
-        raise _unfit(kind, shown, arguments)
+        except ValidationError:
+            raise _unfit(kind, shown, arguments) from None
+    values: dict[str, ir.Scalar] = {}
+    for name, field in kind.model_fields.items():
+        if name not in arguments:
+            values[name] = field.get_default()
+            wrong = field.is_required()
+        else:
+            values[name] = fitted(kind, name, arguments[name])
+            wrong = misfit(kind, name, arguments[name], type(arguments[name]).__name__) is not None
+        if wrong:
+            raise _unfit(kind, shown, arguments)
     return Use(kind, values, frozenset(arguments), kind.definition.items if items is None else items)
 
 

@@ -1,4 +1,4 @@
-"""`attention`: multi-head self-attention alone: global, in windows, or local (arXiv 2010.11929, 2103.14030)."""
+"""Defines `attention`: multi-head self-attention, global, in windows, or local (arXiv 2010.11929, 2103.14030)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`conv` and `patch`: convolutions without norm or activation."""
+"""Defines `conv` and `patch`: convolutions without norm or activation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norm`, `act` and `drop`: what changes values but not shapes."""
+"""Defines `norm`, `act` and `drop`, which change values but not shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scale`, `times`, `se`: learned factors, a fixed one, a gate from the whole map (arXiv 2103.17239, 1709.01507)."""
+"""Defines `scale`, `times` and `se`: factors, learned, fixed, or from the whole map (arXiv 2103.17239, 1709.01507)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`token_mlp`: an MLP across positions, the same for every channel (MLP-Mixer, arXiv 2105.01601)."""
+"""Defines `token_mlp`: an MLP across positions, the same for every channel (MLP-Mixer, arXiv 2105.01601)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`maxpool`, `avgpool`, `gap` and `unshuffle`: what makes maps smaller without weights."""
+"""Defines `maxpool`, `avgpool`, `gap` and `unshuffle`, which make maps smaller without weights."""
 
 from __future__ import annotations
 

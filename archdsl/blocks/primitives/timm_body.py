@@ -1,4 +1,4 @@
-"""`timm`: a model of timm, cut off after one of its stages, as a block: `stem timm("resnet18", out=3)`."""
+"""Defines `timm`: a model of timm, cut off after one of its stages, as a block: `stem timm("resnet18", out=3)`."""
 
 from __future__ import annotations
 

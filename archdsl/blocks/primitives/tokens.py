@@ -1,4 +1,4 @@
-"""`linear`, `pos` and `cls`: what works per position, marks positions, or adds and picks a class token."""
+"""Defines `linear` (a layer per position), `pos` (position embedding) and `cls` (class token, added or picked)."""
 
 from __future__ import annotations
 

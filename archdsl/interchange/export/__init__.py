@@ -1,4 +1,4 @@
-"""A network out of archdsl, in the formats that other programs read: one file per format, a new one registers itself.
+"""Exports networks in the formats that other programs read: one file per format, a new one registers itself.
 
 export(network, ["safetensors", "onnx"], folder)
 """

@@ -1,4 +1,4 @@
-"""`pt2`: the network as a graph of PyTorch's operators, for batches of any size; read by `torch.export.load`."""
+"""Writes `pt2`: the network as a graph of PyTorch operators for any batch size; read by `torch.export.load`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`onnx`: the network as a graph of ONNX operators, for batches of any size; `images` in, `logits` out."""
+"""Writes `onnx`: the network as a graph of ONNX operators for any batch size; `images` in, `logits` out."""
 
 from __future__ import annotations
 

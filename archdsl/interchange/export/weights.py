@@ -1,4 +1,4 @@
-"""`safetensors`: weights with the spec they belong to; `load` rebuilds the network from such a file alone."""
+"""Writes `safetensors`: weights with the spec they belong to; `load` rebuilds the network from such a file alone."""
 
 from __future__ import annotations
 

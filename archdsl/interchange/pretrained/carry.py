@@ -1,4 +1,4 @@
-"""A state dict of timm's and a compiled network go in; the same tensors by the network's names come out."""
+"""Renames and reshapes the weights of a timm model to those of a compiled network."""
 
 from __future__ import annotations
 

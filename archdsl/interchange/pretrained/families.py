@@ -1,4 +1,4 @@
-"""The families whose weights `load_timm` carries over: timm's names on the left, those of the shipped specs right."""
+"""Lists the families whose weights `load_timm` carries over: timm's names left, those of the shipped specs right."""
 
 from __future__ import annotations
 

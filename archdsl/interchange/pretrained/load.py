@@ -1,4 +1,4 @@
-"""`load_timm`: a compiled spec gets the weights of the published model that it describes."""
+"""Fills a compiled spec with the weights of the published model that it describes (`load_timm`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of timm's models to models, with weights and without."""
+"""Finds the timm model of a name, with its pretrained weights or without any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of a name map: a parameter's name in timm, its name in a compiled spec, and how its tensor is laid out there.
+"""Reads rules of name maps: a parameter's name in timm, its name in a compiled spec, and the layout of its tensor.
 
 A rule is a line `THEIRS -> OURS`. Both name a module or a parameter; what follows the module (`.weight`, `.bias`,
 `.running_mean`) stays. `{b}` stands for a number, which ours may shift: `{b+1}`. `A | B` takes the first that the

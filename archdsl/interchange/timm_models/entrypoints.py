@@ -1,4 +1,4 @@
-"""Names of timm's registry: each spec becomes `archdsl/NAME`, read and compiled when it is created, not before."""
+"""Enters specs into timm's registry as `archdsl/NAME`; each is read and compiled when it is created, not before."""
 
 from __future__ import annotations
 

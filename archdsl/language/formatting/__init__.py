@@ -1,4 +1,4 @@
-"""A `.arch` text in, the same text in canonical form out: the same words and comments, spaced as they should be.
+"""Formats a `.arch` text: the same words and comments, spaced as they should be.
 
 The style, in the spirit of gofmt and black (there are no options):
 

@@ -1,4 +1,4 @@
-"""Lines that belong together get their brackets and their comments into one column."""
+"""Aligns lines that belong together: their brackets and their comments get into one column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces of a statement that know how they look on one line and on several."""
+"""Lays out the pieces of a statement, each of which knows how it looks on one line and on several."""
 
 from __future__ import annotations
 

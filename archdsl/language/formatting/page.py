@@ -1,4 +1,4 @@
-"""The page that statements are written on, line by line, with the comments that end lines."""
+"""Writes the page that statements go to, line by line, with the comments that end lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of values and conditions: what stands between their words."""
+"""Spells values and conditions: decides what stands between their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the tree of a statement to the pieces it is laid out with; comments go along to places where a line can end."""
+"""Turns the tree of a statement into pieces to lay out; comments go along to where a line can end."""
 
 from __future__ import annotations
 

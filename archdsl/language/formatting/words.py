@@ -1,4 +1,4 @@
-"""The words of a text as the grammar reads them, none left out, and the comments and line ends between them."""
+"""Splits a text into all its words as the grammar reads them, and the comments and line ends between them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 import lark
 
-from archdsl.base import resources
+from archdsl.language import tables
 from archdsl.language.brackets import check_text
 
 Tree: TypeAlias = lark.Tree[lark.Token]
 
 _COMMENT = re.compile(r"#[^\n]*")
+_parser = functools.cache(tables.parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,6 @@ def _leaves(tree: Tree) -> Iterator[lark.Token]:
             stack.extend(reversed(top.children))
         else:
             yield top
-
-
-@functools.cache
-def _parser() -> lark.Lark:
-    """The parser of `language.parser`, except that it leaves no word out of the tree."""
-    grammar = (resources.folder("grammars") / "arch.lark").read_text(encoding="utf-8")
-    return lark.Lark(grammar, parser="lalr", maybe_placeholders=False, keep_all_tokens=True)
 
 
 def _space(text: str, start: int, end: int) -> Space | None:
