@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterator
 from enum import Enum
@@ -9,20 +10,15 @@ from typing import Any
 
 import typer
 
-import archdsl.cli.main  # noqa: F401  (its import adds every command to the application)
-from archdsl.cli.app import app
-
-# The order in which a reader meets them; what is new and not named here follows at the end.
-ORDER = (
-    "check", "fmt", "show", "space", "draw", "diff", "compile", "train", "analyze", "compare", "search", "worker",
-    "report", "reproduce", "lsp",
-)  # fmt: skip
+from archdsl.cli.app import COMMANDS, app
 
 
 def commands() -> str:
     """Markdown: a section for every command."""
+    for module in COMMANDS.values():
+        importlib.import_module(f"archdsl.cli.{module}")
     group: Any = typer.main.get_command(app)
-    names = [name for name in ORDER if name in group.commands] + [n for n in group.commands if n not in ORDER]
+    names = [*COMMANDS, *(name for name in group.commands if name not in COMMANDS)]
     return "\n".join(line for name in names for line in _sections(name, group.commands[name])) + "\n"
 
 
