@@ -26,7 +26,6 @@ ORDER = (
     "report", "drawing", "editor", "api", "cli",
 )  # fmt: skip
 AT_THE_ROOT = {"__init__", "__main__", "timm_models"}  # the last is the name that timm's users import and run
-LATE = ("language", "editor")  # whose files may import each other inside functions and for type checkers
 MOST_FLOORS = 10  # rooms that stand on each other, `__main__` among them
 WITHOUT_TORCH = ("ir", "language", "space", "cli", "drawing", "editor")
 TOO = ("errors", "registry", "resources", "files", "colours", "effort")  # of `base`, whose `device` needs it
@@ -97,11 +96,8 @@ def test_the_house_has_few_floors() -> None:
 
 
 def test_modules_are_imported_one_way_only() -> None:
-    """Inside the rooms too: registries are folders whose files import the registry, not the other way round."""
-    known = {module: set(imported(at_import(tree))) - {module} for module, tree in TREES.items()}
-    for module, tree in TREES.items():
-        if module != "archdsl" and room(module) not in LATE:
-            known[module] |= set(imported(ast.walk(tree))) - {module}
+    """Inside the rooms too, and inside functions: a registry's files import the registry, not the other way round."""
+    known = {m: set(imported(ast.walk(tree))) - {m} for m, tree in TREES.items() if m != "archdsl"}
     try:
         TopologicalSorter(known).prepare()
     except CycleError as error:

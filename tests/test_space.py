@@ -39,6 +39,7 @@ def extent(text: str) -> tuple[int, int | None, int | None]:
         ("stage[C*{1|3}]", 2, 2),
         ("stage[C*({1..3}*2)]", 3, 3),
         ("stage[{C|M}*{1..3}]", 2 + 4 + 8, 14),
+        ("stage[{C|M}*({1|3}/2*2)]", 2 + 8, 10),
         ("stage[({C|M} {C|M})*{0..2} C]", 1 + 4 + 16, 21),
         ("let N = {1..3} stage[C*N M*N]", 3, 3),
         ("let N = {1..3} stage[{C*N|M} M*N]", 6, 6),

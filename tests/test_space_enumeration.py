@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archdsl import ir, space
 from archdsl.interchange.arch_text import write
-from archdsl.ir.arguments import calculate
+from archdsl.ir.values import calculate
 from archdsl.language import parse
 from archdsl.network import Architecture
 

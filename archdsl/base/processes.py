@@ -1,4 +1,4 @@
-"""Starts worker processes that run nothing of the current folder and never hear Ctrl-C."""
+"""Starts processes that run nothing of the current folder, and workers that never hear Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ def start(process: BaseProcess) -> None:
     Python starts it with `-c`, which puts the current folder before all others: a `pickle.py` lying there would run
     in place of the library's. Once it is up, it looks for modules where this process does.
     """
-    with uninterrupted(), _safe_path(), _unheard():
+    with uninterrupted(), _on_safe_path(), _unheard():
         process.start()
 
 
+def safe_path() -> dict[str, str]:
+    """What the environment of a child process says, so that it imports nothing from the folder it is started in.
+
+    That folder may be a stranger's: an editor starts its server in the one that is open.
+    """
+    places = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # what is relative, or empty, means that folder too
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(os.path.isabs, places))}
+
+
 @contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
+def _on_safe_path() -> Iterator[None]:
     """What is started in here finds no modules in the current folder, whatever this process has inherited."""
-    places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(place)]
-    wanted = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(places)}
+    wanted = safe_path()
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from archdsl.base.errors import Diagnostic, Span
+from archdsl.base.processes import safe_path
 
 LONGEST = 20.0  # seconds; a space that takes longer is left to the command line
 
@@ -20,7 +21,7 @@ async def check(text: str, longest: float = LONGEST) -> tuple[Diagnostic, ...] |
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "archdsl", "check", "-", "--json"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=safe_environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | safe_path(),
     )  # fmt: skip
     try:
         # In a thread: the processes of asyncio complain when the loop ends before they do.
@@ -30,17 +31,6 @@ async def check(text: str, longest: float = LONGEST) -> tuple[Diagnostic, ...] |
     finally:
         process.kill()
     return _mistakes(out)
-
-
-def safe_environment() -> dict[str, str]:
-    """The environment for a child process that imports nothing from the folder it happens to be started in.
-
-    An editor starts the server in the folder that is open, which may be a stranger's.
-    """
-    safe = os.environ | {"PYTHONSAFEPATH": "1"}
-    if path := safe.pop("PYTHONPATH", ""):  # what is relative, or empty, means that folder too
-        safe["PYTHONPATH"] = os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
-    return {name: value for name, value in safe.items() if name != "PYTHONPATH" or value}
 
 
 def _mistakes(out: bytes) -> tuple[Diagnostic, ...] | None:

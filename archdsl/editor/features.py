@@ -14,7 +14,7 @@ from archdsl.editor.hover import hover, token_at
 from archdsl.editor.names import Definition
 from archdsl.editor.positions import Stretch
 from archdsl.editor.renaming import rename, renameable
-from archdsl.editor.server import answers, server
+from archdsl.editor.requests import answers, server
 
 
 def offset(document: Document, params: Any) -> int:

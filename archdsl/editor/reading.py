@@ -12,7 +12,7 @@ from archdsl.base.errors import Span, SpecError
 from archdsl.language import syntax
 from archdsl.language.brackets import check_text
 from archdsl.language.parser import Reading, read
-from archdsl.language.syntax_errors import STATEMENT_START
+from archdsl.language.statements import STATEMENT_START
 
 _NOTHING = re.compile(r"(?:\s|#[^\n]*)*\Z")
 _CHARACTER = re.compile(r"[^\n]")

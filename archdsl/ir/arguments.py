@@ -1,4 +1,4 @@
-"""Checks values of arguments against the fields of blocks, writes them as the language does, calculates with them."""
+"""Checks values of arguments against the fields of blocks, and writes them as the language does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from typing import Any
 
 from archdsl.base.errors import did_you_mean
 from archdsl.ir import Scalar
-
-LARGEST = 10**18
 
 
 @functools.lru_cache(maxsize=4096)
@@ -111,47 +109,3 @@ def _wanted(annotation: Any) -> str:
     return {int: "an integer", float: "a number", bool: "true or false", type(None): "none", str: "a name"}.get(
         annotation, str(annotation)
     )
-
-
-def calculate(op: str, left: float, right: float) -> int | float:
-    """`left op right`; a whole number is an integer, so that `width/2` and `width*0.5` are widths.
-
-    Raises:
-        ZeroDivisionError, OverflowError: there is no such number, or no room for it.
-
-    >>> calculate("/", 64, 2), calculate("/", 1, 2), calculate("*", 64, 0.5), calculate("//", 7.5, 1)
-    (32, 0.5, 32, 7)
-    """
-    match op:
-        case "+":
-            result = left + right
-        case "-":
-            result = left - right
-        case "*":
-            result = left * right
-        case "//":
-            result = left // right
-        case _:
-            result = (
-                left // right
-                if isinstance(left, int) and isinstance(right, int) and left % right == 0
-                else left / right
-            )
-    return int(result) if isinstance(result, float) and result.is_integer() and abs(result) < LARGEST else result
-
-
-def bounded(op: str, left: float, right: float) -> int | float:
-    """`calculate`, but no further than 10^18: repeated squaring makes numbers that fill the memory.
-
-    Raises:
-        ArithmeticError: with a message in plain words.
-    """
-    try:
-        result = calculate(op, left, right)
-    except ZeroDivisionError:
-        raise ArithmeticError("division by zero") from None
-    except OverflowError:
-        raise ArithmeticError("the result is too large") from None
-    if not abs(result) <= LARGEST:
-        raise ArithmeticError("the result is too large")
-    return result

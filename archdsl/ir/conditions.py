@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeAlias
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic
-from archdsl.ir.arguments import calculate
 from archdsl.ir.measures import MEASURES, is_counted
+from archdsl.ir.values import calculate
 
 LATENCY = "latency_ms"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from archdsl.base.errors import Diagnostic, Span, SpecError
-from archdsl.language.syntax_errors import STATEMENT_START
+from archdsl.language.statements import STATEMENT_START
 
 MAX_CHARACTERS = 100_000
 MAX_WORD = 200

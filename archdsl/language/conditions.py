@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 from archdsl import ir
 from archdsl.base.errors import Span, did_you_mean
-from archdsl.ir.arguments import bounded
 from archdsl.ir.measures import measure_names
 from archdsl.language import syntax
-from archdsl.language.values import Mistake, Scope, lower_value
+from archdsl.language.values import Mistake, Scope, calculated, lower_value
 
 
 def _known() -> str:
@@ -54,10 +53,7 @@ def _total(value: syntax.Value, scope: Scope, blocks: Collection[str], stages: i
             with scope.deeper(span):
                 a, b = _total(left, scope, blocks, stages), _total(right, scope, blocks, stages)
             if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-                try:
-                    return bounded(op, a, b)
-                except ArithmeticError as error:
-                    raise Mistake(f"this cannot be calculated: {error}", span) from None
+                return calculated(op, a, b, span)
             return ir.Combine(op=op, left=a, right=b, at=span)
         case syntax.Negate(op, inner, span):
             with scope.deeper(span):

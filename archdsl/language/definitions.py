@@ -7,8 +7,7 @@ from archdsl.base.errors import Span
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.kinds import FROM_STAGE, Composite
 from archdsl.language import syntax
-from archdsl.language.calls import Context, check_type
-from archdsl.language.sequences import lower_items
+from archdsl.language.calls import check_type
 from archdsl.language.state import State
 from archdsl.language.values import RESERVED, Mistake, lower_value
 
@@ -78,7 +77,7 @@ def _content(state: State, statement: syntax.Statement, path: str) -> tuple[ir.I
     used = {parameter.name: False for parameter in statement.parameters}
     before, state.scope.parameters = state.scope.parameters, used
     try:
-        items = lower_items(state, statement.items or (), Context((), path, inside=True))
+        items = state.lower_content(state, statement.items or (), path)
     finally:
         state.scope.parameters = before
     return items, used

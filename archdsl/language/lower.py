@@ -27,7 +27,7 @@ from archdsl.language.calls import (
 from archdsl.language.conditions import lower_condition
 from archdsl.language.definitions import check_names, define_block
 from archdsl.language.parser import Reading
-from archdsl.language.sequences import block_class, lower_block, lower_items
+from archdsl.language.sequences import block_class, lower_block, lower_content, lower_items
 from archdsl.language.state import State
 from archdsl.language.statements import IN_ORDER, ONCE, STATEMENTS
 from archdsl.language.values import RESERVED, Mistake, Scope, TooMuch, let_path, let_value, lower_value
@@ -44,7 +44,7 @@ def lower(reading: Reading, text: str, path: str) -> ir.Spec:
     Raises:
         SpecError: with every mistake found; where the syntax is broken, those in what could be read, too.
     """
-    state = State(Scope({}), prelude.definition, prelude.names(), prelude.letters(), text)
+    state = State(Scope({}), prelude.definition, lower_content, prelude.names(), prelude.letters(), text)
     try:
         spec = _Lowering(reading.statements, state, reading.lost).spec()
     except TooMuch as error:

@@ -15,7 +15,8 @@ from lark.exceptions import UnexpectedInput
 from archdsl.base.errors import Diagnostic, SpecError
 from archdsl.language import syntax, tables
 from archdsl.language.brackets import bracket_mistakes, check_text
-from archdsl.language.syntax_errors import STATEMENT_START, explain
+from archdsl.language.statements import STATEMENT_START
+from archdsl.language.syntax_errors import explain
 from archdsl.language.tree import OddNumber, building
 
 TOO_LONG_CHAIN = "a chain of operators is too long to read"

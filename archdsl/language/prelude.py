@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from archdsl import ir
-from archdsl.base import resources
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import define
 from archdsl.blocks.composites.kinds import Kind
-from archdsl.language import syntax
+from archdsl.language import prelude_text, syntax
+from archdsl.language.definitions import define_block
 from archdsl.language.parser import parse_syntax
+from archdsl.language.prelude_text import names, parameters
+from archdsl.language.sequences import lower_content
+from archdsl.language.state import State
 from archdsl.language.values import Scope, lower_value
 
-_LET = re.compile(r"^let .*", re.M)
-_BLOCK = re.compile(r"^block +([A-Za-z_]\w*)", re.M)
-
-
-def names() -> tuple[str, ...]:
-    """The blocks that the prelude defines."""
-    return tuple(_texts())
-
-
-@functools.cache
-def _text() -> str:
-    return (resources.folder("grammars") / "prelude.arch").read_text(encoding="utf-8")
-
-
-@functools.cache
-def _texts() -> dict[str, str]:
-    """The text of each block with the comment above it; reading the whole prelude would cost every start."""
-    pieces = re.split(r"\n\n+(?=#|block)", _text())
-    return {found.group(1): piece for piece in pieces if (found := _BLOCK.search(piece))}
+__all__ = ["blocks", "definition", "letters", "names", "parameters"]
 
 
 @functools.cache
 def letters() -> dict[str, ir.Letter]:
     """What the lets of the prelude stand for (`C`, `M`, `T`), each one block; a file may redefine them."""
     found: dict[str, ir.Letter] = {}
-    for statement in parse_syntax("\n".join(_LET.findall(_text())), "prelude.arch"):
+    for statement in parse_syntax(prelude_text.lets(), prelude_text.PATH):
         match statement:
             case syntax.Statement(name=str(name), items=(syntax.BlockCall(kind, arguments),)):
                 given = {a.name: lower_value(a.value, Scope({}), "") for a in arguments}
@@ -54,24 +38,15 @@ def blocks() -> dict[str, Kind]:
 
 
 @functools.cache
-def parameters(name: str) -> tuple[str, ...]:
-    """What a block of the prelude takes."""
-    signature = _BLOCK.split(_texts()[name])[2].partition(")")[0].lstrip("(")
-    return tuple(part.partition("=")[0].strip() for part in signature.split(",") if part.strip())
-
-
-@functools.cache
 def definition(name: str) -> ir.BlockDefinition:
     """The definition of a block of the prelude; it speaks of no place in the reader's file."""
-    from archdsl.language.definitions import define_block
-    from archdsl.language.state import State
 
     def others(other: str) -> ir.BlockDefinition:
         raise KeyError(other)  # blocks of the prelude are made of primitives
 
-    text = _texts()[name]
-    (statement,) = parse_syntax(text, "prelude.arch")
-    state = State(Scope({}, {name: statement}), others, text=text)
+    text = prelude_text.block(name)
+    (statement,) = parse_syntax(text, prelude_text.PATH)
+    state = State(Scope({}, {name: statement}), others, lower_content, text=text)
     define_block(state, name, None)
     if state.mistakes:
         raise ValueError(f"the prelude is mistaken: {state.mistakes[0]}")

@@ -13,6 +13,7 @@ from archdsl.blocks.structures import STRUCTURES
 from archdsl.ir.arguments import say
 from archdsl.language import syntax
 from archdsl.language.calls import STAGE_ONLY, Context, Given, check_type, equals_default, merge, read_arguments
+from archdsl.language.definitions import content_at, define_block, holes_of_defaults
 from archdsl.language.state import Plain, State
 from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import Mistake, let_path, lower_value
@@ -32,6 +33,11 @@ def lower_items(state: State, items: tuple[syntax.Item, ...], context: Context) 
             for lowered in _item(state, item, context, lambda: _place(context, len(out) + 1, alone)):
                 out.append(lowered)  # noqa: PERF402  (the next place depends on how many there are)
     return tuple(out)
+
+
+def lower_content(state: State, items: tuple[syntax.Item, ...], path: str) -> ir.Items:
+    """Lower what a `block` is made of, where only its own parameters reach in."""
+    return lower_items(state, items, Context((), path, inside=True))
 
 
 def lower_block(
@@ -76,8 +82,6 @@ def lower_block(
             values[name] = given.value
     items: ir.Items | None = None
     if kind in state.scope.blocks:
-        from archdsl.language.definitions import content_at, holes_of_defaults
-
         values |= holes_of_defaults(state, kind, set(found), place)
         items = content_at(state, kind, place)
     return ir.BlockSpec(
@@ -93,9 +97,7 @@ def block_class(state: State, kind: str, span: Span | None) -> Kind:
     Raises:
         Mistake: it is defined by itself.
     """
-    if kind in state.scope.blocks:  # blocks are made of blocks: the two files need each other
-        from archdsl.language.definitions import define_block
-
+    if kind in state.scope.blocks:
         return define_block(state, kind, span)
     if kind in state.kinds:
         return state.kinds[kind]

@@ -12,6 +12,7 @@ from archdsl.base.errors import Diagnostic, Span
 from archdsl.blocks import BLOCKS
 from archdsl.blocks.composites.definition import define
 from archdsl.blocks.composites.kinds import Composite
+from archdsl.language import syntax
 from archdsl.language.values import Mistake, Scope, TooMuch, pattern, possible
 
 MAX_BLOCKS = 10_000
@@ -46,11 +47,14 @@ class State:
         constants: what values with holes can become, by their pattern.
         misfits: by block, argument and pattern, why such a value does not fit, None where it does.
         prelude: gives the definition of a block that the prelude has; raises KeyError for others.
+        lower_content: lowers the items of a definition, by where it stands; sequences bring definitions into use and
+            definitions hold sequences, so the one is handed to the other.
         prelude_letters: its lets, each of which names one block.
     """
 
     scope: Scope
     prelude: Callable[[str], ir.BlockDefinition]
+    lower_content: Callable[[State, tuple[syntax.Item, ...], str], ir.Items]
     prelude_names: tuple[str, ...] = ()
     prelude_letters: Mapping[str, ir.Letter] = field(default_factory=dict)
     text: str = ""

@@ -5,6 +5,7 @@ What a statement looks like, the grammar says; what it means, `lower` does.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, TypeAlias
 
 # What follows a keyword: a name, a value, blocks, a condition, or arguments in parentheses.
@@ -70,3 +71,6 @@ STATEMENTS: dict[str, Kind] = {
 }  # fmt: skip
 ONCE = tuple(keyword for keyword, kind in STATEMENTS.items() if not kind.often)
 IN_ORDER = ("stem", "stage", "head")  # the others may stand anywhere
+
+# Where a statement begins, at the start of a line; `stage=2` among arguments is none.
+STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?!\s*=))", re.MULTILINE)

@@ -10,10 +10,8 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, Span, did_you_mean
 from archdsl.blocks import BLOCKS
+from archdsl.language import prelude_text
 from archdsl.language.statements import STATEMENTS
-
-# Where a statement begins, at the start of a line; `stage=2` among arguments is none.
-STATEMENT_START = re.compile(rf"^[ \t]*((?:{'|'.join(STATEMENTS)})\b(?!\s*=))", re.MULTILINE)
 
 _SHOWN = {
     "OPEN_CALL": "'('", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'", "LBRACE": "'{'", "RBRACE": "'}'",
@@ -115,9 +113,7 @@ def _last_token(error: UnexpectedToken) -> Token | None:
 def _statement_help(word: str, follows: str) -> str:
     if follows == "=":
         return f"a name is given with: let {word} = …"
-    from archdsl.language import prelude  # which is parsed by what needs these messages
-
-    if word in (*BLOCKS, *prelude.names(), *prelude.letters(), *ir.STRUCTURES):
+    if word in (*BLOCKS, *prelude_text.names(), *prelude_text.letters(), *ir.STRUCTURES):
         return "blocks stand in a stage: stage(64)[C C M]"
     return did_you_mean(word, STATEMENTS) or f"statements are: {', '.join(STATEMENTS)}"
 

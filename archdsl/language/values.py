@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, Span
-from archdsl.ir.arguments import bounded
+from archdsl.ir.decisions import options
+from archdsl.ir.values import bounded, evaluate
 from archdsl.ir.wording import write_value
 from archdsl.language import syntax
 
@@ -199,11 +200,20 @@ def _fold(op: str, left: ir.Value, right: ir.Value, span: Span) -> ir.Value:
         if isinstance(side, (bool, str)) or side is None:
             raise Mistake(f"'{op}' needs numbers", span)
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        try:
-            return bounded(op, left, right)
-        except ArithmeticError as error:
-            raise Mistake(f"this cannot be calculated: {error}", span) from None
+        return calculated(op, left, right, span)
     return ir.Arithmetic(op=op, left=left, right=right, at=span)
+
+
+def calculated(op: str, left: float, right: float, span: Span) -> int | float:
+    """A constant that stands in the text as arithmetic.
+
+    Raises:
+        Mistake: there is no such number.
+    """
+    try:
+        return bounded(op, left, right)
+    except ArithmeticError as error:
+        raise Mistake(f"this cannot be calculated: {error}", span) from None
 
 
 def _range(
@@ -243,46 +253,55 @@ def possible(value: ir.Value) -> tuple[list[ir.Scalar], int]:
     Of a real hole the ends are taken. What depends on a variable is left out; so is everything when there is too much
     of it.
     """
-    count = 0
     found: dict[tuple[type, ir.Scalar], ir.Scalar] = {}
-    for count, (constant, _) in enumerate(_outcomes(value, {}), start=1):
-        if count > MAX_OPTIONS:
-            return [], count
+    ways = _Ways()
+    for count in range(1, MAX_OPTIONS + 1):
+        constant = evaluate(value, ways.decide, _unknown, _unknown)
         if constant is not _UNKNOWN:
             found.setdefault((type(constant), constant), constant)
-    return list(found.values()), count
+        if not ways.turn():
+            return list(found.values()), count
+    return [], MAX_OPTIONS + 1
 
 
 _UNKNOWN = "?"  # no name of the language is written like this
-_Outcomes = Iterator[tuple[ir.Scalar, dict[str, int]]]
 
 
-def _outcomes(value: ir.Value, decided: dict[str, int]) -> _Outcomes:
-    """Each way to decide the holes of a value: the constant it becomes, and what was decided."""
-    match value:
-        case ir.Pick() | ir.IntRange():
-            options = value.options if isinstance(value, ir.Pick) else range(value.low, value.high + 1, value.step)
-            taken = decided.get(value.name)
-            for index in range(len(options)) if taken is None else (taken,):
-                yield from _outcomes(options[index], {**decided, value.name: index})
-        case ir.Arithmetic():
-            for left, before in _outcomes(value.left, decided):
-                for right, after in _outcomes(value.right, before):
-                    yield _calculated(value.op, left, right), after
-        case ir.FloatRange():  # its ends tell: what is calculated from it lies between what comes of them
-            taken = decided.get(value.name)
-            for index in (0, 1) if taken is None else (taken,):
-                yield (value.low, value.high)[index], {**decided, value.name: index}
-        case ir.Variable():
-            yield _UNKNOWN, decided
-        case _:
-            yield value, decided
-
-
-def _calculated(op: str, left: ir.Scalar, right: ir.Scalar) -> ir.Scalar:
-    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        try:
-            return bounded(op, left, right)
-        except ArithmeticError:
-            return _UNKNOWN
+def _unknown(*_: object) -> ir.Scalar:
     return _UNKNOWN
+
+
+class _Ways:
+    """Decides the holes of one value in all ways, one after the other; the hole that is met last turns fastest.
+
+    Attributes:
+        choices: which way is taken, for the holes in the order in which they are met.
+        ends: how many ways there are, for each that was met.
+        met: the place of each among them, by name: a hole that stands twice is decided once.
+    """
+
+    def __init__(self) -> None:
+        self.choices: list[int] = []
+        self.ends: list[int] = []
+        self.met: dict[str, int] = {}
+
+    def decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange) -> float:
+        place = self.met.setdefault(hole.name, len(self.met))
+        if place == len(self.ends):
+            self.ends.append(2 if isinstance(hole, ir.FloatRange) else options(hole))
+            if place == len(self.choices):
+                self.choices.append(0)
+        choice = self.choices[place]
+        if isinstance(hole, ir.FloatRange):  # its ends tell: what is calculated from it lies between what comes of them
+            return (hole.low, hole.high)[choice]
+        return hole.low + choice * hole.step if isinstance(hole, ir.IntRange) else choice
+
+    def turn(self) -> bool:
+        """Go on to the next way; False when that was the last."""
+        while self.choices and self.choices[-1] + 1 == self.ends[len(self.choices) - 1]:
+            self.choices.pop()
+        if self.choices:
+            self.choices[-1] += 1
+        self.ends.clear()
+        self.met.clear()
+        return bool(self.choices)

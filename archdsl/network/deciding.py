@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.base.errors import Diagnostic, Span
 from archdsl.blocks.composites.kinds import Same, typed
 from archdsl.blocks.shapes import Shape
-from archdsl.ir.arguments import bounded, show
+from archdsl.ir.arguments import show
+from archdsl.ir.values import evaluate
 from archdsl.ir.wording import option_labels
 
 DECIDING = 5  # steps of `effort` for a hole
@@ -91,23 +92,7 @@ class Deciding:
         """
         if not isinstance(value, ir.Node):
             return value
-        match value:
-            case ir.Pick():
-                return self.value(value.options[self.decide(value)])
-            case ir.IntRange() | ir.FloatRange():
-                decided: int | float = self.decide(value)
-                return decided
-            case ir.Variable():
-                return self._variable(value)
-            case ir.Arithmetic():
-                left, right = self.value(value.left), self.value(value.right)
-                if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
-                    raise Misfit(Diagnostic(f"'{value.op}' needs numbers", value.at))
-                try:
-                    return bounded(value.op, left, right)
-                except ArithmeticError as error:
-                    raise Misfit(Diagnostic(f"this cannot be calculated: {error}", value.at)) from None
-        raise TypeError(f"not a value: {value!r}")
+        return evaluate(value, self.decide, self._variable, _no_number)
 
     def _variable(self, variable: ir.Variable) -> int:
         known = {"width": self.width, "in": self.shape.channels, "classes": self.spec.classes}
@@ -153,31 +138,36 @@ class Deciding:
                 case ir.ChoiceSpec():
                     found += self.filled(item.options[self.decide(item)])
                 case ir.RepeatSpec():
-                    times = self._filled_value(item.times)
+                    times = evaluate(item.times, self.decide, _kept, _kept_open)
                     if type(times) is not int:
                         raise TypeError(f"not a count: {times!r}")
                     for copy in item.taken(times):
                         found += self.filled(copy)
                 case ir.BlockSpec():
-                    arguments = {name: self._filled_value(value) for name, value in item.arguments.items()}
+                    arguments = {
+                        name: evaluate(value, self.decide, _kept, _kept_open) for name, value in item.arguments.items()
+                    }
                     inner = None if item.items is None else self.filled(item.items)
                     found.append(_closed(Same(item), typed(arguments), Same(inner)))
         together: ir.Items = _together(tuple(map(Same, found)))
         return together
 
-    def _filled_value(self, value: ir.Value) -> ir.Value:
-        match value:
-            case ir.Pick():
-                return self._filled_value(value.options[self.decide(value)])
-            case ir.IntRange():
-                decided: int = self.decide(value)
-                return decided
-            case ir.Arithmetic():
-                left, right = self._filled_value(value.left), self._filled_value(value.right)
-                if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-                    return self.value(value)
-                return value.model_copy(update={"left": left, "right": right})
-        return value
+
+def _no_number(value: ir.Arithmetic, left: ir.Value, right: ir.Value, error: ArithmeticError | None) -> NoReturn:
+    said = f"this cannot be calculated: {error}" if error else f"'{value.op}' needs numbers"
+    raise Misfit(Diagnostic(said, value.at)) from None
+
+
+def _kept(name: ir.Variable) -> ir.Expression:
+    """A name in a block, which is known where the block is expanded."""
+    return name
+
+
+def _kept_open(value: ir.Arithmetic, left: ir.Value, right: ir.Value, error: ArithmeticError | None) -> ir.Expression:
+    """Arithmetic with such a name in it."""
+    if error:
+        _no_number(value, left, right, error)
+    return value.model_copy(update={"left": left, "right": right})
 
 
 MOST_KEPT = 65_536  # items and sequences of them

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from archdsl import ir
 from archdsl.base.errors import Diagnostic, Span, SpecError
-from archdsl.ir.arguments import calculate
 from archdsl.ir.decisions import Hole, options
+from archdsl.ir.values import evaluate
 
 # What is decided so far among the holes that have to be remembered, and in how many ways one got there.
 _States: TypeAlias = dict[tuple[tuple[str, int], ...], int]
@@ -176,18 +176,14 @@ def _alternatives(hole: Hole) -> tuple[Any, ...]:
 
 
 def _times(value: ir.Value, decided: dict[str, int]) -> int:
-    """A repeat count, its holes being decided."""
-    match value:
-        case ir.Pick():
-            return _times(value.options[decided[value.name]], decided)
-        case ir.IntRange():
-            return value.low + decided[value.name] * value.step
-        case ir.Arithmetic():
-            try:
-                return int(calculate(value.op, _times(value.left, decided), _times(value.right, decided)))
-            except ArithmeticError:  # no filling with this count fits together
-                return 0
-    return int(value) if isinstance(value, (int, float)) else 0
+    """A repeat count, its holes being decided; 0 for one that is no number, with which no filling fits together."""
+
+    def decide(hole: ir.Pick | ir.IntRange | ir.FloatRange) -> int:
+        index = decided[hole.name]
+        return hole.low + index * hole.step if isinstance(hole, ir.IntRange) else index
+
+    times = evaluate(value, decide, lambda name: 0, lambda *wrong: 0)
+    return int(times) if isinstance(times, (int, float)) else 0
 
 
 def _sum(many: Iterable[_States]) -> _States:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from archdsl import ir
 from archdsl.base.errors import Span
 from archdsl.blocks.composites.kinds import FROM_OUTSIDE, FROM_STAGE, Kind
 from archdsl.blocks.shapes import ShapeError, divisors_near
-from archdsl.ir.arguments import bounded, misfit, say
+from archdsl.ir.arguments import misfit, say
+from archdsl.ir.values import evaluate, is_number
 from archdsl.ir.wording import write_value
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -44,22 +45,13 @@ class Bindings:
         >>> Bindings({"in": 64}, frozenset()).value(ir.Arithmetic(op="/", left=ir.Variable(name="in"), right=2))
         32
         """
-        match value:
-            case ir.Variable(name=name, at=at):
-                if name not in self.names:
-                    raise ShapeError(f"'{name}' is not known here", None, _unknown_help(name), at)
-                return self.names[name]
-            case ir.Arithmetic(op=op, at=at):
-                left, right = self.value(value.left), self.value(value.right)
-                if not (_is_number(left) and _is_number(right)):
-                    raise ShapeError(f"'{op}' needs numbers, not {say(left)} and {say(right)}", None, None, at)
-                try:
-                    return bounded(op, left, right)  # type: ignore[arg-type]
-                except ArithmeticError as error:
-                    raise ShapeError(f"this cannot be calculated: {error}", None, None, at) from None
-            case ir.Node():
-                raise TypeError(f"a hole is left: {value!r}")
-        return value
+        return evaluate(value, _undecided, self._named, _no_number)
+
+    def _named(self, variable: ir.Variable) -> ir.Scalar:
+        if variable.name not in self.names:
+            help = "the width of a stage; stem and head have none" if variable.name == "width" else None
+            raise ShapeError(f"'{variable.name}' is not known here", None, help, variable.at)
+        return self.names[variable.name]
 
     def holds(self, test: ir.IfSpec) -> bool:
         """Whether what an `if` asks for is so.
@@ -70,7 +62,7 @@ class Bindings:
         left, right = self.value(test.left), self.value(test.right)
         if test.op in ("==", "!="):
             return _COMPARE[test.op](left, right)
-        if not (_is_number(left) and _is_number(right)):
+        if not (is_number(left) and is_number(right)):
             raise ShapeError(f"'{test.op}' compares numbers, not {say(left)} and {say(right)}", None, None, test.at)
         return _COMPARE[test.op](left, right)
 
@@ -123,9 +115,10 @@ class Bindings:
         return ShapeError(error.message, None, error.help, span)
 
 
-def _is_number(value: ir.Scalar) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _undecided(hole: ir.Node) -> NoReturn:
+    raise TypeError(f"a hole is left: {hole!r}")
 
 
-def _unknown_help(name: str) -> str | None:
-    return "the width of a stage; stem and head have none" if name == "width" else None
+def _no_number(value: ir.Arithmetic, left: ir.Scalar, right: ir.Scalar, error: ArithmeticError | None) -> NoReturn:
+    needs = f"'{value.op}' needs numbers, not {say(left)} and {say(right)}"
+    raise ShapeError(f"this cannot be calculated: {error}" if error else needs, None, None, value.at) from None
