@@ -19,6 +19,7 @@ import archdsl
 from archdsl.base.registry import Registry
 from archdsl.data import DATASETS
 from archdsl.interchange.export import FORMATS
+from archdsl.ir.measures import MEASURES
 from archdsl.study.samplers import SAMPLERS
 
 PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -70,3 +71,11 @@ def test_a_data_set(archdsl: Command, spec: Any, tmp_path: Path):
     refused = archdsl("train", spec(text), "--data", name)
     assert refused.code == 1
     assert "unknown data set" in refused.err
+
+
+def test_a_measure(archdsl: Command, spec: Any):
+    text = "stage(16)[{C|M}*3] require %s <= 4 and %s >= 1"
+    with added("measure", MEASURES) as name:
+        found = archdsl("space", spec(text % (name, name)), "--json").json
+        assert (found["size"], found["feasible"]) == (8, 3)  # one MSA of four heads
+        assert archdsl("check", spec("stage(16)[C M] require head <= 4")).err.count(f"did you mean '{name}'?") == 1

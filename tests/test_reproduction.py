@@ -19,17 +19,14 @@ from archdsl.analyses.noise import NoiseResult
 from archdsl.analyses.results.fourier import FourierResult, UnitCurve
 from archdsl.analyses.results.hessian import HessianResult
 from archdsl.api.reproduction import reproduce
-from archdsl.api.reproduction.claims import claims, judge, judged
-from archdsl.api.reproduction.evidence import Record, Records, end_against_middle, kept_at_high_frequencies
-from archdsl.api.reproduction.folder import Folder
-from archdsl.api.reproduction.plan import Plan, trainings
-from archdsl.api.reproduction.pooling import pooled
-from archdsl.api.reproduction.scale import FULL, NETWORKS, QUICK, SMALL, warmed_up
-from archdsl.api.reproduction.training import carry_out, job, kept_epochs, subset
+from archdsl.api.reproduction.claims import CLAIMS, judge, judged
+from archdsl.api.reproduction.plan import FULL, NETWORKS, QUICK, SMALL, Plan, Scale, Training, trainings
+from archdsl.api.reproduction.records import Record, Records, end_against_middle, kept_at_high_frequencies, pooled
+from archdsl.api.reproduction.training import carry_out, subset
 from archdsl.base.errors import StudyError, UsageError
 from archdsl.base.statistics import mean_interval
 from archdsl.cli.main import run
-from archdsl.data import load
+from archdsl.data import Dataset, load
 
 # ---------------------------------------------------------------- the rule
 
@@ -77,9 +74,10 @@ def test_networks_are_matched_by_parameters(scale: Any) -> None:
     if scale is FULL:
         images = torch.zeros(20, 3, 32, 32, dtype=torch.uint8)
         data = replace(data, train=replace(data.train, images=images, labels=torch.arange(20) % 10))
-    sizes = {name: scale.network(name, data).params for name in NETWORKS}
+    networks = scale.fitted(data)
+    sizes = {name: networks[name].params for name in NETWORKS}
     assert max(sizes.values()) / min(sizes.values()) < 1.05, sizes
-    layouts = {name: scale.network(name, data).layout for name in ("resnet", "alternet", "alternet_front")}
+    layouts = {name: networks[name].layout for name in ("resnet", "alternet", "alternet_front")}
     kinds = [sum(stage.count("M") for stage in layouts[name]) for name in layouts]
     assert kinds == [0, 2, 2]
     assert [stage[-1] for stage in layouts["alternet"][1:]] == ["M", "M"]
@@ -99,17 +97,25 @@ def test_shares_of_the_data_are_stratified_and_seeded() -> None:
     assert (one.mean, one.std) == (data.mean, data.std)
 
 
+def planned(scale: Scale, data: Dataset, folder: Path) -> list[Training]:
+    return trainings(scale, scale.fitted(data), folder)
+
+
+def plan(scale: Scale, data: Dataset) -> Plan:
+    return Plan.of(scale, data, scale.fitted(data))
+
+
 def test_the_plan_trains_what_the_claims_compare() -> None:
-    found = trainings(SMALL, load("fashion"))
+    found = planned(SMALL, load("fashion"), Path("run"))
     assert len(found) == SMALL.seeds * 13 == len({training.name for training in found})
     per_share = {t.share: t.recipe.epochs for t in found}
     assert per_share == {1.0: 12, 0.5: 17, 0.25: 24, 0.1: 38}
     vit = next(t for t in found if t.network == "vit" and t.share == 1)
-    assert kept_epochs(vit) == list(range(1, 13))
-    assert warmed_up(vit.recipe) == 2
+    assert vit.kept_epochs == list(range(1, 13))
+    assert vit.warmed_up == 2
     long = replace(vit, recipe=vit.recipe.model_copy(update={"epochs": 300}))
-    assert len(kept_epochs(long)) <= 17
-    assert {warmed_up(long.recipe), 300} <= set(kept_epochs(long))
+    assert len(long.kept_epochs) <= 17
+    assert {long.warmed_up, 300} <= set(long.kept_epochs)
 
 
 # ---------------------------------------------------------------- claims on made-up records
@@ -140,7 +146,7 @@ def record(network: str, seed: int, share: float = 1.0, accuracy: float = 0.5, *
 
 
 def verdict_of(name: str, contents: list[dict[str, Any]]) -> dict[str, Any]:
-    (claim,) = [claim for claim in claims((0.5,), 0.1) if claim.name == name]
+    (claim,) = [claim for claim in CLAIMS if claim.name == name]
     return judged(claim, Records(contents))
 
 
@@ -268,18 +274,19 @@ def without_times(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_snapshots_lost_between_two_writes_are_made_again(tiny: str, tmp_path: Path) -> None:
     data = load(tiny)
-    (training,) = [t for t in trainings(QUICK, data) if t.network == "vit_gap"]
-    task = job(training, Folder(tmp_path, Plan.of(replace(QUICK, batches=1, size=4), data)))
-    first = carry_out(task, data, torch.device("cpu"))
+    scale = QUICK.model_copy(update={"batches": 1, "size": 4})
+    plan(scale, data).claim(tmp_path)
+    (training,) = [t for t in planned(scale, data, tmp_path) if t.network == "vit_gap"]
+    first = carry_out(training, data, torch.device("cpu"))
     # A checkpoint of the finished training, and no weights of its epoch.
     from archdsl.training.experiment import seeded
     from archdsl.training.loop import train
 
     train(
-        seeded(training.architecture, 0), data, training.recipe, seed=0, checkpoint=task.checkpoint,
+        seeded(training.architecture, 0), data, training.recipe, seed=0, checkpoint=training.state,
         metadata={"reproduce": training.name},
     )  # fmt: skip
-    again = carry_out(task, data, torch.device("cpu"))
+    again = carry_out(training, data, torch.device("cpu"))
     assert without_times(again) == without_times(first)
 
 
@@ -311,7 +318,7 @@ def test_bad_folders_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "Traceback" not in capsys.readouterr().err
     (tmp_path / "plan.json").write_text("[]")
     with pytest.raises(StudyError, match="no plan of a reproduction"):
-        Folder(tmp_path, Plan.of(QUICK, load("fashion")))
+        plan(QUICK, load("fashion")).claim(tmp_path)
     with pytest.raises(UsageError):
         reproduce(seeds=0)
 
@@ -325,11 +332,11 @@ def test_the_full_networks_train_on_colour_images(network: str, tmp_path: Path) 
     labels = np.arange(24) % 2
     np.savez(tmp_path / "c.npz", x_train=images, y_train=labels, x_test=images[:4], y_test=labels[:4])
     data = load(f"npz:{tmp_path / 'c.npz'}")
-    scale = replace(FULL, batches=1, size=2).with_(seeds=1, epochs=1)
-    folder = Folder(tmp_path / "run", Plan.of(scale, data))
-    (training,) = [t for t in trainings(scale, data) if t.network == network and t.share == 1]
+    scale = FULL.with_(seeds=1, epochs=1).model_copy(update={"batches": 1, "size": 2})
+    plan(scale, data).claim(tmp_path / "run")
+    (training,) = [t for t in planned(scale, data, tmp_path / "run") if t.network == network and t.share == 1]
     with roughly():
-        found = carry_out(job(training, folder), data, torch.device("cpu"))
+        found = carry_out(training, data, torch.device("cpu"))
     assert found["epochs"] == 1
     assert math.isfinite(found["test"]["nll"])
     assert {name.removesuffix("_early") for name in found["analyses"]} == set(training.analyses)

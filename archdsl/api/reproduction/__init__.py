@@ -1,4 +1,4 @@
-"""Reruns the paper, Park & Kim 2022 (arXiv 2202.06709), on matched networks: its figures and claims, measured anew.
+"""Reruns the paper: Park & Kim 2022 (arXiv 2202.06709) on matched networks, its figures and claims from our numbers.
 
 reproduce()                                    the embedded data set, an hour of processor time
 reproduce(full=True, data="npz:cifar10.npz")   CIFAR-10, on a GPU
@@ -12,22 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from archdsl.api.reproduction import folder as folders
-from archdsl.api.reproduction.folder import RESULTS, Folder
 from archdsl.api.reproduction.page import write_pages
-from archdsl.api.reproduction.plan import Plan
-from archdsl.api.reproduction.results import assemble
-from archdsl.api.reproduction.run import train_all
-from archdsl.api.reproduction.scale import FULL, QUICK, SMALL
-from archdsl.base.device import pick_device
+from archdsl.api.reproduction.plan import FULL, QUICK, SMALL, Plan, trainings
+from archdsl.api.reproduction.results import RESULTS, assemble, load
+from archdsl.api.reproduction.training import carry_out, train_all
+from archdsl.base.device import one_thread, pick_device
 from archdsl.base.errors import StudyError, UsageError
 from archdsl.base.files import write_atomically
 from archdsl.data import DEFAULT_DATA
 from archdsl.data import load as load_data
-from archdsl.network import digest
-from archdsl.study.pool import default_workers
+from archdsl.study.pool import Pool, default_workers
 
 __all__ = ["render", "reproduce"]
 
@@ -72,26 +66,20 @@ def reproduce(
     scale = (FULL if full else QUICK if quick else SMALL).with_(seeds=seeds, epochs=epochs)
     chosen = pick_device(device)
     dataset = load_data(data or DEFAULT_DATA, root=data_root, download=download)
-    plan = Plan.of(scale, dataset)
-    folder = Folder(run or _default_folder(plan), plan)
-    count = workers or default_workers(chosen)
-    say(
-        f"{dataset.name}, {scale.seeds} seeds, {scale.recipe.epochs} epochs; {chosen}, {count} at a time; {folder.path}"
-    )
-    threads = torch.get_num_threads()
-    if chosen.type == "cpu":
-        torch.set_num_threads(1)  # in this process as in the workers
-    try:
-        contents = train_all(
-            scale, dataset, folder, workers=count, root=data_root, device=chosen,
-            on_step=on_step or (lambda done, total: None), say=say,
-        )  # fmt: skip
-    finally:
-        torch.set_num_threads(threads)
-    results = assemble(scale, plan, dataset, contents, chosen, count)
-    write_atomically(folder.path / RESULTS, json.dumps(results) + "\n")
-    write_pages(results, folder.path)
-    return results | {"run": str(folder.path)}
+    networks = scale.fitted(dataset)
+    plan = Plan.of(scale, dataset, networks)
+    path, count = run or plan.usual_folder, workers or default_workers(chosen)
+    plan.claim(path)
+    say(f"{dataset.name}, {scale.seeds} seeds, {scale.recipe.epochs} epochs; {chosen}, {count} at a time; {path}")
+    pool = Pool(carry_out, count, dataset, (dataset.name, data_root), chosen)
+    with one_thread(chosen):  # in this process as in the workers
+        records = train_all(
+            trainings(scale, networks, path), pool, on_step=on_step or (lambda done, total: None), say=say
+        )
+    results = assemble(plan, dataset, networks, records, chosen, count)
+    write_atomically(path / RESULTS, json.dumps(results) + "\n")
+    write_pages(results, path)
+    return results | {"run": str(path)}
 
 
 def render(path: Path) -> dict[str, Any]:
@@ -101,14 +89,9 @@ def render(path: Path) -> dict[str, Any]:
         StudyError: there are no usable results.
         RunError: the folder cannot be written.
     """
-    results = folders.load(path)
+    results = load(path)
     try:
         write_pages(results, path)
     except (KeyError, TypeError, IndexError) as error:
         raise StudyError(f"the results in '{path}' are incomplete: {error!r}", "run archdsl reproduce again") from None
     return results | {"run": str(path)}
-
-
-def _default_folder(plan: Plan) -> Path:
-    identity = digest(plan.model_dump(mode="json", exclude={"versions"}))
-    return Path("runs") / f"reproduce-{plan.scale}-{plan.data.partition(':')[0]}-{identity[:8]}"

@@ -1,20 +1,18 @@
-"""Judges the paper's claims: what each says, by what it is measured here on which networks, and the verdict."""
+"""Lists the paper's claims, and judges each by the numbers of several seeds."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from archdsl.api.reproduction import evidence as e
-from archdsl.api.reproduction.evidence import Record, Records
-from archdsl.api.reproduction.scale import NETWORKS
+from archdsl.api.reproduction import records as r
+from archdsl.api.reproduction.plan import NETWORKS, SCARCE, SHARES
+from archdsl.api.reproduction.records import Number, Records
 from archdsl.base.statistics import mean_interval
 
-Unit = Literal["percent", "ln", "nats", "blocks"]
 Verdict = Literal["seen", "not seen", "unclear here"]
-PARTS: Final = ("Loss landscape", "Frequencies", "Feature-map variance", "Placement", "AlterNet")
+
 SEEDS_AT_LEAST: Final = 3
 RULE: Final = (
     "For every claim there is a number per seed, positive where the paper is right: the difference of two networks "
@@ -25,224 +23,162 @@ RULE: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a claim is judged by.
-
-    Attributes:
-        values: per seed, positive where the paper is right.
-        groups: names, and the numbers that were compared, per seed.
-        counted: how many blocks of how many do what the paper says, over all seeds; None where no blocks are counted.
-    """
-
-    values: tuple[float, ...]
-    groups: tuple[tuple[str, tuple[float, ...]], ...]
-    counted: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim.
-
-    Attributes:
-        name: for machines.
-        part: of the paper: what it is about.
-        says: the claim, in our words.
-        measure: the number that is compared.
-        unit: of that number.
-        evidence: from the records.
-    """
-
-    name: str
-    part: str
-    says: str
-    measure: str
-    unit: Unit
-    evidence: Callable[[Records], Evidence]
-
-
-def judged(claim: Claim, records: Records) -> dict[str, Any]:
-    """A claim with its numbers and its verdict, as plain data."""
-    found = claim.evidence(records)
-    interval = mean_interval(found.values)
-    return {
-        "name": claim.name, "part": claim.part, "says": claim.says, "measure": claim.measure, "unit": claim.unit,
-        "verdict": judge(found.values), "mean": interval.value, "low": interval.low, "high": interval.high,
-        "seeds": len(found.values), "values": list(found.values),
-        "groups": [{"name": name, "values": list(values)} for name, values in found.groups],
-        "blocks": None if found.counted is None else list(found.counted),
-    }  # fmt: skip
-
-
 def judge(values: Sequence[float]) -> Verdict:
     """The verdict on a claim by `RULE`, from a number per seed, positive where the paper is right.
 
     >>> judge([0.2, 0.3, 0.25]), judge([-0.2, -0.3, -0.25]), judge([0.2, -0.3, 0.25]), judge([0.2, 0.2])
     ('seen', 'not seen', 'unclear here', 'unclear here')
     """
-    if len(values) < SEEDS_AT_LEAST or not all(map(math.isfinite, values)):
-        return "unclear here"
     found = mean_interval(values)
-    return "seen" if found.low > 0 else "not seen" if found.high < 0 else "unclear here"
+    if found.n[0] < SEEDS_AT_LEAST or not found.excludes_zero:
+        return "unclear here"
+    return "seen" if found.low > 0 else "not seen"
 
 
-# ---------------------------------------------------------------- kinds of evidence
+@dataclass(frozen=True)
+class Claim:
+    """One claim: the number is larger in the first network than in the second, or positive where there is no second.
+
+    Attributes:
+        name: for machines.
+        part: of the paper: what it is about.
+        says: the claim, in our words.
+        number: what is compared.
+        first, second: the networks.
+        shares: of the training images, on which they were trained.
+        smaller: the first one's is the smaller.
+    """
+
+    name: str
+    part: str
+    says: str
+    number: Number
+    first: str
+    second: str | None = None
+    shares: tuple[float, float] = (1.0, 1.0)
+    smaller: bool = False
+
+    def values(self, sides: Sequence[dict[int, float]], seeds: Sequence[int]) -> list[float]:
+        """A number per seed, positive where the paper is right, from each network's."""
+        if self.second is None:
+            half = 0.5 if self.number.unit == "blocks" else 0.0
+            return [sides[0][seed] - half for seed in seeds]
+        more, less = reversed(sides) if self.smaller else sides
+        return [more[seed] - less[seed] for seed in seeds]
 
 
-def _numbers(records: Records, network: str, share: float, number: e.Number) -> dict[int, float]:
-    """Of each seed that has one."""
-    found = {record.seed: number(record) for record in records.of(network, share)}
-    return {seed: n for seed, n in found.items() if n is not None and math.isfinite(n)}
+def judged(claim: Claim, records: Records) -> dict[str, Any]:
+    """A claim with its numbers over the seeds that all its networks have, and its verdict, as plain data."""
+    number = claim.number
+    networks = [(name, share) for name, share in zip((claim.first, claim.second), claim.shares, strict=True) if name]
+    sides = [number.by_seed(records.of(name, share)) for name, share in networks]
+    seeds = sorted(set(sides[0]).intersection(*sides))
+    values = claim.values(sides, seeds)
+    interval = mean_interval(values)
+    titles = [NETWORKS[name] + ("" if share == 1 else f" on {share:.0%}") for name, share in networks]
+    return {
+        "name": claim.name, "part": claim.part, "says": claim.says, "measure": number.says, "unit": number.unit,
+        "verdict": judge(values), "mean": interval.value, "low": interval.low, "high": interval.high,
+        "seeds": len(values), "values": values,
+        "groups": [
+            {"name": number.of.format(title), "values": [side[seed] for seed in seeds]}
+            for title, side in zip(titles, sides, strict=True)
+        ],
+        "blocks": _counted(claim, records),
+    }  # fmt: skip
 
 
-def _more(
-    more: str, less: str, number: e.Number, share: tuple[float, float] = (1.0, 1.0), sign: int = 1
-) -> Callable[[Records], Evidence]:
-    """`more` has the larger number (with sign -1, the smaller one), over the seeds that both have."""
-
-    def read(records: Records) -> Evidence:
-        sides = list(zip((more, less), share, strict=True))
-        found = [_numbers(records, name, part, number) for name, part in sides]
-        seeds = sorted(found[0].keys() & found[1].keys())
-        titles = [NETWORKS[name] + ("" if part == 1 else f" on {part:.0%}") for name, part in sides]
-        groups = [(title, tuple(side[seed] for seed in seeds)) for title, side in zip(titles, found, strict=True)]
-        return Evidence(tuple(sign * (found[0][seed] - found[1][seed]) for seed in seeds), tuple(groups))
-
-    return read
+def _counted(claim: Claim, records: Records) -> list[int] | None:
+    """How many blocks of how many do what the paper says, over all seeds; None where no blocks are counted."""
+    if claim.number.changes is None:
+        return None
+    changes = [change for record in records.of(claim.first) for change in claim.number.changes(record)]
+    return [sum(change > 0 for change in changes), len(changes)]
 
 
-def _positive(network: str, number: e.Number, sign: int = 1) -> Callable[[Records], Evidence]:
-    """A number of one network, times a sign, is positive."""
-
-    def read(records: Records) -> Evidence:
-        values = tuple(sign * n for n in _numbers(records, network, 1.0, number).values())
-        return Evidence(values, ((NETWORKS[network], values),))
-
-    return read
-
-
-def _blocks(
-    network: str, kind: str, change: Callable[[Record, str], list[float]], sign: int
-) -> Callable[[Records], Evidence]:
-    """More than half of the network's blocks of a kind have a change of this sign."""
-
-    def read(records: Records) -> Evidence:
-        found = [changes for record in records.of(network) if (changes := change(record, kind))]
-        right = [sum(sign * change > 0 for change in changes) for changes in found]
-        shares = [count / len(changes) for count, changes in zip(right, found, strict=True)]
-        title = f"{_KINDS[kind]} blocks of {NETWORKS[network]}"
-        counted = sum(right), sum(map(len, found))
-        return Evidence(tuple(share - 0.5 for share in shares), ((title, tuple(shares)),), counted)
-
-    return read
-
-
-# ---------------------------------------------------------------- the claims
-
-_KINDS = {"msa": "MSA", "mlp": "MLP", "conv": "Conv"}
 _EARLY, _LATE = "after the warm-up", "at the end of the training"
 _NEGATIVE = "share of negative ones among the five largest Hessian eigenvalues of a batch"
 _POSITIVE = "logarithm of the mean positive one of the five largest Hessian eigenvalues of a batch"
-_AMPLITUDE = "blocks that {} the relative log amplitude at the highest frequency"
-_VARIANCE = "blocks that {} the variance of the feature map"
-_ACCURACY = "test accuracy"
+_NEP = {when: r.score(_NEGATIVE, "percent", when, "nep") for when in ("hessian_early", "hessian")}
+_APE = {when: r.score(_POSITIVE, "ln", when, "log_ape") for when in ("hessian_early", "hessian")}
+_RISE = r.score("mean rise of the NLL over the unit disc of the landscape", "nats", "landscape", "landscape_rise")
+_FIT = r.quality("NLL on the training images", "nats", "train", "nll")
+_ACCURACY, _NLL = (
+    r.quality("test accuracy", "percent", "test", "accuracy"),
+    r.quality("test NLL", "nats", "test", "nll"),
+)
+_KEPT = Number("accuracy with noise above 0.5π against accuracy without", "percent", r.kept_at_high_frequencies)
+_TILT = r.score("accuracy with noise above 0.5π less accuracy with noise below", "percent", "noise", "noise_tilt")
+_TILT_BACK = r.score(
+    "accuracy with noise below 0.5π less accuracy with noise above", "percent", "noise", "noise_tilt", sign=-1
+)
+_END = Number("accuracy lost without the one less accuracy lost without the other", "percent", r.end_against_middle)
 
 
-def claims(shares: tuple[float, ...], scarce: float) -> tuple[Claim, ...]:
-    """All claims, for a run that trained on these shares of the data."""
-    return (*_landscape(scarce), *_frequencies(), *_variance(), *_placement(), *_data(shares))
+def _amplitude(kind: str, sign: int) -> Number:
+    return r.blocks("blocks that {} the relative log amplitude at the highest frequency", kind, r.amplitude, sign)
 
 
-def _landscape(scarce: float) -> list[Claim]:
-    part = "Loss landscape"
-    nep, ape = ({when: e.score(when, name) for when in ("hessian", "hessian_early")} for name in ("nep", "log_ape"))
-    rise = e.score("landscape", "landscape_rise")
-    found = [
-        Claim("flat", part, "ViT’s loss landscape is flatter than ResNet’s",
-              "mean rise of the NLL over the unit disc of the landscape", "nats",
-              _more("vit", "resnet", rise, sign=-1)),
-    ]  # fmt: skip
-    for when, said in (("hessian_early", _EARLY), ("hessian", _LATE)):
-        tail = when.removeprefix("hessian").replace("_", "-") or "-late"
-        found += [
-            Claim(f"negative{tail}", part, f"ViT has more negative Hessian eigenvalues than ResNet, {said}", _NEGATIVE,
-                  "percent", _more("vit", "resnet", nep[when])),
-            Claim(f"positive{tail}", part, f"ViT’s positive Hessian eigenvalues are smaller than ResNet’s, {said}",
-                  _POSITIVE, "ln", _more("vit", "resnet", ape[when], sign=-1)),
-        ]  # fmt: skip
-    early = nep["hessian_early"]
-    found += [
-        Claim("data", part, f"More data suppress ViT’s negative eigenvalues, {_EARLY}", _NEGATIVE, "percent",
-              _more("vit", "vit", early, (scarce, 1.0))),
-        Claim("gap", part, f"Global average pooling in place of the class token suppresses them, {_EARLY}", _NEGATIVE,
-              "percent", _more("vit", "vit_gap", early)),
-        Claim("local", part, f"Locality of attention suppresses them, {_EARLY}", _NEGATIVE, "percent",
-              _more("vit_gap", "local_vit", early)),
-        Claim("local-accuracy", part, "Local attention is more accurate than global attention", _ACCURACY, "percent",
-              _more("local_vit", "vit_gap", e.quality("test", "accuracy"))),
-        Claim("no-overfitting", part, "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet",
-              "NLL on the training images", "nats", _more("vit", "resnet", e.quality("train", "nll"))),
-    ]  # fmt: skip
-    return found
+def _variance(kind: str, sign: int) -> Number:
+    return r.blocks("blocks that {} the variance of the feature map", kind, r.spread, sign)
 
 
-def _frequencies() -> list[Claim]:
-    part = "Frequencies"
-    tilt = e.score("noise", "noise_tilt")
-    lowered, raised = (_AMPLITUDE.format(word) for word in ("lower", "raise"))
+_LANDSCAPE, _FREQUENCIES, _VARIANCE, _PLACEMENT, _DATA = PARTS = (
+    "Loss landscape", "Frequencies", "Feature-map variance", "Placement", "AlterNet",
+)  # fmt: skip
+
+
+def _eigenvalues(tail: str, said: str, when: str) -> list[Claim]:
     return [
-        Claim("msa-low-pass", part, "MSA blocks lower high frequencies (9 of 12 in the paper)", lowered, "blocks",
-              _blocks("vit", "msa", e.amplitude, -1)),
-        Claim("mlp-high-pass", part, "MLP blocks raise them (8 of 12 in the paper)", raised, "blocks",
-              _blocks("vit", "mlp", e.amplitude, 1)),
-        Claim("conv-high-pass", part, "Conv blocks raise them", raised, "blocks",
-              _blocks("resnet", "conv", e.amplitude, 1)),
-        Claim("alternet-msa-low-pass", part, "MSA blocks of AlterNet lower them", lowered, "blocks",
-              _blocks("alternet", "msa", e.amplitude, -1)),
-        Claim("noise", part, "ViT stands high-frequency noise better than ResNet",
-              "accuracy with noise above 0.5π against accuracy without", "percent",
-              _more("vit", "resnet", e.kept_at_high_frequencies)),
-        Claim("noise-vit", part, "ViT stands high-frequency noise better than low-frequency noise",
-              "accuracy with noise above 0.5π less accuracy with noise below", "percent",
-              _positive("vit", tilt)),
-        Claim("noise-resnet", part, "ResNet stands low-frequency noise better than high-frequency noise",
-              "accuracy with noise below 0.5π less accuracy with noise above", "percent",
-              _positive("resnet", tilt, sign=-1)),
+        Claim(f"negative-{tail}", _LANDSCAPE, f"ViT has more negative Hessian eigenvalues than ResNet, {said}",
+              _NEP[when], "vit", "resnet"),
+        Claim(f"positive-{tail}", _LANDSCAPE, f"ViT’s positive Hessian eigenvalues are smaller than ResNet’s, {said}",
+              _APE[when], "vit", "resnet", smaller=True),
     ]  # fmt: skip
 
 
-def _variance() -> list[Claim]:
-    part = "Feature-map variance"
-    lowered, raised = (_VARIANCE.format(word) for word in ("lower", "raise"))
-    return [
-        Claim("msa-variance", part, "MSA blocks lower the variance of feature maps", lowered, "blocks",
-              _blocks("vit", "msa", e.spread, -1)),
-        Claim("mlp-variance", part, "MLP blocks raise it", raised, "blocks", _blocks("vit", "mlp", e.spread, 1)),
-        Claim("conv-variance", part, "Conv blocks raise it", raised, "blocks",
-              _blocks("resnet", "conv", e.spread, 1)),
-    ]  # fmt: skip
+CLAIMS: Final = (
+    Claim("flat", _LANDSCAPE, "ViT’s loss landscape is flatter than ResNet’s", _RISE, "vit", "resnet", smaller=True),
+    *_eigenvalues("early", _EARLY, "hessian_early"),
+    *_eigenvalues("late", _LATE, "hessian"),
+    Claim("data", _LANDSCAPE, f"More data suppress ViT’s negative eigenvalues, {_EARLY}", _NEP["hessian_early"],
+          "vit", "vit", (SCARCE, 1.0)),
+    Claim("gap", _LANDSCAPE, f"Global average pooling in place of the class token suppresses them, {_EARLY}",
+          _NEP["hessian_early"], "vit", "vit_gap"),
+    Claim("local", _LANDSCAPE, f"Locality of attention suppresses them, {_EARLY}", _NEP["hessian_early"],
+          "vit_gap", "local_vit"),
+    Claim("local-accuracy", _LANDSCAPE, "Local attention is more accurate than global attention", _ACCURACY,
+          "local_vit", "vit_gap"),
+    Claim("no-overfitting", _LANDSCAPE,
+          "ViT’s weakness on few images is no overfitting: it fits them worse than ResNet", _FIT, "vit", "resnet"),
 
+    Claim("msa-low-pass", _FREQUENCIES, "MSA blocks lower high frequencies (9 of 12 in the paper)",
+          _amplitude("msa", -1), "vit"),
+    Claim("mlp-high-pass", _FREQUENCIES, "MLP blocks raise them (8 of 12 in the paper)", _amplitude("mlp", 1), "vit"),
+    Claim("conv-high-pass", _FREQUENCIES, "Conv blocks raise them", _amplitude("conv", 1), "resnet"),
+    Claim("alternet-msa-low-pass", _FREQUENCIES, "MSA blocks of AlterNet lower them", _amplitude("msa", -1),
+          "alternet"),
+    Claim("noise", _FREQUENCIES, "ViT stands high-frequency noise better than ResNet", _KEPT, "vit", "resnet"),
+    Claim("noise-vit", _FREQUENCIES, "ViT stands high-frequency noise better than low-frequency noise", _TILT, "vit"),
+    Claim("noise-resnet", _FREQUENCIES, "ResNet stands low-frequency noise better than high-frequency noise",
+          _TILT_BACK, "resnet"),
 
-def _placement() -> list[Claim]:
-    part = "Placement"
-    return [
-        Claim("end", part, "MSA blocks at the end of a stage beat MSA blocks at its beginning", _ACCURACY, "percent",
-              _more("alternet", "alternet_front", e.quality("test", "accuracy"))),
-        Claim("end-nll", part, "The same by the loss", "test NLL", "nats",
-              _more("alternet", "alternet_front", e.quality("test", "nll"), sign=-1)),
-        Claim("lesion", part, "AlterNet’s MSA blocks at a stage’s end matter more than the Conv blocks before them",
-              "accuracy lost without the one less accuracy lost without the other", "percent",
-              _positive("alternet", e.end_against_middle)),
-    ]  # fmt: skip
+    Claim("msa-variance", _VARIANCE, "MSA blocks lower the variance of feature maps", _variance("msa", -1), "vit"),
+    Claim("mlp-variance", _VARIANCE, "MLP blocks raise it", _variance("mlp", 1), "vit"),
+    Claim("conv-variance", _VARIANCE, "Conv blocks raise it", _variance("conv", 1), "resnet"),
 
+    Claim("end", _PLACEMENT, "MSA blocks at the end of a stage beat MSA blocks at its beginning", _ACCURACY,
+          "alternet", "alternet_front"),
+    Claim("end-nll", _PLACEMENT, "The same by the loss", _NLL, "alternet", "alternet_front", smaller=True),
+    Claim("lesion", _PLACEMENT, "AlterNet’s MSA blocks at a stage’s end matter more than the Conv blocks before them",
+          _END, "alternet"),
 
-def _data(shares: tuple[float, ...]) -> list[Claim]:
-    part = "AlterNet"
-    found = []
-    for share in (1.0, *shares):
-        images = "all images" if share == 1 else f"{share:.0%} of the images"
-        found.append(
-            Claim(f"alternet-{round(100 * share)}", part, f"AlterNet beats the ResNet it comes from on {images}",
-                  _ACCURACY, "percent", _more("alternet", "resnet", e.quality("test", "accuracy"), (share, share))),
-        )  # fmt: skip
-    return found
+    Claim("alternet-100", _DATA, "AlterNet beats the ResNet it comes from on all images", _ACCURACY, "alternet",
+          "resnet"),
+    *(
+        Claim(f"alternet-{round(100 * share)}", _DATA,
+              f"AlterNet beats the ResNet it comes from on {share:.0%} of the images", _ACCURACY,
+              "alternet", "resnet", (share, share))
+        for share in SHARES
+    ),
+)  # fmt: skip
