@@ -10,7 +10,7 @@ from archdsl import space
 from archdsl.base import effort
 from archdsl.base.errors import SpecError
 from archdsl.language import parse
-from archdsl.space.checking import COUNTING, DRAWING, LOOKING, SAYING
+from archdsl.space.feasibility import COUNTING, DRAWING, LOOKING, SAYING
 
 MUCH = 10**9
 
@@ -97,8 +97,8 @@ def test_size_of_repeats_of_repeats() -> None:
 
 def test_a_space_that_is_too_much_to_look_at_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing that can be counted: `require` that only measuring decides, beside a division by zero."""
-    monkeypatch.setattr(space.checking, "COUNTING", 1)
-    monkeypatch.setattr(space.checking, "LOOKING", 1)
+    monkeypatch.setattr(space.feasibility, "COUNTING", 1)
+    monkeypatch.setattr(space.feasibility, "LOOKING", 1)
     text = "stage(16)[sum[{C|M} {conv(32)|conv(64)}]] require latency_ms > count(C) // count(C) / 0"
     with pytest.raises(SpecError, match=r"do not match: .* there is too much in it to try others"):
         space.check(parse(text))

@@ -16,8 +16,8 @@ from archdsl.ir.conditions import allows, figures, reader
 from archdsl.language import parse
 from archdsl.network import Architecture
 from archdsl.space import counting, joining
-from archdsl.space.checking import ranges
 from archdsl.space.counted import counted
+from archdsl.space.feasibility import ranges
 from archdsl.space.formulas import Atom, junction
 
 # ---- against enumeration -------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class Recipe(BaseModel):
         precision: `auto` is bf16 where the device computes faster in it, else float32.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     epochs: int = Field(default=10, ge=1, le=100_000)
     batch: int = Field(default=128, ge=1, le=1_000_000)
