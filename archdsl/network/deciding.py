@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeAlias
 
 from archdsl import ir
 from archdsl.base.effort import spend
-from archdsl.base.errors import Diagnostic, Span
+from archdsl.base.errors import Diagnostic
 from archdsl.blocks.composites.kinds import Same, typed
 from archdsl.blocks.shapes import Shape
 from archdsl.ir.arguments import show
+from archdsl.ir.decisions import Hole
 from archdsl.ir.values import evaluate
-from archdsl.ir.wording import option_labels
+from archdsl.network.alike import Alike, Asked, alike, alike_alone, closed, labels, together
 
 DECIDING = 5  # steps of `effort` for a hole
 
 # Decides a hole: the index of the option taken, or for a float range the number itself.
-Choose: TypeAlias = Callable[[ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec], float]
+Choose: TypeAlias = Callable[[Hole], float]
 
 
 class Misfit(Exception):
@@ -29,7 +29,7 @@ class Misfit(Exception):
         self.diagnostic = diagnostic
 
 
-def first_option(hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> float:
+def first_option(hole: Hole) -> float:
     """The plainest way to decide a hole: its first option, the low end of a range."""
     return hole.low if isinstance(hole, ir.FloatRange) else 0
 
@@ -51,7 +51,7 @@ class Deciding:
         self.decided: dict[str, Any] = {}
         self.decisions: dict[str, str] = {}
         self.choices: dict[str, float] = {}
-        self._filled: tuple[dict[str, Any], dict[Same, ir.Items]] = (self.decided, {})
+        self._asked: dict[str, Hole] | None = None  # holes met, in order, as long as someone wants to know
         self.shape = Shape(*spec.input)
         self.width: int | None = None
 
@@ -68,8 +68,10 @@ class Deciding:
             case ir.Arithmetic():
                 self.meet((value.left, value.right))
 
-    def decide(self, hole: ir.Pick | ir.IntRange | ir.FloatRange | ir.ChoiceSpec) -> Any:
+    def decide(self, hole: Hole) -> Any:
         """The index of the option taken, or for a range the number."""
+        if self._asked is not None:
+            self._asked.setdefault(hole.name, hole)
         if hole.name not in self.decided:
             spend(DECIDING)
             chosen = self.choices[hole.name] = self.choose(hole)
@@ -80,7 +82,7 @@ class Deciding:
                 self.decisions[hole.name] = show(chosen)
             else:
                 chosen = int(chosen)
-                self.decisions[hole.name] = option_labels(hole)[chosen]
+                self.decisions[hole.name] = labels(Same(hole))[chosen]
             self.decided[hole.name] = chosen
         return self.decided[hole.name]
 
@@ -120,18 +122,30 @@ class Deciding:
 
         The same items decided in the same way are the very same, so that what is known of them is found again.
         """
-        items = _one_of_equals(Same(items))
-        if self._filled[0] is not self.decided:
-            self._filled = self.decided, {}
-        known = self._filled[1]
-        if Same(items) not in known:  # what is decided stays, as long as it is one walk
-            known[Same(items)] = self._filled_anew(items)
-        return known[Same(items)]
+        known = alike(Same(items))
+        found = known.after.get(None)
+        while isinstance(found, Asked):
+            found = found.after.get(self.decide(found.hole))
+        return self._learnt(known) if found is None else found
+
+    def _learnt(self, known: Alike) -> ir.Items:
+        """Decide the holes of items, and remember what comes of it."""
+        outside, self._asked = self._asked, {}
+        try:
+            found = self._filled_anew(known.items)
+            asked = self._asked
+        finally:
+            self._asked = outside
+        if outside is not None:
+            for name, hole in asked.items():
+                outside.setdefault(name, hole)
+        known.learn({name: (hole, self.decided[name]) for name, hole in asked.items()}, found)
+        return found
 
     def _filled_anew(self, items: ir.Items) -> ir.Items:
         found: list[ir.Item] = []
         for item in items:
-            if not _is_open(Same(item)):
+            if not alike_alone(Same(item)).is_open:
                 found.append(item)
                 continue
             match item:
@@ -148,9 +162,8 @@ class Deciding:
                         name: evaluate(value, self.decide, _kept, _kept_open) for name, value in item.arguments.items()
                     }
                     inner = None if item.items is None else self.filled(item.items)
-                    found.append(_closed(Same(item), typed(arguments), Same(inner)))
-        together: ir.Items = _together(tuple(map(Same, found)))
-        return together
+                    found.append(closed(Same(item), typed(arguments), Same(inner)))
+        return together(tuple(map(Same, found)))
 
 
 def _no_number(value: ir.Arithmetic, left: ir.Value, right: ir.Value, error: ArithmeticError | None) -> NoReturn:
@@ -168,44 +181,3 @@ def _kept_open(value: ir.Arithmetic, left: ir.Value, right: ir.Value, error: Ari
     if error:
         _no_number(value, left, right, error)
     return value.model_copy(update={"left": left, "right": right})
-
-
-MOST_KEPT = 65_536  # items and sequences of them
-
-
-@functools.lru_cache(maxsize=MOST_KEPT)
-def _one_of_equals(items: Same) -> ir.Items:
-    """The first of items that say the same at the same places: the copies of a repeat are expanded once."""
-    held: Any = items.thing
-    written = "".join(item.model_dump_json() for item in held)
-    return _first_of(written, tuple(node.at for node in ir.walk(held)), held)
-
-
-_FIRST: dict[tuple[str, tuple[Span | None, ...]], ir.Items] = {}
-
-
-def _first_of(written: str, places: tuple[Span | None, ...], items: ir.Items) -> ir.Items:
-    if len(_FIRST) >= MOST_KEPT:
-        _FIRST.clear()
-    return _FIRST.setdefault((written, places), items)
-
-
-@functools.lru_cache(maxsize=MOST_KEPT)
-def _is_open(item: Same) -> bool:
-    """Whether there are holes in an item."""
-    return next(ir.holes_in(item.thing), None) is not None
-
-
-@functools.lru_cache(maxsize=MOST_KEPT)
-def _closed(item: Same, arguments: tuple[tuple[str, type, ir.Value], ...], items: Same) -> ir.BlockSpec:
-    """A block with other arguments and items."""
-    block: Any = item.thing
-    said = {name: value for name, _, value in arguments}
-    closed: ir.BlockSpec = block.model_copy(update={"arguments": said, "items": items.thing})
-    return closed
-
-
-@functools.lru_cache(maxsize=MOST_KEPT)
-def _together(items: tuple[Same, ...]) -> Any:
-    """A sequence of items."""
-    return tuple(item.thing for item in items)

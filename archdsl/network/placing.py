@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 from archdsl import ir
 from archdsl.base.effort import spend
 from archdsl.base.errors import Diagnostic, Span
 from archdsl.blocks.composites.definition import nameless, scope_of
 from archdsl.blocks.composites.expansion import work
-from archdsl.blocks.composites.kinds import Kind, kind
+from archdsl.blocks.composites.kinds import Kind, Same, Scope, kind
 from archdsl.blocks.shapes import Shape, ShapeError
+from archdsl.network.alike import alike_alone
 from archdsl.network.deciding import Choose, Deciding, Misfit
 from archdsl.network.fitting import Fit, fitted
 from archdsl.network.placed import PlacedBlock
@@ -22,8 +26,9 @@ class Placing(Deciding):
 
     def __init__(self, spec: ir.Spec, choose: Choose) -> None:
         super().__init__(spec, choose)
-        self.scope = scope_of(spec.blocks)
+        self.scope, self.plain = _of_spec(Same(spec))
         self.different: set[tuple[str, Shape]] = set()  # blocks met so far, and how many parts they have
+        self._fits: tuple[dict[str, Any], dict[Any, Fit]] = (self.decided, {})
         self.parts, self.most_parts = 0, float(MAX_PARTS)
 
     def place(self, spec: ir.BlockSpec, path: str, stage: int = 0, index: int = 0, stride: int = 1) -> PlacedBlock:
@@ -39,18 +44,28 @@ class Placing(Deciding):
             Misfit: it does not fit.
         """
         spend(PLACING)
+        if self._fits[0] is not self.decided:
+            self._fits = self.decided, {}  # what is decided stays, as long as it is one walk
+        known = alike_alone(Same(spec))
+        fits = self._fits[1] if known.is_open else self.plain
+        key = known, self.shape, self.width, stage > 0, stride
+        found = fits.get(key)
+        if found is None:
+            found = fits[key] = self._fit(spec, path, stage, stride)
+        self._count_parts(found, spec)
+        self.shape = found.tree.out
+        names = spec.names or (spec.kind,)
+        return PlacedBlock(path, spec.kind, names, found.block, found.tree, found.meaning, stage, index)
+
+    def _fit(self, spec: ir.BlockSpec, path: str, stage: int, stride: int) -> Fit:
         of_kind, before = self.block_kind(spec), work()
         arguments, items = self._called(spec, of_kind, stage, stride)
-        names = spec.names or (spec.kind,)
         try:
-            found = fitted(of_kind, names[0], arguments, items, self.shape)
+            return fitted(of_kind, (spec.names or (spec.kind,))[0], arguments, items, self.shape)
         except ShapeError as error:
             raise self._misfit(error, spec, path) from None
         finally:
             spend(PART * (work() - before))
-        self._count_parts(found, spec)
-        self.shape = found.tree.out
-        return PlacedBlock(path, spec.kind, names, found.block, found.tree, found.meaning, stage, index)
 
     def block_kind(self, spec: ir.BlockSpec) -> Kind:
         """The kind of a block, or of a structure among blocks."""
@@ -63,7 +78,7 @@ class Placing(Deciding):
         arguments: dict[str, ir.Scalar] = {}
         items: ir.Items | None = None
         if spec.kind in ir.STRUCTURES:
-            items = self.filled((spec,))
+            items = self.filled(alike_alone(Same(spec)).items)
         else:
             arguments = {name: self.value(value) for name, value in spec.arguments.items()}
             if spec.items is not None:
@@ -102,6 +117,13 @@ class Placing(Deciding):
             if self.shape.is_tokens:
                 return Misfit(Diagnostic(message, span, "'cls' in the stem makes tokens; without it maps stay maps"))
         return Misfit(Diagnostic(message, span, error.help))
+
+
+@functools.lru_cache(maxsize=4)
+def _of_spec(spec: Same) -> tuple[Scope, dict[Any, Fit]]:
+    """The composite blocks of a spec, and how its blocks without holes fit where they were placed."""
+    held: Any = spec.thing
+    return scope_of(held.blocks), {}
 
 
 def _label(spec: ir.BlockSpec) -> str:
