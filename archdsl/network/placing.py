@@ -12,7 +12,7 @@ from archdsl.blocks.composites.definition import nameless, scope_of
 from archdsl.blocks.composites.expansion import work
 from archdsl.blocks.composites.kinds import Kind, Same, Scope, kind
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.network.alike import alike_alone
+from archdsl.network.alike import MOST_KEPT, alike_alone
 from archdsl.network.deciding import Choose, Deciding, Misfit
 from archdsl.network.fitting import Fit, fitted
 from archdsl.network.placed import PlacedBlock
@@ -51,6 +51,8 @@ class Placing(Deciding):
         key = known, self.shape, self.width, stage > 0, stride
         found = fits.get(key)
         if found is None:
+            if len(fits) >= MOST_KEPT:
+                fits.clear()
             found = fits[key] = self._fit(spec, path, stage, stride)
         self._count_parts(found, spec)
         self.shape = found.tree.out
