@@ -109,9 +109,12 @@ class Primitive(Block):
         return Leaf(x, self.output(x), self.params(x), self.macs(x), 1, meaning, (), self)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
 def canonical(content: Any) -> str:
     """Plain data in canonical JSON, of which hashes are made."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _CANONICAL.encode(content)
 
 
 Parts: TypeAlias = "tuple[tuple[str, Tree], ...]"

@@ -46,7 +46,7 @@ class Placing(Deciding):
         spend(PLACING)
         if self._fits[0] is not self.decided:
             self._fits = self.decided, {}  # what is decided stays, as long as it is one walk
-        known = alike_alone(Same(spec))
+        known = alike_alone(spec)
         fits = self._fits[1] if known.is_open else self.plain
         key = known, self.shape, self.width, stage > 0, stride
         found = fits.get(key)
@@ -80,7 +80,7 @@ class Placing(Deciding):
         arguments: dict[str, ir.Scalar] = {}
         items: ir.Items | None = None
         if spec.kind in ir.STRUCTURES:
-            items = self.filled(alike_alone(Same(spec)).items)
+            items = self.filled(alike_alone(spec).items)
         else:
             arguments = {name: self.value(value) for name, value in spec.arguments.items()}
             if spec.items is not None:
