@@ -106,12 +106,15 @@ class Primitive(Block):
     def tree(self, x: Shape) -> Tree:
         """A leaf."""
         meaning = canonical([self.kind_name, self.said(x)])
-        return Leaf(x, self.output(x), self.params(x), self.macs(x), meaning, (), self)
+        return Leaf(x, self.output(x), self.params(x), self.macs(x), 1, meaning, (), self)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def canonical(content: Any) -> str:
     """Plain data in canonical JSON, of which hashes are made."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _CANONICAL.encode(content)
 
 
 Parts: TypeAlias = "tuple[tuple[str, Tree], ...]"
@@ -127,6 +130,7 @@ class Tree:
     Attributes:
         x, out: shapes that flow in and out.
         params, macs: learnable parameters; multiply-accumulates for one example.
+        size: how many primitives there are in it, those of shortcuts left out.
         meaning: what it computes in canonical JSON, the items of a list; names and groupings are left out of it, and
             so is what equals a default.
         parts: what it is made of, by the names of their modules.
@@ -136,6 +140,7 @@ class Tree:
     out: Shape
     params: int
     macs: int
+    size: int
     meaning: str
     parts: Parts
 

@@ -10,7 +10,7 @@ from archdsl.blocks.shapes import Shape, ShapeError
 
 def sequence(parts: Parts, x: Shape) -> Sequence:
     """Parts one after the other, each made for what the one before it gives."""
-    return Sequence(x, flow(parts, x), *_sums([part for _, part in parts]), _said(parts), parts)
+    return Sequence(x, flow(parts, x), *_sums([part for _, part in parts]), _size(parts), _said(parts), parts)
 
 
 def flow(parts: Parts, x: Shape) -> Shape:
@@ -41,7 +41,9 @@ def residual(
     said += ["null" if part is None else f"[{part.meaning}]" for part in (shortcut, act)]
     whole = [*(part for _, part in parts), *(part for part in (shortcut, act) if part is not None)]
     meaning = f'["residual",{",".join(said)}]'
-    return Residual(x, out, *_sums(whole), meaning, parts, role(t for _, t in parts), shortcut, shared, act)
+    return Residual(
+        x, out, *_sums(whole), _size(parts), meaning, parts, role(t for _, t in parts), shortcut, shared, act
+    )
 
 
 def parallel(parts: Parts, join: Join, x: Shape) -> Parallel:
@@ -52,11 +54,15 @@ def parallel(parts: Parts, join: Join, x: Shape) -> Parallel:
     """
     trees = [part for _, part in parts]
     meaning = f'["{join}",[{",".join(f"[{tree.meaning}]" for tree in trees)}]]'
-    return Parallel(x, _joined(join, [tree.out for tree in trees]), *_sums(trees), meaning, parts, join)
+    return Parallel(x, _joined(join, [tree.out for tree in trees]), *_sums(trees), _size(parts), meaning, parts, join)
 
 
 def _sums(trees: list[Tree]) -> tuple[int, int]:
     return sum(tree.params for tree in trees), sum(tree.macs for tree in trees)
+
+
+def _size(parts: Parts) -> int:
+    return sum([part.size for _, part in parts])
 
 
 def _said(parts: Parts) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from archdsl import ir
 from archdsl.base.errors import Span
@@ -58,32 +59,49 @@ class Alike:
         after[decision] = outcome
 
 
+T = TypeVar("T")
+
+
+def _by_identity(of: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Remembers what a function says of a thing, for the very same thing; by far the most frequent question."""
+    known: dict[int, tuple[object, T]] = {}  # with the thing, whose identity is taken as long as it is held
+
+    @functools.wraps(of)
+    def remembered(thing: Any) -> T:
+        found = known.get(id(thing))
+        if found is None:
+            if len(known) >= MOST_KEPT:
+                known.clear()
+            found = known[id(thing)] = thing, of(thing)
+        return found[1]
+
+    return remembered
+
+
 _LEARNT: list[Alike] = []  # for each outcome
 _FIRST: dict[tuple[str, tuple[Span | None, ...]], Alike] = {}
 
 
-@functools.lru_cache(maxsize=MOST_KEPT)
-def alike(items: Same) -> Alike:
+@_by_identity
+def alike(items: ir.Items) -> Alike:
     """What is known of items that say the same at the same places: the copies of a repeat are expanded once."""
-    held: Any = items.thing
-    written = "".join(item.model_dump_json() for item in held)
+    written = "".join(item.model_dump_json() for item in items)
     if len(_FIRST) >= MOST_KEPT:
         _FIRST.clear()
-    is_open = next(ir.holes_in(held), None) is not None
-    return _FIRST.setdefault((written, tuple(node.at for node in ir.walk(held))), Alike(held, is_open))
+    is_open = next(ir.holes_in(items), None) is not None
+    return _FIRST.setdefault((written, tuple(node.at for node in ir.walk(items))), Alike(items, is_open))
 
 
-@functools.lru_cache(maxsize=MOST_KEPT)
-def alike_alone(item: Same) -> Alike:
+@_by_identity
+def alike_alone(item: ir.Item) -> Alike:
     """The same of a sequence of one item."""
-    return alike(Same((item.thing,)))
+    return alike((item,))
 
 
-@functools.lru_cache(maxsize=MOST_KEPT)
-def labels(hole: Same) -> tuple[str, ...]:
+@_by_identity
+def labels(hole: ir.Pick | ir.ChoiceSpec) -> tuple[str, ...]:
     """The options of a hole in words."""
-    held: Any = hole.thing
-    return option_labels(held)
+    return option_labels(hole)
 
 
 @functools.lru_cache(maxsize=MOST_KEPT)

@@ -82,7 +82,7 @@ class Deciding:
                 self.decisions[hole.name] = show(chosen)
             else:
                 chosen = int(chosen)
-                self.decisions[hole.name] = labels(Same(hole))[chosen]
+                self.decisions[hole.name] = labels(hole)[chosen]
             self.decided[hole.name] = chosen
         return self.decided[hole.name]
 
@@ -122,7 +122,7 @@ class Deciding:
 
         The same items decided in the same way are the very same, so that what is known of them is found again.
         """
-        known = alike(Same(items))
+        known = alike(items)
         found = known.after.get(None)
         while isinstance(found, Asked):
             found = found.after.get(self.decide(found.hole))
@@ -145,7 +145,7 @@ class Deciding:
     def _filled_anew(self, items: ir.Items) -> ir.Items:
         found: list[ir.Item] = []
         for item in items:
-            if not alike_alone(Same(item)).is_open:
+            if not alike_alone(item).is_open:
                 found.append(item)
                 continue
             match item:

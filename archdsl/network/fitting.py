@@ -56,7 +56,7 @@ def fit(kind: Kind, shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ..
     try:
         block = construct(kind, shown, {name: value for name, _, value in arguments}, held)
         found = tree(block, x)
-        return Fit(block, found, sha256(f"[{found.meaning}]"), sum(1 for _ in found.primitives()))
+        return Fit(block, found, sha256(f"[{found.meaning}]"), found.size)
     except RecursionError:
         raise ShapeError("blocks and structures nest too deep", None, "write it in a plainer way") from None
 

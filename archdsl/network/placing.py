@@ -12,7 +12,7 @@ from archdsl.blocks.composites.definition import nameless, scope_of
 from archdsl.blocks.composites.expansion import work
 from archdsl.blocks.composites.kinds import Kind, Same, Scope, kind
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.network.alike import alike_alone
+from archdsl.network.alike import MOST_KEPT, alike_alone
 from archdsl.network.deciding import Choose, Deciding, Misfit
 from archdsl.network.fitting import Fit, fitted
 from archdsl.network.placed import PlacedBlock
@@ -46,11 +46,13 @@ class Placing(Deciding):
         spend(PLACING)
         if self._fits[0] is not self.decided:
             self._fits = self.decided, {}  # what is decided stays, as long as it is one walk
-        known = alike_alone(Same(spec))
+        known = alike_alone(spec)
         fits = self._fits[1] if known.is_open else self.plain
         key = known, self.shape, self.width, stage > 0, stride
         found = fits.get(key)
         if found is None:
+            if len(fits) >= MOST_KEPT:
+                fits.clear()
             found = fits[key] = self._fit(spec, path, stage, stride)
         self._count_parts(found, spec)
         self.shape = found.tree.out
@@ -78,7 +80,7 @@ class Placing(Deciding):
         arguments: dict[str, ir.Scalar] = {}
         items: ir.Items | None = None
         if spec.kind in ir.STRUCTURES:
-            items = self.filled(alike_alone(Same(spec)).items)
+            items = self.filled(alike_alone(spec).items)
         else:
             arguments = {name: self.value(value) for name, value in spec.arguments.items()}
             if spec.items is not None:

@@ -64,8 +64,9 @@ def measure_extent(spec: ir.Spec, seed: int = 0) -> Extent:
 
 
 def _enumerated(spec: ir.Spec, total: int) -> Extent:
-    found = [f for f in fillings(spec) if isinstance(f, Architecture) and is_feasible(spec, f)]
-    return Extent(total, len(found), len({member.hash for member in found}))
+    # The members themselves are not kept: they would take more memory than all else.
+    hashes = [f.hash for f in fillings(spec) if isinstance(f, Architecture) and is_feasible(spec, f)]
+    return Extent(total, len(hashes), len(set(hashes)))
 
 
 def _estimated(spec: ir.Spec, known: Counted, total: int, rng: random.Random) -> Extent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from archdsl import ir
 from archdsl.blocks import Block
 from archdsl.blocks.base import Leaf, Parts, Residual, Tree
 from archdsl.blocks.composites.bindings import Bindings, ParameterMisfit
-from archdsl.blocks.composites.kinds import Composite, Same, Use, construct, kind, typed
+from archdsl.blocks.composites.kinds import Composite, Use, construct, kind, typed
 from archdsl.blocks.names import free_name
 from archdsl.blocks.shapes import Shape, ShapeError
-from archdsl.blocks.structures import STRUCTURES
+from archdsl.blocks.structures import STRUCTURES, Structure
 from archdsl.blocks.trees import inflows, sequence
 from archdsl.ir.arguments import say
 
@@ -30,7 +31,8 @@ class _Work(threading.local):
 
 
 _WORK = _Work()
-_KNOWN: dict[Any, tuple[Tree, int]] = {}  # trees, and how many parts were counted for them
+# Trees, and how many parts were counted for them; the items meant by their identity in a key are held, too.
+_KNOWN: dict[Any, tuple[Tree, int, object]] = {}
 
 
 def work() -> int:
@@ -65,18 +67,18 @@ class _Expansion:
     Attributes:
         kind: of the block.
         bindings: the names its items may use.
-        key: tells it from others where it is known which item is meant, and what flows in.
+        key: one object for all whose items mean the same where the same flows in.
     """
 
     kind: Composite
     bindings: Bindings
-    key: tuple[Any, ...]
+    key: object
 
     @classmethod
     def of(cls, use: Use, x: Shape) -> _Expansion:
         """That of a block at the shape that flows into it."""
         names = {**use.values, "in": x.channels}
-        return cls(use.kind, Bindings(names, use.given), (use.kind, use.given, typed(names)))
+        return cls(use.kind, Bindings(names, use.given), _key(use.kind, use.given, typed(names)))
 
     def parts(self, items: ir.Items, x: Shape) -> Parts:
         """Named trees of items one after the other."""
@@ -129,14 +131,14 @@ class _Expansion:
         """
         try:
             if spec.kind in STRUCTURES:
-                return _known((*self.key, Same(spec), x), lambda: self._structure(spec, x))
+                return _known((self.key, id(spec), x), spec, lambda: self._structure(spec, x))
             return self._block(spec, x)
         except ShapeError as error:
             raise self.bindings.blame(error, spec) from None
 
     def _structure(self, spec: ir.BlockSpec, x: Shape) -> Tree:
         kind = STRUCTURES[spec.kind]
-        structure = construct(kind, spec.kind, self.bindings.arguments(spec, kind))
+        structure = _structure(kind, spec.kind, typed(self.bindings.arguments(spec, kind)))
         parts = self.parts(spec.items or (), x) if kind.join is None else self.branches(spec, x)
         return structure.around(parts, x)
 
@@ -148,21 +150,38 @@ class _Expansion:
             if inner.takes(name) and name in self.bindings.names:
                 arguments.setdefault(name, self.bindings.names[name])
         # Items of its own are those of a composite block, with their holes decided.
-        key = (inner, typed(arguments), Same(spec.items), x)
-        return _known(key, lambda: tree(construct(inner, spec.kind, arguments, spec.items), x))
+        key = (inner, typed(arguments), id(spec.items), x)
+        return _known(key, spec.items, lambda: tree(construct(inner, spec.kind, arguments, spec.items), x))
 
 
-def _known(key: tuple[Any, ...], make: Callable[[], Tree]) -> Tree:
-    """What was made for a key before, else what `make` gives; it counts as many parts as if it were made anew."""
-    if key in _KNOWN:
-        found, parts = _KNOWN[key]
-        _limit(parts)
-        return found
+@functools.lru_cache(maxsize=MAX_KNOWN)
+def _key(kind: Composite, given: frozenset[str], names: tuple[tuple[str, type, ir.Scalar], ...]) -> object:
+    """An object that is found faster than what it stands for."""
+    return object()
+
+
+@functools.lru_cache(maxsize=MAX_KNOWN)
+def _structure(kind: type[Structure], shown: str, arguments: tuple[tuple[str, type, ir.Scalar], ...]) -> Structure:
+    return construct(kind, shown, {name: value for name, _, value in arguments})
+
+
+def _known(key: tuple[Any, ...], held: object, make: Callable[[], Tree]) -> Tree:
+    """What was made for a key before, else what `make` gives; it counts as many parts as if it were made anew.
+
+    Args:
+        key: tells the tree from others.
+        held: whose identity is part of the key.
+        make: makes the tree.
+    """
+    known = _KNOWN.get(key)
+    if known is not None:
+        _limit(known[1])
+        return known[0]
     before = _WORK.parts
     found = make()
     if len(_KNOWN) >= MAX_KNOWN:
         _KNOWN.clear()
-    _KNOWN[key] = found, _WORK.parts - before
+    _KNOWN[key] = found, _WORK.parts - before, held
     return found
 
 
