@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-PRELOADED = ["archdsl.study.session", "archdsl.study.distributed", "torch._dynamo"]
+PRELOADED = ["archdsl.study.session", "archdsl.study.distributed", "torch.fx.experimental.symbolic_shapes"]
 
 
 @pytest.fixture(name="quick_workers")

@@ -18,7 +18,7 @@ import archdsl.timm_models
 from archdsl.base.errors import SpecError, UsageError
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import set_drop_path
-from archdsl.training.optimizer import adamw
+from archdsl.training.optimizer import AdamW
 
 
 def test_images_of_other_sizes(small: str):
@@ -93,7 +93,7 @@ def test_gradients_are_the_same_when_blocks_are_computed_twice(small: str):
 def test_groups_of_parameters(which: str, request: pytest.FixtureRequest):
     model = timm.create_model(request.getfixturevalue(which))
     names = {id(p): name for name, p in model.named_parameters()}
-    ours = [{names[id(p)] for p in group["params"]} for group in adamw(model, Recipe(weight_decay=0.1)).param_groups]
+    ours = [{names[id(p)] for p in parameters} for parameters, _ in AdamW(model, Recipe(weight_decay=0.1)).groups]
     theirs = create_optimizer_v2(model, "adamw", weight_decay=0.1).param_groups
     assert {names[id(p)] for g in theirs if g["weight_decay"] for p in g["params"]} == ours[0]
     assert {names[id(p)] for g in theirs if not g["weight_decay"] for p in g["params"]} == ours[1]

@@ -1,6 +1,9 @@
 """Parts of a training by their formulas: what decays, learning rate, drop path, moving average, metrics."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ from archdsl.base.metrics import Metrics, Tally
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import set_drop_path
 from archdsl.training.loop import evaluate
-from archdsl.training.optimizer import Average, adamw, learning_rate
+from archdsl.training.optimizer import AdamW, Average, learning_rate
 
 # ------------------------------------------------------------------------------------------------ the optimizer
 
@@ -21,13 +24,51 @@ from archdsl.training.optimizer import Average, adamw, learning_rate
 def test_only_the_weights_of_layers_decay():
     model = net()
     model.embedding = nn.Embedding(3, 8)
-    groups = adamw(model, RECIPE).param_groups
+    groups = AdamW(model, RECIPE).groups
     names = {id(p): name for name, p in model.named_parameters()}
-    decayed, others = ({names[id(p)] for p in group["params"]} for group in groups)
-    assert (groups[0]["weight_decay"], groups[1]["weight_decay"]) == (0.05, 0)
+    decayed, others = ({names[id(p)] for p in parameters} for parameters, _ in groups)
+    assert [decay for _, decay in groups] == [0.05, 0]
     assert decayed == {"stem.weight", "head.weight", *(f"blocks.{i}.branch.0.weight" for i in range(3))}
     assert {"table", "norm.weight", "embedding.weight", "blocks.0.branch.1.weight", "head.bias"} <= others
     assert decayed | others == set(names.values())
+
+
+def test_steps_are_those_of_the_class_of_pytorch_to_the_bit():
+    ours, theirs = net().eval(), net().eval()
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = AdamW(ours, RECIPE)
+    names = {id(p): name for name, p in ours.named_parameters()}
+    parameters = dict(theirs.named_parameters())
+    groups = [
+        {"params": [parameters[names[id(p)]] for p in group], "weight_decay": decay}
+        for group, decay in optimizer.groups
+    ]
+    reference = torch.optim.AdamW(groups, lr=1.0, fused=True)
+    data = toy()
+    for step in range(4):
+        optimizer.lr = 0.01 / (1 + step)
+        for group in reference.param_groups:
+            group["lr"] = optimizer.lr
+        for model, moves in ((ours, optimizer), (theirs, reference)):
+            moves.zero_grad()
+            F.cross_entropy(model(data.train.images[:8] / 255), data.train.labels[:8]).backward()
+            if step == 2:  # a parameter that had no part in a step stays where it is
+                model.head.bias.grad = None
+            moves.step()
+    assert all(torch.equal(p, parameters[name]) for name, p in ours.named_parameters())
+    assert optimizer.state[ours.head.bias]["step"] == 3
+
+
+def test_a_training_leaves_the_compiler_of_pytorch_alone():
+    """Importing it takes longer than a small network trains, in every process of a search."""
+    code = (
+        "import sys\n"
+        "from toy_training import RECIPE, net, toy\n"
+        "from archdsl.training.loop import train\n"
+        "train(net(), toy(), RECIPE)\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
 
 
 def test_learning_rate():

@@ -23,7 +23,7 @@ from archdsl.data import Dataset, Split
 from archdsl.data.augment import Normalise, augment, normalise, take
 from archdsl.ir.recipe import Recipe
 from archdsl.network.model import set_drop_path
-from archdsl.training.optimizer import Average, adamw, learning_rate
+from archdsl.training.optimizer import AdamW, Average, learning_rate
 from archdsl.training.resume import Epoch, Resumable, identity
 
 __all__ = ["Epoch", "Metrics", "TrainResult", "evaluate", "normalise", "pick_device", "steps_per_epoch", "train"]
@@ -150,8 +150,8 @@ class _Run:
         self.steps = steps_per_epoch(data, recipe)
         self.bf16 = computes_bf16(recipe.precision, device)
         set_drop_path(model, recipe.drop_path)
-        self.optimizer = adamw(model, recipe)
-        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.optimizer = AdamW(model, recipe)
+        self.parameters = self.optimizer.parameters()
         self.average = Average(model, recipe.ema) if recipe.ema else None
         self.generator = torch.Generator(device)
 
@@ -193,13 +193,11 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             logits = self.model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
-        rate = learning_rate(done, total, recipe)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.lr = learning_rate(done, total, recipe)
         self.optimizer.step()
         if self.average is not None:
             self.average.update(done)

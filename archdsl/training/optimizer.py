@@ -1,37 +1,74 @@
-"""Moves weights: AdamW's groups, the learning-rate schedule and the moving average."""
+"""Moves weights: AdamW, the learning-rate schedule and the moving average."""
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from archdsl.ir.recipe import Recipe
 
 
-def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+class AdamW:
     """AdamW over the trainable parameters, fused into one kernel per group.
+
+    The function under `torch.optim.AdamW`, whose class imports PyTorch's compiler when it is first made: as long as a
+    small network trains, in every process of a search.
 
     Only the weights of layers decay: parameters of rank 2 and more named `…weight`, embeddings excepted. Norms, biases
     and whatever stands bare in a module (position tables, class tokens, relative biases, scales) do not. timm has a
     helper for this, but it would load timm (two seconds) and decays tables unless each model lists them.
+
+    Attributes:
+        groups: parameters, those that decay first, and by how much they do.
+        state: by parameter, once it had a gradient: the number of steps (`step`) and the averages of its gradient
+            (`exp_avg`) and of the gradient's square (`exp_avg_sq`).
+        lr: learning rate of the next step.
     """
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, (nn.Embedding, nn.EmbeddingBag))}
-    decayed: list[Tensor] = []
-    others: list[Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            is_weight = parameter.ndim >= 2 and name.endswith("weight") and id(parameter) not in embeddings
-            (decayed if is_weight else others).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": parameters, "weight_decay": decay}
-        for parameters, decay in ((decayed, recipe.weight_decay), (others, 0.0))
-        if parameters
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        embeddings = {id(m.weight) for m in model.modules() if isinstance(m, (nn.Embedding, nn.EmbeddingBag))}
+        decayed: list[Tensor] = []
+        others: list[Tensor] = []
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                is_weight = parameter.ndim >= 2 and name.endswith("weight") and id(parameter) not in embeddings
+                (decayed if is_weight else others).append(parameter)
+        self.groups = ((decayed, recipe.weight_decay), (others, 0.0))
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        self.lr = recipe.lr
+
+    def parameters(self) -> list[Tensor]:
+        """All that is trained."""
+        return [parameter for parameters, _ in self.groups for parameter in parameters]
+
+    def zero_grad(self) -> None:
+        """Lets go of all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves every parameter that has a gradient."""
+        for parameters, decay in self.groups:
+            moved = [parameter for parameter in parameters if parameter.grad is not None]
+            states = [self.state.get(parameter) or self._begin(parameter) for parameter in moved]
+            steps, means, squares = ([state[key] for state in states] for key in ("step", "exp_avg", "exp_avg_sq"))
+            gradients = [parameter.grad for parameter in moved if parameter.grad is not None]
+            adamw(
+                moved, gradients, means, squares, [], steps, fused=True, amsgrad=False, maximize=False,
+                beta1=0.9, beta2=0.999, eps=1e-8, lr=self.lr, weight_decay=decay,
+            )  # fmt: skip
+
+    def _begin(self, parameter: Tensor) -> dict[str, Tensor]:
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        self.state[parameter] = {
+            "step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)
+        }  # fmt: skip
+        return self.state[parameter]
 
 
 def learning_rate(step: int, total: int, recipe: Recipe) -> float:

@@ -18,7 +18,7 @@ from archdsl.base.errors import StudyError
 from archdsl.base.metrics import Metrics
 from archdsl.data import Dataset
 from archdsl.ir.recipe import Recipe
-from archdsl.training.optimizer import Average
+from archdsl.training.optimizer import AdamW, Average
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Resumable:
     path: Path
     identity: Mapping[str, str]
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     average: Average | None
 
     def save(self, curve: Sequence[Epoch], *, last: bool) -> None:
@@ -156,4 +156,4 @@ class Resumable:
                 if saved is not None:
                     # The fused kernel walks memory, so the moments must have the parameter's own strides.
                     like = torch.zeros_like(parameter) if saved.shape == parameter.shape else saved.to(parameter.device)
-                    self.optimizer.state[parameter][key] = like.copy_(saved)
+                    self.optimizer.state.setdefault(parameter, {})[key] = like.copy_(saved)
