@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.editor.terminals import patterns, words
-from archdsl.language.conditions import MEASURES
+from archdsl.ir.measures import MEASURES
 from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import VARIABLES
 
