@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.editor.terminals import patterns, words
-from archdsl.ir.measures import MEASURES
+from archdsl.ir.measures import measure_names
 from archdsl.language.statements import STATEMENTS
 from archdsl.language.values import VARIABLES
 
@@ -135,7 +135,7 @@ def grammar() -> dict[str, Any]:
         ],
         "condition": [
             *include("comment", "word"), measure,
-            scoped(rf"\b(?:{'|'.join(MEASURES)})\b", "support.function.measure.arch"),
+            scoped(rf"\b(?:{'|'.join(measure_names(of_block=False))})\b", "support.function.measure.arch"),
             *include("number", "operator"),
             between(r"(\()", r"\)", ("punctuation.arch",), "condition"),
             scoped(NAME, "variable.other.arch"),
