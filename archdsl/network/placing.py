@@ -44,6 +44,15 @@ class Placing(Deciding):
             Misfit: it does not fit.
         """
         spend(PLACING)
+        # One without items is fitted sooner than found again here.
+        found = self._fit(spec, path, stage, stride) if spec.items is None else self._known(spec, path, stage, stride)
+        self._count_parts(found, spec)
+        self.shape = found.tree.out
+        names = spec.names or (spec.kind,)
+        return PlacedBlock(path, spec.kind, names, found.block, found.tree, found.meaning, stage, index)
+
+    def _known(self, spec: ir.BlockSpec, path: str, stage: int, stride: int) -> Fit:
+        """As `_fit`, once for all blocks that hold the same items, decided in the same way."""
         if self._fits[0] is not self.decided:
             self._fits = self.decided, {}  # what is decided stays, as long as it is one walk
         known = alike_alone(spec)
@@ -54,10 +63,7 @@ class Placing(Deciding):
             if len(fits) >= MOST_KEPT:
                 fits.clear()
             found = fits[key] = self._fit(spec, path, stage, stride)
-        self._count_parts(found, spec)
-        self.shape = found.tree.out
-        names = spec.names or (spec.kind,)
-        return PlacedBlock(path, spec.kind, names, found.block, found.tree, found.meaning, stage, index)
+        return found
 
     def _fit(self, spec: ir.BlockSpec, path: str, stage: int, stride: int) -> Fit:
         of_kind, before = self.block_kind(spec), work()
